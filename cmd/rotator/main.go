@@ -1,0 +1,61 @@
+// Command rotator is the Lambda function: it reads the environment, makes the
+// clients, and answers invocations.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	sdkconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"tandem/internal/awssecrets"
+	"tandem/internal/config"
+	"tandem/internal/handler"
+	"tandem/internal/mysqldb"
+	"tandem/internal/roots"
+	"tandem/internal/rotation"
+)
+
+func main() {
+	slog.SetLogLoggerLevel(slog.LevelError) // the runtime's own lines, by package log
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr}))
+	lambda.StartHandler(newHandler(context.Background(), os.LookupEnv, log))
+}
+
+// newHandler makes the function. A configuration that cannot be read does not
+// end the process, which would leave nobody to say so: it is logged now, and is
+// what every invocation answers.
+func newHandler(ctx context.Context, lookup func(string) (string, bool), log *slog.Logger) *handler.Handler {
+	rotate, err := newRotate(ctx, lookup)
+	if err != nil {
+		log.Error("function not configured", "error", err.Error())
+		rotate = func(context.Context, rotation.Event, *slog.Logger) error { return err }
+	}
+	return &handler.Handler{Rotate: rotate, Log: log}
+}
+
+func newRotate(ctx context.Context, lookup func(string) (string, bool)) (func(context.Context, rotation.Event, *slog.Logger) error, error) {
+	settings, err := config.Load(lookup)
+	if err != nil {
+		return nil, err
+	}
+	sdk, err := sdkconfig.LoadDefaultConfig(ctx,
+		sdkconfig.WithHTTPClient(awssecrets.HTTPClient()),
+		sdkconfig.WithRetryer(func() aws.Retryer { return awssecrets.Retryer() }))
+	if err != nil {
+		return nil, fmt.Errorf("configuring the AWS SDK from the environment: %w", err)
+	}
+	secrets := awssecrets.New(sdk, settings.SecretsManagerEndpoint, settings.Password)
+	database := &mysqldb.Database{Roots: new(roots.Roots).Pool, AllowPlaintext: settings.AllowPlaintext}
+	return func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
+		rotator := rotation.Rotator{Secrets: secrets, Database: database, Settings: settings.Rotation, Random: rand.Reader, Log: log}
+		return rotator.Rotate(ctx, event)
+	}, nil
+}

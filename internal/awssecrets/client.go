@@ -1,0 +1,157 @@
+// Package awssecrets is the way to AWS Secrets Manager: the rotation's five
+// operations, with the service's errors turned into sentences.
+//
+// An error of this package does not wrap the SDK's: a service may quote what it
+// refuses, and what it refuses may be a RotationToken.
+package awssecrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"tandem/internal/config"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+)
+
+// Limits of a call. The SDK's own would wait 91 s for an address that swallows
+// packets, and for ever for one that accepts and stays silent.
+const (
+	// ConnectTimeout is how long reaching the service's address may take.
+	ConnectTimeout = 2 * time.Second
+	// AttemptTimeout is how long one attempt of a call may take, connecting included.
+	AttemptTimeout = 5 * time.Second
+	// Attempts is how often a call is tried where the service throttles or breaks.
+	Attempts = 5
+	// maxBackoff is the longest pause between two attempts.
+	maxBackoff = 2 * time.Second
+)
+
+// HTTPClient returns an HTTP client with the limits above.
+func HTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithTimeout(AttemptTimeout).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = ConnectTimeout })
+}
+
+// Retryer returns the policy by which a call is tried again.
+func Retryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = Attempts
+		o.MaxBackoff = maxBackoff
+	})
+}
+
+// operations are those of the SDK's client that a rotation uses. A test derives
+// from them what the function's role must allow.
+type operations interface {
+	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
+	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput, ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
+	GetRandomPassword(context.Context, *secretsmanager.GetRandomPasswordInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetRandomPasswordOutput, error)
+}
+
+// Client is Secrets Manager. It implements rotation.Secrets.
+type Client struct {
+	service  operations
+	password config.Password
+}
+
+var _ rotation.Secrets = (*Client)(nil)
+
+// New makes a client. An empty endpoint leaves the address to the SDK, and with
+// it to AWS_ENDPOINT_URL_SECRETS_MANAGER, the FIPS and the dual-stack variables.
+func New(sdk aws.Config, endpoint string, password config.Password) *Client {
+	service := secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) {
+		if endpoint != "" {
+			o.BaseEndpoint = aws.String(endpoint)
+		}
+	})
+	return &Client{service: service, password: password}
+}
+
+// Describe implements rotation.Secrets by DescribeSecret.
+func (c *Client) Describe(ctx context.Context, secretID string) (rotation.Labels, error) {
+	out, err := c.service.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(secretID)})
+	if err != nil {
+		return rotation.Labels{}, explain(err, "DescribeSecret", secretID)
+	}
+	return rotation.Labels{Stages: out.VersionIdsToStages, RotationEnabled: out.RotationEnabled}, nil
+}
+
+// Current implements rotation.Secrets by GetSecretValue.
+func (c *Client) Current(ctx context.Context, secretID string) (rotation.Version, error) {
+	return c.value(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID), VersionStage: aws.String(rotation.Current)})
+}
+
+// Version implements rotation.Secrets by GetSecretValue.
+func (c *Client) Version(ctx context.Context, secretID, versionID string) (rotation.Version, error) {
+	return c.value(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID), VersionId: aws.String(versionID)})
+}
+
+func (c *Client) value(ctx context.Context, in *secretsmanager.GetSecretValueInput) (rotation.Version, error) {
+	out, err := c.service.GetSecretValue(ctx, in)
+	if err != nil {
+		return rotation.Version{}, explain(err, "GetSecretValue", aws.ToString(in.SecretId))
+	}
+	if out.SecretString == nil || out.VersionId == nil {
+		return rotation.Version{}, fmt.Errorf("reading secret %s: its value is binary: store the document as a string", aws.ToString(in.SecretId))
+	}
+	return rotation.Version{ID: *out.VersionId, Document: redact.New(*out.SecretString)}, nil
+}
+
+// PutPending implements rotation.Secrets by PutSecretValue. Without VersionStages
+// the service would move AWSCURRENT at once.
+func (c *Client) PutPending(ctx context.Context, pending rotation.Pending) error {
+	in := &secretsmanager.PutSecretValueInput{
+		SecretId:           aws.String(pending.SecretID),
+		ClientRequestToken: aws.String(pending.VersionID),
+		SecretString:       aws.String(pending.Document.Reveal()),
+		VersionStages:      []string{rotation.InWork},
+	}
+	if !pending.RotationToken.Empty() {
+		in.RotationToken = aws.String(pending.RotationToken.Reveal())
+	}
+	_, err := c.service.PutSecretValue(ctx, in)
+	return explain(err, "PutSecretValue", pending.SecretID, pending.RotationToken, pending.Document)
+}
+
+// MoveCurrent implements rotation.Secrets by UpdateSecretVersionStage.
+func (c *Client) MoveCurrent(ctx context.Context, secretID, to, from string) error {
+	_, err := c.service.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId:            aws.String(secretID),
+		VersionStage:        aws.String(rotation.Current),
+		MoveToVersionId:     aws.String(to),
+		RemoveFromVersionId: aws.String(from),
+	})
+	return explain(err, "UpdateSecretVersionStage", secretID)
+}
+
+// RandomPassword implements rotation.Secrets by GetRandomPassword.
+func (c *Client) RandomPassword(ctx context.Context) (redact.Secret, error) {
+	out, err := c.service.GetRandomPassword(ctx, &secretsmanager.GetRandomPasswordInput{
+		PasswordLength:          aws.Int64(c.password.Length),
+		ExcludeCharacters:       aws.String(c.password.ExcludeCharacters),
+		ExcludeNumbers:          aws.Bool(c.password.ExcludeNumbers),
+		ExcludePunctuation:      aws.Bool(c.password.ExcludePunctuation),
+		ExcludeUppercase:        aws.Bool(c.password.ExcludeUppercase),
+		ExcludeLowercase:        aws.Bool(c.password.ExcludeLowercase),
+		RequireEachIncludedType: aws.Bool(c.password.RequireEachIncludedType),
+	})
+	if err != nil {
+		return redact.Secret{}, explain(err, "GetRandomPassword", "")
+	}
+	if aws.ToString(out.RandomPassword) == "" {
+		return redact.Secret{}, errors.New("making a password: GetRandomPassword answered without one: try again")
+	}
+	return redact.New(*out.RandomPassword), nil
+}

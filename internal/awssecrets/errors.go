@@ -1,0 +1,116 @@
+package awssecrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+)
+
+// ServiceError is an error that the service answered with.
+type ServiceError struct {
+	// Operation is the operation that was asked for.
+	Operation string
+	// Code is the service's name for the error.
+	Code string
+	// Message is the service's, in one line, with redact.Mark in place of secrets.
+	Message string
+
+	secretID string
+	kind     error
+}
+
+// Error names the operation, the secret, the service's code and message and,
+// where there is one, a remedy.
+func (e *ServiceError) Error() string {
+	text := fmt.Sprintf("%s: %s: %s", e.subject(), e.Code, e.Message)
+	if remedy := e.remedy(); remedy != "" {
+		text += "; " + remedy
+	}
+	return text
+}
+
+func (e *ServiceError) subject() string { return subject(e.Operation, e.secretID) }
+
+func subject(operation, secretID string) string {
+	if secretID == "" {
+		return operation
+	}
+	return operation + " on " + secretID
+}
+
+// Unwrap is the rotation's own error that this one amounts to, if any.
+func (e *ServiceError) Unwrap() error { return e.kind }
+
+func (e *ServiceError) remedy() string {
+	switch e.Code {
+	case "AccessDeniedException", "AccessDenied":
+		return fmt.Sprintf("allow secretsmanager:%s to the function's role, and kms:Decrypt and kms:GenerateDataKey where the secret has a key of its own", e.Operation)
+	case "DecryptionFailure", "EncryptionFailure", "KMSAccessDeniedException":
+		return "allow kms:Decrypt and kms:GenerateDataKey on the secret's key to the function's role, and enable the key"
+	case "ThrottlingException", "Throttling", "TooManyRequestsException":
+		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", Attempts)
+	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException":
+		return "the credentials that the function runs with are not accepted: look at its role and at the endpoint's region"
+	}
+	return ""
+}
+
+// explain turns an error of the SDK into one that may be shown. What must not be
+// seen in it, is named. Nil stays nil.
+func explain(err error, operation, secretID string, hidden ...redact.Secret) error {
+	if err == nil {
+		return nil
+	}
+	var answered smithy.APIError
+	if errors.As(err, &answered) {
+		e := &ServiceError{
+			Operation: operation,
+			Code:      answered.ErrorCode(),
+			Message:   mask(strings.Join(strings.Fields(answered.ErrorMessage()), " "), hidden),
+			secretID:  secretID,
+		}
+		switch {
+		case is[*types.ResourceNotFoundException](err) && operation == "GetSecretValue":
+			e.kind = rotation.ErrVersionNotFound
+		case is[*types.ResourceExistsException](err) && operation == "PutSecretValue":
+			e.kind = rotation.ErrVersionExists
+		}
+		return e
+	}
+	what := subject(operation, secretID)
+	var dns *net.DNSError
+	var network net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: given up: %w", what, context.Canceled)
+	case errors.As(err, &dns):
+		return fmt.Errorf("%s: the name of the service's endpoint was not resolved; in a VPC, give it an interface endpoint for Secrets Manager with private DNS, or a NAT gateway: %w", what, dns)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("%s: Secrets Manager did not answer in time; in a VPC, give it an interface endpoint for Secrets Manager whose security group lets the function in, or a NAT gateway: %w", what, context.DeadlineExceeded)
+	}
+	return fmt.Errorf("%s: Secrets Manager was not reached: %s", what, mask(oneLine(err), hidden))
+}
+
+func is[E error](err error) bool {
+	var target E
+	return errors.As(err, &target)
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+func mask(text string, hidden []redact.Secret) string {
+	for _, secret := range hidden {
+		if !secret.Empty() {
+			text = strings.ReplaceAll(text, secret.Reveal(), redact.Mark)
+		}
+	}
+	return text
+}

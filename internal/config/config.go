@@ -1,0 +1,159 @@
+// Package config reads the function's environment.
+//
+// The variables that the function which this one replaces has keep their names
+// and meanings. A value that cannot be read is an error that names the variable:
+// guessing would show only when a password has been made with it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tandem/internal/account"
+	"tandem/internal/rotation"
+)
+
+// DefaultExcludeCharacters leaves "-", "_" and "." of all punctuation: what is
+// left is safe in a DSN, a URL, a shell and YAML.
+const DefaultExcludeCharacters = "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~"
+
+// Bounds of a password's length, in characters. Below the first a password can
+// be guessed; what is beyond the second not every plugin of a server takes.
+const (
+	minPasswordLength     = 8
+	maxPasswordLength     = 255
+	defaultPasswordLength = 32
+)
+
+// maxUsernameLimit is the width of MariaDB's column for user names.
+const maxUsernameLimit = 128
+
+// Password is how GetRandomPassword is asked for a password.
+//
+// Source: AWS Secrets Manager API Reference, "GetRandomPassword".
+type Password struct {
+	// Length is in characters.
+	Length                  int64
+	ExcludeCharacters       string
+	ExcludeNumbers          bool
+	ExcludePunctuation      bool
+	ExcludeUppercase        bool
+	ExcludeLowercase        bool
+	RequireEachIncludedType bool
+}
+
+// Config is the function's configuration.
+type Config struct {
+	// SecretsManagerEndpoint is a URL, or empty where the SDK decides.
+	SecretsManagerEndpoint string
+	Password               Password
+	Rotation               rotation.Settings
+	// AllowPlaintext lets a login go without TLS where the server has none and
+	// the document does not insist.
+	AllowPlaintext bool
+}
+
+// Load reads the configuration by lookup, which is os.LookupEnv. The error joins
+// one error for each variable that cannot be read.
+func Load(lookup func(name string) (string, bool)) (Config, error) {
+	env := environment{lookup: lookup}
+	c := Config{
+		SecretsManagerEndpoint: env.endpoint("SECRETS_MANAGER_ENDPOINT"),
+		Password: Password{
+			Length:                  int64(env.number("PASSWORD_LENGTH", defaultPasswordLength, minPasswordLength, maxPasswordLength)),
+			ExcludeCharacters:       DefaultExcludeCharacters,
+			ExcludeNumbers:          env.boolean("EXCLUDE_NUMBERS", false),
+			ExcludePunctuation:      env.boolean("EXCLUDE_PUNCTUATION", false),
+			ExcludeUppercase:        env.boolean("EXCLUDE_UPPERCASE", false),
+			ExcludeLowercase:        env.boolean("EXCLUDE_LOWERCASE", false),
+			RequireEachIncludedType: env.boolean("REQUIRE_EACH_INCLUDED_TYPE", true),
+		},
+		Rotation: rotation.Settings{
+			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
+			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
+			Mode:          env.mode("PRIVILEGE_SYNC"),
+		},
+		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
+	}
+	if excluded, set := lookup("EXCLUDE_CHARACTERS"); set {
+		// Set but empty excludes nothing: the one variable for which that differs.
+		c.Password.ExcludeCharacters = excluded
+	}
+	return c, errors.Join(env.problems...)
+}
+
+// environment gathers what is wrong instead of stopping at the first.
+type environment struct {
+	lookup   func(string) (string, bool)
+	problems []error
+}
+
+func (e *environment) text(name string) string {
+	value, _ := e.lookup(name)
+	return strings.TrimSpace(value)
+}
+
+func (e *environment) problem(name, format string, args ...any) {
+	e.problems = append(e.problems, fmt.Errorf("reading the environment variable %s: "+format, append([]any{name}, args...)...))
+}
+
+func (e *environment) number(name string, absent, lowest, highest int) int {
+	text := e.text(name)
+	if text == "" {
+		return absent
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < lowest || n > highest {
+		e.problem(name, "%q is not a number from %d to %d: correct it, or leave it out", text, lowest, highest)
+		return absent
+	}
+	return n
+}
+
+func (e *environment) boolean(name string, absent bool) bool {
+	text := strings.ToLower(e.text(name))
+	switch {
+	case text == "":
+		return absent
+	case slices.Contains([]string{"true", "1", "y", "yes"}, text):
+		return true
+	case slices.Contains([]string{"false", "0", "n", "no"}, text):
+		return false
+	}
+	e.problem(name, "%q is neither true (true, 1, y, yes) nor false (false, 0, n, no): correct it, or leave it out", text)
+	return absent
+}
+
+func (e *environment) mode(name string) account.Mode {
+	text := e.text(name)
+	if text == "" {
+		return account.Merge
+	}
+	mode, err := account.ParseMode(text)
+	if err != nil {
+		e.problem(name, "%w", err)
+	}
+	return mode
+}
+
+// endpoint reads a URL. One without a scheme is taken as https.
+func (e *environment) endpoint(name string) string {
+	text := e.text(name)
+	if text == "" {
+		return ""
+	}
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Host == "" || (parsed.Scheme != "https" && parsed.Scheme != "http") || parsed.User != nil {
+		// The text is not quoted, nor the parser's error, which quotes it: it may hold credentials.
+		e.problem(name, "it is not the URL of an endpoint, such as https://secretsmanager.eu-west-1.amazonaws.com: correct it, or leave it out")
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,107 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/account"
+	"tandem/internal/config"
+	"tandem/internal/rotation"
+)
+
+type variables map[string]string
+
+func (v variables) lookup(name string) (string, bool) {
+	value, set := v[name]
+	return value, set
+}
+
+func defaults(change func(*config.Config)) config.Config {
+	c := config.Config{
+		Password: config.Password{Length: 32, ExcludeCharacters: config.DefaultExcludeCharacters, RequireEachIncludedType: true},
+		Rotation: rotation.Settings{Mode: account.Merge},
+	}
+	change(&c)
+	return c
+}
+
+func TestLoad(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		env    variables
+		change func(*config.Config)
+	}{
+		{"nothing set", nil, func(*config.Config) {}},
+		{"empty is unset", variables{"PASSWORD_LENGTH": "", "EXCLUDE_NUMBERS": "", "SECRETS_MANAGER_ENDPOINT": "", "USERNAME_CHARACTER_LIMIT": "",
+			"REQUIRE_EACH_INCLUDED_TYPE": "", "PRIVILEGE_SYNC": "", "SUPERUSER_SECRET_ARN": ""}, func(*config.Config) {}},
+		{"but for EXCLUDE_CHARACTERS", variables{"EXCLUDE_CHARACTERS": ""}, func(c *config.Config) { c.Password.ExcludeCharacters = "" }},
+		{"EXCLUDE_CHARACTERS as it stands", variables{"EXCLUDE_CHARACTERS": " '\"\\ "}, func(c *config.Config) { c.Password.ExcludeCharacters = " '\"\\ " }},
+		{"PASSWORD_LENGTH", variables{"PASSWORD_LENGTH": "64"}, func(c *config.Config) { c.Password.Length = 64 }},
+		{"booleans", variables{"EXCLUDE_NUMBERS": "true", "EXCLUDE_PUNCTUATION": "1", "EXCLUDE_UPPERCASE": "Y", "EXCLUDE_LOWERCASE": "YES", "REQUIRE_EACH_INCLUDED_TYPE": "No"},
+			func(c *config.Config) {
+				c.Password.ExcludeNumbers, c.Password.ExcludePunctuation, c.Password.ExcludeUppercase, c.Password.ExcludeLowercase = true, true, true, true
+				c.Password.RequireEachIncludedType = false
+			}},
+		{"false is said too", variables{"EXCLUDE_NUMBERS": "False", "REQUIRE_EACH_INCLUDED_TYPE": "0"}, func(c *config.Config) { c.Password.RequireEachIncludedType = false }},
+		{"endpoint", variables{"SECRETS_MANAGER_ENDPOINT": "https://sm.example:8443/x"}, func(c *config.Config) { c.SecretsManagerEndpoint = "https://sm.example:8443/x" }},
+		{"endpoint on loopback", variables{"SECRETS_MANAGER_ENDPOINT": "http://127.0.0.1:1"}, func(c *config.Config) { c.SecretsManagerEndpoint = "http://127.0.0.1:1" }},
+		{"endpoint without a scheme", variables{"SECRETS_MANAGER_ENDPOINT": "sm.example"}, func(c *config.Config) { c.SecretsManagerEndpoint = "https://sm.example" }},
+		{"admin secret", variables{"SUPERUSER_SECRET_ARN": "arn:x"}, func(c *config.Config) { c.Rotation.AdminARN = "arn:x" }},
+		{"limit", variables{"USERNAME_CHARACTER_LIMIT": "16"}, func(c *config.Config) { c.Rotation.UsernameLimit = 16 }},
+		{"mirror", variables{"PRIVILEGE_SYNC": "mirror"}, func(c *config.Config) { c.Rotation.Mode = account.Mirror }},
+		{"off", variables{"PRIVILEGE_SYNC": "off"}, func(c *config.Config) { c.Rotation.Mode = account.Off }},
+		{"plain text", variables{"ALLOW_PLAINTEXT": "true"}, func(c *config.Config) { c.AllowPlaintext = true }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := config.Load(test.env.lookup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(defaults(test.change), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLoadRefusesWhatItCannotRead(t *testing.T) {
+	for name, values := range map[string][]string{
+		"PASSWORD_LENGTH":            {"7", "256", "-1", "0x20", "32.0", "many"},
+		"EXCLUDE_NUMBERS":            {"perhaps", "on", "2"},
+		"EXCLUDE_PUNCTUATION":        {"nope"},
+		"EXCLUDE_UPPERCASE":          {"nope"},
+		"EXCLUDE_LOWERCASE":          {"nope"},
+		"REQUIRE_EACH_INCLUDED_TYPE": {"nope"},
+		"ALLOW_PLAINTEXT":            {"nope"},
+		"USERNAME_CHARACTER_LIMIT":   {"0", "129", "ten"},
+		"PRIVILEGE_SYNC":             {"copy", "none"},
+		"SECRETS_MANAGER_ENDPOINT":   {"ftp://x", "https://", "http://a b", "https://user:hunter2@sm.example"},
+	} {
+		for _, value := range values {
+			_, err := config.Load(variables{name: value}.lookup)
+			if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s=%q: error %v, want one that names the variable and shows no credentials", name, value, err)
+			}
+		}
+	}
+	_, err := config.Load(variables{"PASSWORD_LENGTH": "x", "EXCLUDE_NUMBERS": "x"}.lookup)
+	if err == nil || !strings.Contains(err.Error(), "PASSWORD_LENGTH") || !strings.Contains(err.Error(), "EXCLUDE_NUMBERS") {
+		t.Errorf("two variables: error %v, want one that names both", err)
+	}
+}
+
+// What is left of punctuation is safe in a DSN, a URL, a shell and YAML.
+func TestDefaultExcludeCharacters(t *testing.T) {
+	const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+	left := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(config.DefaultExcludeCharacters, r) {
+			return -1
+		}
+		return r
+	}, punctuation)
+	if left != "-._" {
+		t.Errorf("of punctuation %q is left, want %q", left, "-._")
+	}
+}

@@ -1,0 +1,110 @@
+// Package handler stands between Lambda and the rotation: it reads the event,
+// ends the work early enough to report, and lets nothing out that must not be
+// seen, not even by a panic.
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+)
+
+// Handler answers Lambda's invocations. It implements lambda.Handler.
+type Handler struct {
+	// Rotate performs a step, logging to log.
+	Rotate func(ctx context.Context, event rotation.Event, log *slog.Logger) error
+	Log    *slog.Logger
+}
+
+// reserve is the part of an invocation's time that is kept for reporting: a
+// tenth of it, within these bounds.
+const (
+	reserveMin = 250 * time.Millisecond
+	reserveMax = time.Second
+)
+
+// Invoke performs the event's step. Its error is the one that Lambda reports:
+// messages.InvokeResponse_Error, whose type Lambda takes for errorType.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
+	log := h.Log
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With("requestId", lc.AwsRequestID)
+	}
+	defer func() {
+		if value := recover(); value != nil {
+			err = panicked(ctx, log, value)
+		}
+	}()
+	if deadline, ok := ctx.Deadline(); ok {
+		reserve := min(reserveMax, max(reserveMin, time.Until(deadline)/10))
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		defer cancel()
+	}
+	event, err := parse(payload)
+	if err != nil {
+		log.ErrorContext(ctx, "event refused", "error", err.Error())
+		return nil, messages.InvokeResponse_Error{Type: "EventRefused", Message: err.Error()}
+	}
+	if err := h.Rotate(ctx, event, log); err != nil {
+		return nil, messages.InvokeResponse_Error{Type: "RotationFailed", Message: err.Error()}
+	}
+	return []byte("null"), nil
+}
+
+// parse reads the event. Its errors do not quote the payload, which may hold a
+// RotationToken.
+func parse(payload []byte) (rotation.Event, error) {
+	var event events.SecretsManagerSecretRotationEvent
+	if err := json.Unmarshal(payload, &event); err != nil {
+		reason := "it is not JSON"
+		var mistyped *json.UnmarshalTypeError
+		if errors.As(err, &mistyped) {
+			reason = fmt.Sprintf("its field %q is a %s", mistyped.Field, strings.Fields(mistyped.Value + " ")[0])
+		}
+		return rotation.Event{}, errors.New("reading the event: " + reason + ": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
+	}
+	return rotation.Event{
+		Step:          rotation.Step(event.Step),
+		SecretID:      event.SecretID,
+		Token:         event.ClientRequestToken,
+		RotationToken: redact.New(event.RotationToken),
+	}, nil
+}
+
+// panicked turns a panic into an error. The panic's value is not shown, since
+// nobody knows what is in it, unless it is the runtime's own, which quotes
+// nothing but indices and types; where it came from is logged.
+func panicked(ctx context.Context, log *slog.Logger, value any) error {
+	cause := fmt.Sprintf("a value of type %T", value)
+	if own, ok := value.(runtime.Error); ok {
+		cause = own.Error()
+	}
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	var stack []string
+	for {
+		frame, more := frames.Next()
+		stack = append(stack, fmt.Sprintf("%s %s:%d", frame.Function, frame.File, frame.Line))
+		if !more {
+			break
+		}
+	}
+	log.ErrorContext(ctx, "panic", "cause", cause, "stack", stack)
+	return messages.InvokeResponse_Error{
+		Type:    "Panic",
+		Message: "the function panicked (" + cause + "), which is a defect of it: its log has the stack; the next try goes on from what was done",
+	}
+}

@@ -1,0 +1,189 @@
+package mysqldb
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"tandem/internal/account"
+)
+
+// Error numbers that mean something to this program.
+//
+// Source: MySQL 8.4 Error Message Reference, "Server Error Message Reference";
+// MariaDB, "MariaDB Error Codes" (the numbers from 4000 on are MariaDB's own).
+const (
+	errTooManyConnections     = 1040
+	errAccessDeniedDatabase   = 1044
+	errAccessDenied           = 1045
+	errUnknownDatabase        = 1049
+	errBadField               = 1054
+	errSyntax                 = 1064
+	errHostBlocked            = 1129
+	errHostNotPrivileged      = 1130
+	errNoSuchTable            = 1146
+	errUnknownSystemVariable  = 1193
+	errUserTooManyConnections = 1203
+	errUserLimitReached       = 1226
+	errReadOnlyOption         = 1290 // --read-only, --super-read-only
+	errNoSuchRoutine          = 1305
+	errPluginNotLoaded        = 1524
+	errAccessDeniedNoPassword = 1698
+	errReadOnlyMode           = 1836
+	errMustChangePassword     = 1820
+	errMustChangeOnLogin      = 1862
+	errAccountLocked          = 3118
+	errSecureTransport        = 3159
+	errTooManyFailedLogins    = 3955
+	errAccountLockedMariaDB   = 4151
+	errAccountBlockedMariaDB  = 4150
+)
+
+// remedies says what an operator can do about a number.
+var remedies = map[uint16]string{
+	errTooManyConnections:     "the server has no connection left: raise max_connections, or try again",
+	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host: make the secret and the server agree",
+	errAccessDeniedDatabase:   "the account has no privilege on this database: grant one, or correct dbname",
+	errUnknownDatabase:        "the database does not exist: create it, or correct dbname in the secret's document",
+	errHostBlocked:            "the server has blocked this client's host after too many broken connections: FLUSH HOSTS, or raise max_connect_errors",
+	errHostNotPrivileged:      "no account of this server allows this client's host: create one that does",
+	errUserTooManyConnections: "the user has no connection left: raise max_user_connections",
+	errUserLimitReached:       "the account has used up one of its resource limits: raise it, or try again when the hour is over",
+	errReadOnlyOption:         "the server is read-only: use the address of the writer, or wait for the end of a failover",
+	errReadOnlyMode:           "the server is read-only: use the address of the writer, or wait for the end of a failover",
+	errPluginNotLoaded:        "the server has not loaded the account's authentication plugin: load it, or change the account's plugin",
+	errAccessDeniedNoPassword: "the account is not one for passwords: change its authentication plugin to a password's",
+	errMustChangePassword:     "the password has expired: set the user's password to the one in the secret",
+	errMustChangeOnLogin:      "the password has expired: set the user's password to the one in the secret",
+	errAccountLocked:          "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
+	errAccountLockedMariaDB:   "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
+	errSecureTransport:        "the server takes encrypted connections only: remove \"ssl\": false from the secret's document",
+	errTooManyFailedLogins:    "the account is locked after too many failed logins: wait, or ALTER USER ... ACCOUNT UNLOCK",
+	errAccountBlockedMariaDB:  "the account is blocked after too many failed logins: FLUSH PRIVILEGES, or ALTER USER ... ACCOUNT UNLOCK",
+}
+
+// ServerError is an error that a server answered with. It wraps no
+// *mysql.MySQLError: the message of that may quote a statement.
+type ServerError struct {
+	// Number is the server's error number.
+	Number uint16
+	// State is the SQLSTATE, five characters; empty where the server gave none.
+	State string
+	// Message is the server's, or what stands for it where it may quote a statement.
+	Message string
+}
+
+// Error gives number, SQLSTATE, message and, where there is one, a remedy.
+func (e *ServerError) Error() string {
+	text := fmt.Sprintf("error %d", e.Number)
+	if e.State != "" {
+		text += " (" + e.State + ")"
+	}
+	text += ": " + e.Message
+	if remedy, ok := remedies[e.Number]; ok {
+		text += "; " + remedy
+	}
+	return text
+}
+
+// Is makes errors.Is compare numbers.
+func (e *ServerError) Is(target error) bool {
+	other, ok := target.(*ServerError)
+	return ok && other.Number == e.Number
+}
+
+// Absence implements rotation.Absence.
+func (e *ServerError) Absence() (account.Absence, bool) {
+	switch e.Number {
+	case errNoSuchTable:
+		return account.AbsentTable, true
+	case errBadField:
+		return account.AbsentColumn, true
+	case errNoSuchRoutine:
+		return account.AbsentRoutine, true
+	}
+	return "", false
+}
+
+const notShown = "(the server's message is not shown, since it may quote a password)"
+
+// explain turns an error of the driver into one that may be shown. A message
+// about a statement that holds a secret is replaced, whatever its number: a
+// plugin that checks passwords may say anything.
+func explain(err error, holdsSecret bool) error {
+	var answered *mysql.MySQLError
+	if errors.As(err, &answered) {
+		shown := &ServerError{Number: answered.Number, Message: oneLine(answered.Message)}
+		if answered.SQLState != [5]byte{} {
+			shown.State = string(answered.SQLState[:])
+		}
+		if holdsSecret || answered.Number == errSyntax {
+			shown.Message = notShown
+		}
+		return shown
+	}
+	var network net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("no answer from the server in time: %w", err)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return fmt.Errorf("the connection was lost; what was sent last may have been carried out, and the next try looks: %w", err)
+}
+
+func isServerError(err error, number uint16) bool {
+	var answered *mysql.MySQLError
+	return errors.As(err, &answered) && answered.Number == number
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// explain names the reason for which a login was not had, and what to do.
+func (e endpoint) explain(err error) error {
+	var (
+		answered   *mysql.MySQLError
+		dns        *net.DNSError
+		authority  x509.UnknownAuthorityError
+		hostname   x509.HostnameError
+		invalid    x509.CertificateInvalidError
+		handshake  *tls.CertificateVerificationError
+		notTLS     tls.RecordHeaderError
+		connecting *net.OpError
+		network    net.Error
+	)
+	say := func(reason string) error { return fmt.Errorf("logging in to %s: %s: %w", e, reason, err) }
+	switch {
+	case errors.As(err, &answered):
+		return fmt.Errorf("logging in to %s: %w", e, explain(err, false))
+	case errors.Is(err, mysql.ErrNoTLS):
+		return say("the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
+	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
+		return say("the account's authentication plugin is not one that this function can log in with; use a password plugin")
+	case errors.As(err, &hostname):
+		return say("the server's certificate is for another name; use the host name that stands in it")
+	case errors.As(err, &authority):
+		return say("the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or give the server a certificate of a known authority")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return say("the server's certificate, or one above it, has expired or is not valid yet; renew it")
+	case errors.As(err, &handshake), errors.As(err, &notTLS):
+		return say("the TLS handshake ended without a verified server")
+	case errors.As(err, &dns):
+		return say("the host name was not resolved; correct host in the secret's document, or the network's DNS")
+	case errors.Is(err, context.Canceled):
+		return say("given up")
+	case errors.As(err, &connecting) && connecting.Op == "dial" && connecting.Timeout():
+		return say("the server was not reached in time; check host, port, route and security groups")
+	case errors.As(err, &connecting) && connecting.Op == "dial":
+		return say("the server was not reached; check host, port, and that it runs")
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return say(fmt.Sprintf("no login within %s; check host, port, route and security groups, and the server's load", ConnectTimeout))
+	}
+	return say("the connection was lost during the login")
+}

@@ -1,0 +1,182 @@
+package mysqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+	"tandem/internal/statement"
+)
+
+// Lock takes the lock by GET_LOCK. The session's wait_timeout, set when it was
+// opened, is what keeps the lock from outlasting a client that vanished.
+//
+// Source: MySQL 8.4 Reference Manual, 14.14 "Locking Functions".
+func (s *Session) Lock(ctx context.Context, name string, wait time.Duration) error {
+	query := statement.New("SELECT GET_LOCK(").Literal(name).SQL(", ").Number(uint64(wait / time.Second)).SQL(")").Statement()
+	var got sql.NullInt64
+	if err := s.connection.QueryRowContext(ctx, query.Reveal()).Scan(&got); err != nil {
+		return fmt.Errorf("taking the lock %s: %w", name, explain(err, false))
+	}
+	switch {
+	case !got.Valid:
+		return fmt.Errorf("taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
+	case got.Int64 != 1:
+		return fmt.Errorf("taking the lock %s: %w", name, rotation.ErrLockTaken)
+	}
+	return nil
+}
+
+// Users reads all accounts of each named user: which there are, then
+// SHOW CREATE USER and SHOW GRANTS of each.
+func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
+	found, err := s.accountNames(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]account.User, len(names))
+	for i, name := range names {
+		users[i].Name = name
+		for _, accountName := range found {
+			if accountName.User != name {
+				continue
+			}
+			read, err := s.account(ctx, accountName)
+			if err != nil {
+				return nil, err
+			}
+			users[i].Accounts = append(users[i].Accounts, read)
+		}
+	}
+	return users, nil
+}
+
+func (s *Session) accountNames(ctx context.Context, names []string) ([]account.Name, error) {
+	// MariaDB keeps roles in the same table; MySQL knows no difference.
+	query := statement.New("SELECT User, Host, /*M! is_role = 'Y' OR */ FALSE FROM mysql.user WHERE User IN (")
+	for i, name := range names {
+		if i > 0 {
+			query.SQL(", ")
+		}
+		query.Literal(name)
+	}
+	rows, err := s.connection.QueryContext(ctx, query.SQL(") ORDER BY User, Host").Statement().Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("listing accounts, for which the admin needs SELECT on mysql.*: %w", explain(err, false))
+	}
+	defer rows.Close()
+	var found []account.Name
+	for rows.Next() {
+		var name account.Name
+		var role bool
+		if err := rows.Scan(&name.User, &name.Host, &role); err != nil {
+			return nil, fmt.Errorf("listing accounts: %w", err)
+		}
+		if role {
+			return nil, fmt.Errorf("%q is a role on this server, not a user: rename the role, or rotate another user", name.User)
+		}
+		found = append(found, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
+	}
+	return found, nil
+}
+
+func (s *Session) account(ctx context.Context, name account.Name) (account.Account, error) {
+	var rows account.Rows
+	var err error
+	if rows.CreateUser, err = s.secretRows(ctx, statement.New("SHOW CREATE USER ").Account(name.User, name.Host).Statement()); err != nil {
+		return account.Account{}, err
+	}
+	if rows.Grants, err = s.secretRows(ctx, statement.New("SHOW GRANTS FOR ").Account(name.User, name.Host).Statement()); err != nil {
+		return account.Account{}, err
+	}
+	read, err := account.Parse(s.facts.Server, name, rows)
+	if err != nil {
+		return account.Account{}, fmt.Errorf("reading account %s: %w", name, err)
+	}
+	if read.ExpiryHidden {
+		if read.Attributes.Expiry, err = s.expiry(ctx, name); err != nil {
+			return account.Account{}, err
+		}
+		read.ExpiryHidden = false
+	}
+	return read, nil
+}
+
+// expiry reads the policy that SHOW CREATE USER does not show of an account whose
+// password was expired by hand.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.15 "Password Management",
+// "Internal Versus External Credentials Storage" and the column password_lifetime.
+func (s *Session) expiry(ctx context.Context, name account.Name) (account.Expiry, error) {
+	query := statement.New("SELECT password_lifetime FROM mysql.user WHERE User = ").Literal(name.User).SQL(" AND Host = ").Literal(name.Host).Statement()
+	var days sql.NullInt64
+	if err := s.connection.QueryRowContext(ctx, query.Reveal()).Scan(&days); err != nil {
+		return account.Expiry{}, fmt.Errorf("reading when the password of %s expires: %w", name, explain(err, false))
+	}
+	switch {
+	case !days.Valid:
+		return account.Expiry{}, nil
+	case days.Int64 == 0:
+		return account.Expiry{Kind: account.ExpireNever}, nil
+	}
+	return account.Expiry{Kind: account.ExpireInterval, Days: uint64(days.Int64)}, nil
+}
+
+// OwnGrants reads SHOW GRANTS of the session itself.
+func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
+	rows, err := s.secretRows(ctx, statement.New("SHOW GRANTS").Statement())
+	return account.OwnGrants{Name: s.facts.Account, Rows: rows}, err
+}
+
+// secretRows runs a query that answers one column of text which may hold verifiers.
+func (s *Session) secretRows(ctx context.Context, query statement.Statement) ([]redact.Secret, error) {
+	rows, err := s.connection.QueryContext(ctx, query.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", query, explain(err, false))
+	}
+	defer rows.Close()
+	var found []redact.Secret
+	for rows.Next() {
+		var row string
+		if err := rows.Scan(&row); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", query, err)
+		}
+		found = append(found, redact.New(row))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", query, explain(err, false))
+	}
+	return found, nil
+}
+
+// Use makes the database the session's own.
+func (s *Session) Use(ctx context.Context, database string) error {
+	return s.Apply(ctx, statement.New("USE ").Identifier(database).Statement())
+}
+
+// Apply executes a statement. Its error shows the statement masked.
+func (s *Session) Apply(ctx context.Context, toApply statement.Statement) error {
+	if _, err := s.connection.ExecContext(ctx, toApply.Reveal()); err != nil {
+		return fmt.Errorf("executing %s: %w", toApply, explain(err, true))
+	}
+	return nil
+}
+
+// parseAccount reads CURRENT_USER() or USER(), user@host without quotes. A user
+// name may hold an @; a host never does.
+func parseAccount(text string) (account.Name, error) {
+	at := strings.LastIndexByte(text, '@')
+	if at < 0 {
+		return account.Name{}, errors.New("asking the server who is logged in: it answered something that is not an account")
+	}
+	return account.Name{User: text[:at], Host: text[at+1:]}, nil
+}

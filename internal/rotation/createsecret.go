@@ -1,0 +1,149 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tandem/internal/secret"
+)
+
+// createSecret checks all that can be checked without the database, makes a
+// password and stores the pending document. It is done already when the token's
+// version has a value.
+func (s step) createSecret(ctx context.Context) (string, error) {
+	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	if err != nil {
+		return "", err
+	}
+	if finished, err := labels.progress(s.event.Token); finished || err != nil {
+		return "the rotation has finished already", err
+	}
+	current, err := s.currentDocument(ctx)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.adminARN(current.Document); err != nil {
+		return "", err
+	}
+	if err := secret.CheckUsername(current.Engine(), current.Username(), s.Settings.UsernameLimit); err != nil {
+		return "", fmt.Errorf("naming the other user: %w", err)
+	}
+	other := secret.Other(current.Username())
+
+	version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
+	switch {
+	case err == nil:
+		return "the version has its value already", s.checkPending(version, other)
+	case !errors.Is(err, ErrVersionNotFound):
+		return "", err
+	}
+	password, err := s.Secrets.RandomPassword(ctx)
+	if err != nil {
+		return "", err
+	}
+	pending, err := current.WithCredentials(other, password)
+	if err != nil {
+		return "", fmt.Errorf("writing the pending document: %w", err)
+	}
+	err = s.Secrets.PutPending(ctx, Pending{
+		SecretID:      s.event.SecretID,
+		VersionID:     s.event.Token,
+		Document:      pending.Raw(),
+		RotationToken: s.event.RotationToken,
+	})
+	if errors.Is(err, ErrVersionExists) {
+		// Another run of this step was faster. Its value is as good as this one.
+		won, err := s.pendingVersion(ctx)
+		if err != nil {
+			return "", fmt.Errorf("reading the value that another run of createSecret has stored: %w", err)
+		}
+		return "another run of this step has stored the value", s.checkPending(won, other)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.log.InfoContext(ctx, "pending credentials stored", "user", other)
+	return "pending credentials stored", nil
+}
+
+// checkPending refuses a pending value that setSecret could not use.
+func (s step) checkPending(version Version, username string) error {
+	pending, err := secret.Parse(version.Document)
+	if err != nil {
+		return fmt.Errorf("reading the %s document: %w", InWork, err)
+	}
+	if pending.Username() != username {
+		return s.notTheOther(pending.Username(), username)
+	}
+	return nil
+}
+
+func (s step) notTheOther(got, want string) error {
+	return fmt.Errorf("the %s document is for user %q where this rotation's turn is %q's: "+
+		"the secret was changed after the rotation began; call CancelRotateSecret, take %s off version %s, and rotate the secret again",
+		InWork, got, want, InWork, s.event.Token)
+}
+
+// document is a version's document, read.
+type document struct {
+	secret.Document
+	versionID string
+}
+
+func (s step) currentDocument(ctx context.Context) (document, error) {
+	version, err := s.Secrets.Current(ctx, s.event.SecretID)
+	if err != nil {
+		return document{}, err
+	}
+	read, err := secret.Parse(version.Document)
+	if err != nil {
+		return document{}, fmt.Errorf("reading the %s document: %w", Current, err)
+	}
+	return document{read, version.ID}, nil
+}
+
+// adminARN is the admin secret that the document, or else the function's
+// configuration, names.
+func (s step) adminARN(current secret.Document) (string, error) {
+	if arn := current.AdminARN(); arn != "" {
+		return arn, nil
+	}
+	if s.Settings.AdminARN != "" {
+		return s.Settings.AdminARN, nil
+	}
+	return "", errors.New("no admin secret is named: put its ARN into the secret's document as masterarn, or into the function's environment as SUPERUSER_SECRET_ARN")
+}
+
+// Waiting for a version that has just been stored. The label and the value may
+// take a moment to be visible everywhere.
+const (
+	lagPause    = 100 * time.Millisecond // the first pause; doubled each time
+	lagPauseMax = 2 * time.Second
+	lagShare    = 0.5 // of the time left
+	lagMax      = 10 * time.Second
+)
+
+// pendingVersion reads the token's version, and waits a while for it where the
+// labels say that it is about to be.
+func (s step) pendingVersion(ctx context.Context) (Version, error) {
+	patience, cancel := context.WithTimeout(ctx, within(ctx, lagShare, lagMax))
+	defer cancel()
+	for wait := lagPause; ; wait = min(2*wait, lagPauseMax) {
+		version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
+		if !errors.Is(err, ErrVersionNotFound) {
+			return version, err
+		}
+		labels, describeErr := s.Secrets.Describe(ctx, s.event.SecretID)
+		if describeErr != nil {
+			return Version{}, describeErr
+		}
+		if _, stateErr := labels.progress(s.event.Token); stateErr != nil {
+			return Version{}, stateErr
+		}
+		if pause(patience, wait) != nil {
+			return Version{}, fmt.Errorf("version %s has no value yet, so createSecret has not succeeded: rotate the secret, which runs the steps in order: %w", s.event.Token, err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package rotation
+
+import (
+	"fmt"
+
+	"tandem/internal/redact"
+)
+
+// Step is one of the four steps of a rotation.
+//
+// Source: AWS Secrets Manager User Guide, "Lambda rotation functions".
+type Step string
+
+// The steps, in the order in which Secrets Manager invokes them.
+const (
+	CreateSecret Step = "createSecret"
+	SetSecret    Step = "setSecret"
+	TestSecret   Step = "testSecret"
+	FinishSecret Step = "finishSecret"
+)
+
+// Event is what Secrets Manager invokes the function with.
+type Event struct {
+	Step     Step
+	SecretID string
+	// Token is the ClientRequestToken: the ID of the version that this rotation makes.
+	Token string
+	// RotationToken is sensitive, optional, and handed back as it came.
+	RotationToken redact.Secret
+}
+
+// check refuses an event that Secrets Manager would not send, before anything
+// is asked of anybody.
+func (e Event) check() error {
+	switch e.Step {
+	case CreateSecret, SetSecret, TestSecret, FinishSecret:
+	case "":
+		return missingField("Step")
+	default:
+		return fmt.Errorf("reading the event: unknown Step %q: Secrets Manager sends createSecret, setSecret, testSecret or finishSecret", string(e.Step))
+	}
+	for _, field := range []struct {
+		name, value string
+		required    bool
+	}{
+		{"SecretId", e.SecretID, true},
+		{"ClientRequestToken", e.Token, true},
+		{"RotationToken", e.RotationToken.Reveal(), false},
+	} {
+		if field.value == "" && field.required {
+			return missingField(field.name)
+		}
+		for _, r := range field.value {
+			// The value is not quoted: it may be the RotationToken's.
+			if r < ' ' || r > '~' {
+				return fmt.Errorf("reading the event: %s has a character outside printable ASCII: send it as Secrets Manager gave it", field.name)
+			}
+		}
+	}
+	return nil
+}
+
+func missingField(name string) error {
+	return fmt.Errorf("reading the event: the field %s is missing or empty: invoke the function by rotating the secret, or with all of Step, SecretId and ClientRequestToken", name)
+}

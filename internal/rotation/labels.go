@@ -1,0 +1,44 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Staging labels.
+//
+// Source: AWS Secrets Manager User Guide, "What's in a Secrets Manager secret?".
+const (
+	Current  = "AWSCURRENT"
+	Previous = "AWSPREVIOUS"
+	InWork   = "AWSPENDING"
+)
+
+// Carrier is the ID of the version that carries a label; empty where none does.
+func (l Labels) Carrier(label string) string {
+	for id, stages := range l.Stages {
+		if slices.Contains(stages, label) {
+			return id
+		}
+	}
+	return ""
+}
+
+// progress tells what a rotation that makes the version token still has to do.
+// It is finished where the token is AWSCURRENT already, whether AWSPENDING is
+// still on it or not: the service takes that off in its own time. An error means
+// that there is no such rotation.
+func (l Labels) progress(token string) (finished bool, err error) {
+	stages, known := l.Stages[token]
+	switch {
+	case !known:
+		return false, fmt.Errorf("the secret has no version %s: rotate the secret instead of invoking the function with a token of one's own", token)
+	case slices.Contains(stages, Current):
+		return true, nil
+	case !slices.Contains(stages, InWork):
+		return false, fmt.Errorf("version %s does not carry %s (it carries %v): its rotation has been given up or overtaken; rotate the secret again", token, InWork, stages)
+	case l.RotationEnabled != nil && !*l.RotationEnabled:
+		return false, fmt.Errorf("rotation is not enabled for the secret: turn it on, or call RotateSecret")
+	}
+	return false, nil
+}

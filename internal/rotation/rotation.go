@@ -1,0 +1,241 @@
+// Package rotation is the rotation itself: the four steps that Secrets Manager
+// asks for, over a world that it knows by three small interfaces.
+//
+// A rotation alternates between two database users, so that the password in use
+// is never the one being changed:
+//
+//	secret's document ─► the other username ─► AWSPENDING ─► database ─► AWSCURRENT
+//	                      app <-> app_clone   createSecret   setSecret   finishSecret
+//
+// Every step may be repeated, run twice at once, resume late or die between any
+// two of its effects. Nothing is remembered between invocations: each step reads
+// what is there and does what is missing.
+//
+// The package imports no driver and no SDK. What stands behind the interfaces is
+// internal/awssecrets and internal/mysqldb in the function, and whatever a test
+// puts there.
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/secret"
+	"tandem/internal/statement"
+)
+
+// Errors that an implementation of Secrets answers with, wrapped or not.
+var (
+	// ErrVersionNotFound is returned by Secrets.Version and Secrets.Current where
+	// the secret has no such version, or one that has no value yet.
+	ErrVersionNotFound = errors.New("the version has no value")
+	// ErrVersionExists is returned by Secrets.PutPending where the version has
+	// another value already.
+	ErrVersionExists = errors.New("the version has another value already")
+)
+
+// ErrLockTaken is returned by Session.Lock where another session holds the lock
+// until the wait is over.
+var ErrLockTaken = errors.New("another session holds the lock")
+
+// Labels is what DescribeSecret tells of a secret's versions.
+type Labels struct {
+	// Stages has the staging labels of each version that has any, by version ID.
+	Stages map[string][]string
+	// RotationEnabled is nil where the answer does not say.
+	RotationEnabled *bool
+}
+
+// Version is a version of a secret that has a value.
+type Version struct {
+	ID       string
+	Document redact.Secret
+}
+
+// Pending is what createSecret stores.
+type Pending struct {
+	SecretID string
+	// VersionID is the event's ClientRequestToken.
+	VersionID string
+	Document  redact.Secret
+	// RotationToken is the event's, as it came; empty where it had none.
+	RotationToken redact.Secret
+}
+
+// Secrets is Secrets Manager, as far as a rotation needs it.
+type Secrets interface {
+	// Describe reads a secret's labels.
+	Describe(ctx context.Context, secretID string) (Labels, error)
+	// Current reads the version under AWSCURRENT.
+	Current(ctx context.Context, secretID string) (Version, error)
+	// Version reads a version by its ID.
+	Version(ctx context.Context, secretID, versionID string) (Version, error)
+	// PutPending stores a version under AWSPENDING. Storing the same value again
+	// succeeds; another value is ErrVersionExists.
+	PutPending(ctx context.Context, pending Pending) error
+	// MoveCurrent moves AWSCURRENT from one version, which must have it, to another.
+	MoveCurrent(ctx context.Context, secretID, to, from string) error
+	// RandomPassword makes a password as the configuration wants it.
+	RandomPassword(ctx context.Context) (redact.Secret, error)
+}
+
+// Login is whom to log in as, and where.
+type Login struct {
+	Host     string
+	Port     int
+	Username string
+	Password redact.Secret
+	TLS      secret.TLSMode
+}
+
+// Facts is what a session knows from its first statement.
+type Facts struct {
+	// Server is the server's flavour and version.
+	Server account.Server
+	// Identity tells one server from another, whatever name it was reached by.
+	Identity string
+	// Account is the account that the server has logged in, CURRENT_USER().
+	Account account.Name
+	// From is the host that the server sees the session come from, that of USER().
+	From string
+	// Plaintext is true where the connection is not encrypted.
+	Plaintext bool
+}
+
+// Database reaches database servers.
+type Database interface {
+	// Connect logs in, sets the session up, and proves it by a first statement.
+	Connect(ctx context.Context, login Login) (Session, error)
+}
+
+// Session is one login on a server. A session that is lost answers every
+// further call with an error; it is never reconnected.
+type Session interface {
+	Facts() Facts
+	// Lock takes the server-wide lock of that name for this session, waiting as
+	// long as said, in whole seconds. It returns ErrLockTaken where that was too short.
+	Lock(ctx context.Context, name string, wait time.Duration) error
+	// Users reads every account of the users with these names, in their order.
+	Users(ctx context.Context, names ...string) ([]account.User, error)
+	// Dependents says, in words, what on the server needs the account: what is
+	// defined by it, and whom it is granted to.
+	Dependents(ctx context.Context, name account.Name) ([]string, error)
+	// GrantedTo lists the accounts to which the user is granted as a role.
+	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
+	// OwnGrants reads what the session itself may do.
+	OwnGrants(ctx context.Context) (account.OwnGrants, error)
+	// Use makes a database the session's own.
+	Use(ctx context.Context, database string) error
+	// Apply executes a statement. Where it fails since what a privilege is on is
+	// gone, errors.As finds an Absence in the error.
+	Apply(ctx context.Context, s statement.Statement) error
+	Close() error
+}
+
+// Absence is implemented by errors of Session.Apply that may tell of something
+// gone.
+type Absence interface {
+	error
+	// Absence says what is gone; false where the error is about something else.
+	Absence() (account.Absence, bool)
+}
+
+// Settings is the part of the function's configuration that decides what a
+// rotation does.
+type Settings struct {
+	// AdminARN is the admin secret for documents without masterarn; empty for none.
+	AdminARN string
+	// UsernameLimit is USERNAME_CHARACTER_LIMIT in characters; 0 where it is not set.
+	UsernameLimit int
+	// Mode is PRIVILEGE_SYNC.
+	Mode account.Mode
+}
+
+// Rotator performs the steps. It keeps nothing from one to the next.
+type Rotator struct {
+	Secrets  Secrets
+	Database Database
+	Settings Settings
+	// Random is where the throwaway passwords of new accounts come from.
+	Random io.Reader
+	Log    *slog.Logger
+}
+
+// Rotate performs the event's step. It returns nil when the step is done,
+// whether it was done now or before.
+func (r *Rotator) Rotate(ctx context.Context, event Event) error {
+	if err := event.check(); err != nil {
+		return err
+	}
+	log := r.Log.With("step", string(event.Step), "secret", event.SecretID, "token", event.Token)
+	began := time.Now()
+	step := step{Rotator: r, event: event, log: log}
+	result, err := step.perform(ctx)
+	took := slog.Int64("durationMs", time.Since(began).Milliseconds())
+	if err != nil {
+		err = fmt.Errorf("%s of secret %s: %w", event.Step, event.SecretID, deadlineFirst(ctx, err))
+		log.ErrorContext(ctx, "step failed", took, "error", err.Error())
+		return err
+	}
+	log.InfoContext(ctx, "step done", took, "result", result)
+	return nil
+}
+
+// step is one invocation's state, and ends with it.
+type step struct {
+	*Rotator
+	event Event
+	log   *slog.Logger
+}
+
+func (s step) perform(ctx context.Context) (result string, err error) {
+	switch s.event.Step {
+	case CreateSecret:
+		return s.createSecret(ctx)
+	case SetSecret:
+		return s.setSecret(ctx)
+	case TestSecret:
+		return s.testSecret(ctx)
+	case FinishSecret:
+		return s.finishSecret(ctx)
+	}
+	return "", fmt.Errorf("unknown step %q", s.event.Step) // Event.check has refused it
+}
+
+// deadlineFirst puts the reason that an operator can act on first: whatever
+// broke when time ran out, broke because time ran out.
+func deadlineFirst(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("out of time (%w); the current credentials are unchanged and work, and the next try goes on from here; "+
+		"raise the function's timeout if this repeats: %w", ctx.Err(), err)
+}
+
+// pause waits for a moment, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// within is the time that may be spent on a wait: the share of what is left to
+// ctx's deadline, and at most the given limit.
+func within(ctx context.Context, share float64, limit time.Duration) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return limit
+	}
+	return min(limit, max(0, time.Duration(share*float64(time.Until(deadline)))))
+}

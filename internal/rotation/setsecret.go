@@ -1,0 +1,183 @@
+package rotation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/secret"
+)
+
+// setSecret makes the pending user what it must be. The order is the one that is
+// safe to die in: proof before lock, labels and accounts read under the lock,
+// whatever else differs before the password, and the password last. Until the
+// last statement nobody can log in with the pending credentials, and nothing
+// that it sends concerns the current user's password.
+func (s step) setSecret(ctx context.Context) (string, error) {
+	pending, err := s.pendingVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	current, err := s.currentDocument(ctx)
+	if err != nil {
+		return "", err
+	}
+	if current.versionID == s.event.Token {
+		return "the rotation has finished already", nil
+	}
+	documents, err := s.documents(ctx, current, pending)
+	if err != nil {
+		return "", err
+	}
+
+	proof, err := s.Database.Connect(ctx, login(documents.current.Document))
+	if err != nil {
+		return "", fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err)
+	}
+	defer s.close(ctx, proof)
+	admin, err := s.Database.Connect(ctx, login(documents.admin))
+	if err != nil {
+		return "", fmt.Errorf("reaching the server as the admin user of secret %s: %w", documents.adminARN, err)
+	}
+	defer s.close(ctx, admin)
+	if err := documents.sameServer(proof.Facts(), admin.Facts()); err != nil {
+		return "", err
+	}
+	s.warnOfPlaintext(ctx, proof, admin)
+	if admin.Facts().Server.Flavor == account.MySQL {
+		// The name's limit was checked for the document's engine. The server decides.
+		if err := secret.CheckUsername(secret.MySQL, documents.pending.Username(), 0); err != nil {
+			return "", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", documents.current.Engine(), err)
+		}
+	}
+
+	if err := s.lock(ctx, admin, documents); err != nil {
+		return "", err
+	}
+	// From here until admin is closed no other invocation changes this pair. An
+	// invocation that comes late, having been frozen or overtaken, must see that here.
+	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	if err != nil {
+		return "", err
+	}
+	if finished, err := labels.progress(s.event.Token); finished || err != nil {
+		return "the rotation has finished already", err
+	}
+	if carrier := labels.Carrier(Current); carrier != documents.current.versionID {
+		return "", fmt.Errorf("%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
+			Current, documents.current.versionID, carrier)
+	}
+
+	work := &work{step: s, documents: documents, admin: admin, labels: labels, proof: proof.Facts()}
+	return work.perform(ctx)
+}
+
+// documents are the three that a setSecret needs, in agreement with each other.
+type documents struct {
+	current, pending document
+	admin            secret.Document
+	adminARN         string
+}
+
+func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {
+	var none documents
+	if err := s.checkPending(pending, secret.Other(current.Username())); err != nil {
+		return none, err
+	}
+	next, err := secret.Parse(pending.Document)
+	if err != nil {
+		return none, fmt.Errorf("reading the %s document: %w", InWork, err)
+	}
+	for _, field := range []struct{ name, current, pending string }{
+		{"engine", string(current.Engine()), string(next.Engine())},
+		{"host", strings.ToLower(current.Host()), strings.ToLower(next.Host())},
+		{"port", fmt.Sprint(current.Port()), fmt.Sprint(next.Port())},
+	} {
+		if field.current != field.pending {
+			return none, fmt.Errorf("the %s document's %s is %s and the %s document's is %s: the secret was changed after the rotation began; "+
+				"call CancelRotateSecret, take %s off version %s, and rotate the secret again",
+				Current, field.name, field.current, InWork, field.pending, InWork, s.event.Token)
+		}
+	}
+	adminARN, err := s.adminARN(current.Document)
+	if err != nil {
+		return none, err
+	}
+	version, err := s.Secrets.Current(ctx, adminARN)
+	if err != nil {
+		return none, fmt.Errorf("reading the admin secret: %w", err)
+	}
+	admin, err := secret.ParseAdmin(version.Document)
+	if err != nil {
+		return none, fmt.Errorf("reading the admin secret %s: %w", adminARN, err)
+	}
+	if admin.ManagedByRDS() {
+		return none, fmt.Errorf("the admin secret %s has only a username and a password, as RDS manages it, and does not say where its server is: "+
+			"name an admin secret with engine, host, username and password", adminARN)
+	}
+	if !strings.EqualFold(admin.Host(), current.Host()) || admin.Port() != current.Port() {
+		return none, fmt.Errorf("the admin secret %s is for %s:%d and the secret is for %s:%d: name the admin secret of the secret's own server",
+			adminARN, admin.Host(), admin.Port(), current.Host(), current.Port())
+	}
+	if user := admin.Username(); user == current.Username() || user == next.Username() {
+		return none, fmt.Errorf("the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", adminARN, user)
+	}
+	return documents{current: current, pending: document{next, pending.ID}, admin: admin, adminARN: adminARN}, nil
+}
+
+// sameServer refuses an admin session that stands elsewhere than the proof:
+// behind one name there can be several servers.
+func (d documents) sameServer(proof, admin Facts) error {
+	if proof.Identity == admin.Identity {
+		return nil
+	}
+	return fmt.Errorf("two logins to %s:%d reached two servers (%s and %s): nothing was changed; use an address that leads to the writer alone, or try again after a failover",
+		d.current.Host(), d.current.Port(), proof.Identity, admin.Identity)
+}
+
+func login(d secret.Document) Login {
+	return Login{Host: d.Host(), Port: d.Port(), Username: d.Username(), Password: d.Password(), TLS: d.TLS()}
+}
+
+func (s step) close(ctx context.Context, session Session) {
+	if err := session.Close(); err != nil {
+		s.log.DebugContext(ctx, "closing a session", "error", err.Error())
+	}
+}
+
+func (s step) warnOfPlaintext(ctx context.Context, sessions ...Session) {
+	for _, session := range sessions {
+		if facts := session.Facts(); facts.Plaintext {
+			s.log.WarnContext(ctx, "connection not encrypted", "type", "Plaintext", "account", facts.Account.String())
+		}
+	}
+}
+
+const (
+	lockShare = 0.5 // of the time left
+	lockMax   = 30 * time.Second
+)
+
+// lockName is the pair's: both turns, and every secret for these users, share it.
+// MySQL allows 64 characters.
+//
+// Source: MySQL 8.4 Reference Manual, 14.14 "Locking Functions".
+func lockName(original string) string {
+	sum := sha256.Sum256([]byte(original))
+	return "tandem." + hex.EncodeToString(sum[:16])
+}
+
+func (s step) lock(ctx context.Context, admin Session, d documents) error {
+	wait := within(ctx, lockShare, lockMax).Truncate(time.Second)
+	err := admin.Lock(ctx, lockName(secret.Original(d.current.Username())), wait)
+	if errors.Is(err, ErrLockTaken) {
+		return fmt.Errorf("another rotation of %q and its clone has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",
+			secret.Original(d.current.Username()), wait, err)
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tandem/internal/account"
+	"tandem/internal/secret"
+)
+
+// testSecret logs in as the pending user, opens the document's database and
+// compares what the pending user may do with what the current one may. It reads
+// only, and needs no admin.
+func (s step) testSecret(ctx context.Context) (string, error) {
+	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	if err != nil {
+		return "", err
+	}
+	if finished, err := labels.progress(s.event.Token); finished || err != nil {
+		return "the rotation has finished already", err
+	}
+	version, err := s.pendingVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	pending, err := secret.Parse(version.Document)
+	if err != nil {
+		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
+	}
+	current, err := s.currentDocument(ctx)
+	if err != nil {
+		return "", err
+	}
+	// Both users the same is a test before the first rotation (RotateImmediately
+	// is false): the pending version is a copy of the current one.
+	rehearsal := pending.Username() == current.Username()
+	if !rehearsal && pending.Username() != secret.Other(current.Username()) {
+		return "", s.notTheOther(pending.Username(), secret.Other(current.Username()))
+	}
+
+	session, err := s.Database.Connect(ctx, login(pending))
+	if err != nil {
+		return "", fmt.Errorf("testing the %s credentials: %w", InWork, err)
+	}
+	defer s.close(ctx, session)
+	s.warnOfPlaintext(ctx, session)
+	if database := pending.Database(); database != "" {
+		if err := session.Use(ctx, database); err != nil {
+			return "", fmt.Errorf("opening the database that the document names, as %q: %w", pending.Username(), err)
+		}
+	}
+	if rehearsal {
+		return fmt.Sprintf("%q logs in; there is no other user yet to compare it with", pending.Username()), nil
+	}
+	proof, err := s.Database.Connect(ctx, login(current.Document))
+	if err != nil {
+		return "", fmt.Errorf("testing the %s credentials: %w", Current, err)
+	}
+	defer s.close(ctx, proof)
+	if err := s.compare(ctx, proof, session); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%q logs in and may do what %q may", pending.Username(), current.Username()), nil
+}
+
+// compare fails where pending may not do something that current may.
+func (s step) compare(ctx context.Context, current, pending Session) error {
+	may, err := current.OwnGrants(ctx)
+	if err != nil {
+		return fmt.Errorf("reading what %s may do: %w", current.Facts().Account, err)
+	}
+	mayThen, err := pending.OwnGrants(ctx)
+	if err != nil {
+		return fmt.Errorf("reading what %s may do: %w", pending.Facts().Account, err)
+	}
+	missing, extra, err := account.CompareOwn(current.Facts().Server, may, mayThen)
+	if err != nil {
+		return fmt.Errorf("comparing what %s and %s may do: %w", current.Facts().Account, pending.Facts().Account, err)
+	}
+	if len(extra) > 0 {
+		s.log.WarnContext(ctx, "the pending user may do more than the current one", "type", "PendingHasMore", "privileges", capped(extra))
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if s.Settings.Mode == account.Off || s.Settings.Mode == account.Mirror && !secret.IsClone(pending.Facts().Account.User) {
+		s.log.WarnContext(ctx, "the pending user may do less than the current one", "type", "PendingHasLess", "privileges", capped(missing))
+		return nil
+	}
+	return fmt.Errorf("%s may not do everything that %s may, it lacks %s: rotate again, which makes them equal; if this repeats, grant it to the original",
+		pending.Facts().Account, current.Facts().Account, strings.Join(capped(missing), "; "))
+}
+
+// listed is how many things a message names before it counts the rest.
+const listed = 20
+
+func capped(list []string) []string {
+	if len(list) <= listed {
+		return list
+	}
+	return append(list[:listed:listed], fmt.Sprintf("and %d more", len(list)-listed))
+}

@@ -1,0 +1,234 @@
+package rotation
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/secret"
+	"tandem/internal/verifier"
+)
+
+// work is what setSecret does under the lock: it makes the pending user what it
+// must be, and sets its password last.
+type work struct {
+	step
+	documents
+	admin  Session
+	labels Labels
+	proof  Facts // of the session of the current credentials
+	sent   int   // statements, the password aside
+	warned map[account.Warning]bool
+}
+
+func (w *work) turn() account.Turn {
+	if secret.IsClone(w.pending.Username()) {
+		return account.TurnOfClone
+	}
+	return account.TurnOfOriginal
+}
+
+func (w *work) perform(ctx context.Context) (string, error) {
+	pair, err := w.equalise(ctx)
+	if err != nil {
+		return "", err
+	}
+	password, err := pair.Password(w.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
+	if err != nil {
+		return "", fmt.Errorf("setting the password: %w", err)
+	}
+	for _, s := range password {
+		if err := w.admin.Apply(ctx, s); err != nil {
+			return "", fmt.Errorf("setting the password of %q, whose old one is in force unless the answer was lost: %w", w.pending.Username(), err)
+		}
+		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
+	}
+	switch {
+	case len(password) > 0:
+		return fmt.Sprintf("password of %q set", w.pending.Username()), nil
+	case w.sent > 0:
+		return fmt.Sprintf("%q made equal; its password was set already", w.pending.Username()), nil
+	}
+	return "everything was as it must be already", nil
+}
+
+// equalise makes both users what they must be, the password aside, and returns
+// them as they then are. What it sent counts only when the server, asked again,
+// shows the result: with partial_revokes, say, a GRANT can succeed and add a
+// restriction.
+func (w *work) equalise(ctx context.Context) (account.Pair, error) {
+	pair, err := w.read(ctx, account.Pair{})
+	if err != nil {
+		return account.Pair{}, err
+	}
+	for settled := false; ; {
+		plan, err := pair.Plan(w.Settings.Mode, w.turn(), w.throwaway)
+		if err != nil {
+			return account.Pair{}, fmt.Errorf("planning the change of %q: %w", w.pending.Username(), err)
+		}
+		w.warn(ctx, plan.Warnings)
+		if len(plan.Steps) == 0 {
+			return pair, nil
+		}
+		if settled {
+			return account.Pair{}, fmt.Errorf("making %q equal: the server accepted every statement, and this is still different: %s; "+
+				"the password was not set; grant the admin what it lacks, or change the original by hand", w.pending.Username(), plan.Summary())
+		}
+		// Where something turns out to be gone, there is another plan.
+		if settled, err = w.apply(ctx, plan, &pair.Absent); err != nil {
+			return account.Pair{}, err
+		}
+		if pair, err = w.read(ctx, pair); err != nil {
+			return account.Pair{}, err
+		}
+	}
+}
+
+// apply sends the steps. It stops, and returns false, at one that fails since
+// what it is about is gone, having noted that.
+func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Absences) (all bool, err error) {
+	for i, step := range plan.Steps {
+		err := w.admin.Apply(ctx, step.Statement)
+		var about Absence
+		if errors.As(err, &about) {
+			if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
+				return false, nil
+			}
+		}
+		if err != nil {
+			return false, fmt.Errorf("making %q equal, as admin %s: after %d of %d statements, and before the password, which is unchanged: %w",
+				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), err)
+		}
+		w.sent++
+		if w.sent <= listed {
+			w.log.InfoContext(ctx, "statement executed", "statement", step.Statement.String())
+		}
+	}
+	if w.sent > listed {
+		w.log.InfoContext(ctx, "statements executed", "count", w.sent)
+	}
+	return true, nil
+}
+
+// read reads both users, and what else a plan depends on. Of an earlier reading
+// it keeps what was found gone.
+func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, error) {
+	original := secret.Original(w.current.Username())
+	users, err := w.admin.Users(ctx, original, secret.Clone(original))
+	if err != nil {
+		return account.Pair{}, fmt.Errorf("reading the accounts of %q and its clone: %w", original, err)
+	}
+	pair := account.Pair{
+		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
+		Login: w.proof.Account, From: w.proof.From,
+		Absent: earlier.Absent, Known: earlier.Known, GrantedTo: earlier.GrantedTo,
+	}
+	// The account that the current credentials logged in as must be one of those
+	// read. Otherwise the server took the login for somebody else's, as an account
+	// without a name does, and all that follows would be about another user.
+	currentUser := pair.Original
+	if secret.IsClone(w.current.Username()) {
+		currentUser = pair.Clone
+	}
+	if !currentUser.Has(w.proof.Account) {
+		return account.Pair{}, fmt.Errorf("the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
+			Current, w.current.Username(), w.proof.Account)
+	}
+	if w.turn() == account.TurnOfOriginal || w.Settings.Mode == account.Off {
+		pair.Known = true
+		return pair, nil
+	}
+	if pair.Depends, err = w.depends(ctx, pair); err != nil {
+		return account.Pair{}, err
+	}
+	if pair.Known || len(pair.Clone.Accounts) == 0 || w.sent > 0 {
+		return pair, nil
+	}
+	if pair.Known, err = w.known(ctx, pair.Clone.Name); err != nil || pair.Known {
+		return pair, err
+	}
+	pair.GrantedTo, err = w.admin.GrantedTo(ctx, pair.Clone.Name)
+	return pair, err
+}
+
+// depends asks, for each account of the clone at a host that the original has
+// none at, what would break without it.
+func (w *work) depends(ctx context.Context, pair account.Pair) (map[account.Name][]string, error) {
+	var depends map[account.Name][]string
+	for _, name := range pair.Lost() {
+		needed, err := w.admin.Dependents(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("looking for what depends on %s, at whose host %q has no account: %w", name, pair.Original.Name, err)
+		}
+		if len(needed) > 0 {
+			if depends == nil {
+				depends = map[account.Name][]string{}
+			}
+			depends[name] = needed
+		}
+	}
+	return depends, nil
+}
+
+// known reports whether a version of the secret, other than the pending one that
+// every rotation to the clone makes, names the clone: then an earlier rotation
+// made it, or took it over.
+func (w *work) known(ctx context.Context, clone string) (bool, error) {
+	for id := range w.labels.Stages {
+		if id == w.event.Token || id == w.current.versionID {
+			continue
+		}
+		version, err := w.Secrets.Version(ctx, w.event.SecretID, id)
+		if errors.Is(err, ErrVersionNotFound) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if document, err := secret.Parse(version.Document); err == nil && document.Username() == clone {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (w *work) warn(ctx context.Context, warnings []account.Warning) {
+	for _, warning := range warnings {
+		if w.warned[warning] {
+			continue
+		}
+		if w.warned == nil {
+			w.warned = map[account.Warning]bool{}
+		}
+		w.warned[warning] = true
+		w.log.WarnContext(ctx, warning.Message, "type", warning.Type)
+	}
+}
+
+// matches is verifier.Matches, to which a stored text that is no verifier is an
+// error. Here it is an account that no password fits.
+func matches(plugin string, stored, password redact.Secret) (bool, error) {
+	fits, err := verifier.Matches(plugin, stored, password)
+	if errors.Is(err, verifier.ErrMalformed) {
+		return false, nil
+	}
+	return fits, err
+}
+
+func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret, error) {
+	return verifier.New(plugin, password, w.Random)
+}
+
+// throwaway makes the verifier of a password that nobody has seen, for an account
+// that must exist before it may be used.
+func (w *work) throwaway(plugin string) (redact.Secret, error) {
+	random := make([]byte, 32)
+	if _, err := io.ReadFull(w.Random, random); err != nil {
+		return redact.Secret{}, fmt.Errorf("making a throwaway password: %w", err)
+	}
+	return w.verifierOf(plugin, redact.New(hex.EncodeToString(random)))
+}
