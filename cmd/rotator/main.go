@@ -24,8 +24,10 @@ import (
 )
 
 func main() {
-	slog.SetLogLoggerLevel(slog.LevelError) // the runtime's own lines, by package log
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr}))
+	// The runtime writes its own lines by package log: errors, each of them.
+	slog.SetDefault(log)
+	slog.SetLogLoggerLevel(slog.LevelError)
 	lambda.StartHandler(newHandler(context.Background(), os.LookupEnv, log))
 }
 

@@ -162,7 +162,7 @@ type Rotator struct {
 	Secrets  Secrets
 	Database Database
 	Settings Settings
-	// Random is where the throwaway passwords of new accounts come from.
+	// Random is where the salts of verifiers come from.
 	Random io.Reader
 	Log    *slog.Logger
 }

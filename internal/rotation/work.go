@@ -2,10 +2,10 @@ package rotation
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 
 	"tandem/internal/account"
 	"tandem/internal/redact"
@@ -145,10 +145,10 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	if pair.Depends, err = w.depends(ctx, pair); err != nil {
 		return account.Pair{}, err
 	}
-	if pair.Known || len(pair.Clone.Accounts) == 0 || w.sent > 0 {
+	if pair.Known || w.sent > 0 {
 		return pair, nil
 	}
-	if pair.Known, err = w.known(ctx, pair.Clone.Name); err != nil || pair.Known {
+	if pair.Known, err = w.known(ctx, pair.Clone); err != nil || pair.Known {
 		return pair, err
 	}
 	pair.GrantedTo, err = w.admin.GrantedTo(ctx, pair.Clone.Name)
@@ -174,10 +174,20 @@ func (w *work) depends(ctx context.Context, pair account.Pair) (map[account.Name
 	return depends, nil
 }
 
-// known reports whether a version of the secret, other than the pending one that
-// every rotation to the clone makes, names the clone: then an earlier rotation
-// made it, or took it over.
-func (w *work) known(ctx context.Context, clone string) (bool, error) {
+// known reports whether the clone is this program's own: it does not exist yet,
+// an earlier try of this rotation made it, or a version of the secret names it,
+// other than the pending one that every rotation to the clone makes.
+func (w *work) known(ctx context.Context, clone account.User) (bool, error) {
+	if len(clone.Accounts) == 0 {
+		return true, nil
+	}
+	for _, made := range clone.Accounts {
+		for _, factor := range made.Factors {
+			if ours, err := matches(factor.Plugin, factor.Verifier, w.throwawayPassword()); err == nil && ours {
+				return true, nil
+			}
+		}
+	}
 	for id := range w.labels.Stages {
 		if id == w.event.Token || id == w.current.versionID {
 			continue
@@ -189,7 +199,7 @@ func (w *work) known(ctx context.Context, clone string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if document, err := secret.Parse(version.Document); err == nil && document.Username() == clone {
+		if document, err := secret.Parse(version.Document); err == nil && document.Username() == clone.Name {
 			return true, nil
 		}
 	}
@@ -223,12 +233,16 @@ func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret,
 	return verifier.New(plugin, password, w.Random)
 }
 
-// throwaway makes the verifier of a password that nobody has seen, for an account
-// that must exist before it may be used.
+// throwaway makes the verifier that a new account, locked, has until its password
+// is set.
 func (w *work) throwaway(plugin string) (redact.Secret, error) {
-	random := make([]byte, 32)
-	if _, err := io.ReadFull(w.Random, random); err != nil {
-		return redact.Secret{}, fmt.Errorf("making a throwaway password: %w", err)
-	}
-	return w.verifierOf(plugin, redact.New(hex.EncodeToString(random)))
+	return w.verifierOf(plugin, w.throwawayPassword())
+}
+
+// throwawayPassword is not the pending one and cannot be had without it, yet is
+// the same in every try of this rotation: by it a later try knows the account
+// that an earlier one had made when it died.
+func (w *work) throwawayPassword() redact.Secret {
+	sum := sha256.Sum256([]byte("tandem throwaway\x00" + w.event.Token + "\x00" + w.pending.Password().Reveal()))
+	return redact.New(hex.EncodeToString(sum[:]))
 }

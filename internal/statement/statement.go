@@ -33,6 +33,7 @@ type constant string
 type Statement struct {
 	masked string
 	full   redact.Secret
+	secret bool
 }
 
 // String returns the statement with redact.Mark in place of its secrets.
@@ -44,12 +45,16 @@ func (s Statement) GoString() string { return s.masked }
 // Reveal returns the statement as it is to be sent.
 func (s Statement) Reveal() string { return s.full.Reveal() }
 
+// HoldsSecret reports whether the statement has a part that does not print.
+func (s Statement) HoldsSecret() bool { return s.secret }
+
 // Empty reports whether there is nothing to send.
 func (s Statement) Empty() bool { return s.full.Empty() }
 
 // Builder gathers a Statement. The zero value is ready to use.
 type Builder struct {
 	masked, full strings.Builder
+	secret       bool
 }
 
 // New begins a statement with a piece of SQL.
@@ -72,6 +77,7 @@ func (b *Builder) Literal(value string) *Builder { return b.both(Literal(value))
 
 // Secret adds a string that does not print.
 func (b *Builder) Secret(value redact.Secret) *Builder {
+	b.secret = true
 	b.masked.WriteString(redact.Mark)
 	b.full.WriteString(Literal(value.Reveal()))
 	return b
@@ -98,7 +104,7 @@ func (b *Builder) Keyword(words string) *Builder {
 
 // Statement ends the building.
 func (b *Builder) Statement() Statement {
-	return Statement{masked: b.masked.String(), full: redact.New(b.full.String())}
+	return Statement{masked: b.masked.String(), full: redact.New(b.full.String()), secret: b.secret}
 }
 
 // IsKeyword reports whether words are letters, digits and underscores, with

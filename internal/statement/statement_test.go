@@ -42,6 +42,9 @@ func TestKeyword(t *testing.T) {
 
 func TestStatementPrintsMasked(t *testing.T) {
 	s := statement.New("ALTER USER ").Account("it's", "%").SQL(" IDENTIFIED BY ").Secret(redact.New("p'w")).SQL(" LIMIT ").Number(3).Statement()
+	if plain := statement.New("DO 1").Statement(); !s.HoldsSecret() || plain.HoldsSecret() {
+		t.Error("HoldsSecret is true for exactly the statement with a secret")
+	}
 	const masked = `ALTER USER 'it''s'@'%' IDENTIFIED BY <redacted> LIMIT 3`
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		if got := fmt.Sprintf(verb, s); got != masked {
