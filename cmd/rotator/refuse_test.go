@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/sandbox"
+	"tandem/internal/server"
+)
+
+// Promise 6: what is refused, is refused before anything is changed, by a
+// sentence that names it.
+func TestRefusedBeforeAnythingChanges(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		arrange func(w *world)
+		step    string   // that refuses
+		want    []string // in the error
+		flavor  server.Flavor
+	}{
+		{"no admin secret named", func(w *world) { w.store(w.user, firstPassword, map[string]any{"masterarn": nil}) },
+			"createSecret", []string{"masterarn", "SUPERUSER_SECRET_ARN"}, ""},
+		{"an engine of another kind", func(w *world) { w.store(w.user, firstPassword, map[string]any{"engine": "postgres"}) },
+			"createSecret", []string{"engine"}, ""},
+		{"a name too long", func(w *world) {
+			w.store(strings.Repeat("n", 80), firstPassword, nil)
+		}, "createSecret", []string{"characters", "USERNAME_CHARACTER_LIMIT"}, ""},
+		{"no such admin secret", func(w *world) {
+			w.store(w.user, firstPassword, map[string]any{"masterarn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:gone-abcdef"})
+		}, "setSecret", []string{"admin secret", "gone-abcdef"}, ""},
+		{"the admin secret is the user's own", func(w *world) {
+			own := w.app
+			w.store(w.user, firstPassword, map[string]any{"masterarn": own})
+		}, "setSecret", []string{"one of the two users"}, ""},
+		{"another host", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.2"}) },
+			"setSecret", []string{"127.0.0.2", "admin secret of the secret's own server"}, ""},
+		{"the current password is wrong", func(w *world) { w.store(w.user, "not the password", nil) },
+			"setSecret", []string{"AWSCURRENT", "1045"}, ""},
+		{"the admin's password is wrong", func(w *world) {
+			wrong, err := w.CreateSecret(w.t.Context(), sandbox.Token()[:20], "admin", "not the password", nil)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.store(w.user, firstPassword, map[string]any{"masterarn": wrong})
+		}, "setSecret", []string{"admin", "1045"}, ""},
+		{"a locked account", func(w *world) { w.execute("ALTER USER '" + w.user + "'@'%' ACCOUNT LOCK") },
+			"setSecret", []string{"locked"}, ""},
+		{"a user that is not there", func(w *world) { w.execute("DROP USER '" + w.user + "'@'%'") },
+			"setSecret", []string{"1045"}, ""},
+		{"a role", func(w *world) {
+			role := unique("role")
+			w.execute("CREATE ROLE "+role, "GRANT "+role+" TO '"+w.user+"'@'%'")
+			w.afterwards("DROP ROLE " + role)
+		}, "setSecret", []string{"role"}, ""},
+		{"the clone's name is a role", func(w *world) {
+			w.execute("CREATE ROLE " + w.clone())
+			w.afterwards("DROP ROLE " + w.clone())
+		}, "setSecret", []string{"is a role"}, server.MariaDB},
+		{"a clone without its original", func(w *world) {
+			w.execute("RENAME USER '" + w.user + "'@'%' TO '" + w.clone() + "'@'%'")
+			w.store(w.clone(), firstPassword, nil)
+		}, "setSecret", []string{"original", "does not exist"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			servers.Each(t, func(t *testing.T, on *server.Server) {
+				if test.flavor != "" && test.flavor != on.Flavor {
+					return // the other flavour knows no such difference
+				}
+				w := newWorld(t, on)
+				test.arrange(w)
+				others, before := w.others(), append(oracle(t, on, w.Root, w.user), oracle(t, on, w.Root, w.clone())...)
+				w.mustFail(append(test.want, test.step)...)
+				if diff := cmp.Diff(others, w.others()); diff != "" {
+					t.Errorf("accounts of others have changed:\n%s", diff)
+				}
+				if diff := cmp.Diff(before, append(oracle(t, on, w.Root, w.user), oracle(t, on, w.Root, w.clone())...)); diff != "" {
+					t.Errorf("the pair has changed:\n%s", diff)
+				}
+				if len(w.statements()) > 0 {
+					t.Errorf("sent %q", w.statements())
+				}
+				if pending := w.value("AWSPENDING"); test.step == "createSecret" && pending != "" {
+					t.Error("AWSPENDING was written")
+				}
+			})
+		})
+	}
+}
+
+// A variable that cannot be read is what every invocation answers.
+func TestConfigurationIsAnswered(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		w := newWorld(t, on, withEnv("PASSWORD_LENGTH=many", "EXCLUDE_NUMBERS=perhaps"))
+		w.mustFail("PASSWORD_LENGTH", "EXCLUDE_NUMBERS")
+		w.abandon()
+		w.mustFail("PASSWORD_LENGTH", "EXCLUDE_NUMBERS")
+		if !strings.Contains(w.log(), "PASSWORD_LENGTH") {
+			t.Error("nothing was logged at the start")
+		}
+	})
+}
+
+// A server that accepts and stays silent costs one error of the function's own,
+// before Lambda ends it.
+func TestSilentServer(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		go func() {
+			for {
+				connection, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				defer connection.Close()
+			}
+		}()
+		w := newWorld(t, on, func(_ *world, o *sandbox.Options) { o.Timeout = 3 * time.Second })
+		port := listener.Addr().(*net.TCPAddr).Port
+		admin, err := w.CreateSecret(t.Context(), sandbox.Token()[:20], "admin", "x", map[string]any{"port": port})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.store(w.user, firstPassword, map[string]any{"port": port, "masterarn": admin})
+		w.mustFail("RotationFailed", "setSecret", fmt.Sprint(port), "out of time")
+	})
+}

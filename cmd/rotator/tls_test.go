@@ -1,0 +1,92 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"tandem/internal/sandbox"
+	"tandem/internal/server"
+)
+
+// The table of README: what `ssl` and ALLOW_PLAINTEXT lead to, on a server with
+// TLS and on one without.
+func TestTLS(t *testing.T) {
+	for _, release := range []struct {
+		name string
+		args []string // that turn TLS off
+	}{
+		{"mariadb", []string{"--skip-ssl"}},
+		{"mysql-9", []string{"--tls-version="}},
+	} {
+		t.Run(release.name, func(t *testing.T) {
+			on := servers.MustStart(t, release.name)
+			off := servers.MustStart(t, release.name, release.args...)
+			for _, test := range []struct {
+				name      string
+				server    *server.Server
+				ssl       any
+				env       []string
+				want      string // in the error; none for success
+				encrypted bool
+			}{
+				{"required", on, true, nil, "", true},
+				{"required, as text", on, "true", nil, "", true},
+				{"absent", on, nil, nil, "", true},
+				{"something else", on, "preferred", nil, "", true},
+				{"refused", on, false, nil, "", false},
+				{"refused, as text", on, "false", nil, "", false},
+				{"ALLOW_PLAINTEXT does not mean plain text", on, nil, []string{"ALLOW_PLAINTEXT=true"}, "", true},
+				{"an unknown authority", on, nil, []string{"SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/dev/null"}, "authority", false},
+				{"no fall-back from an unknown authority", on, nil, []string{"SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/dev/null", "ALLOW_PLAINTEXT=true"}, "authority", false},
+				{"no TLS, required", off, true, nil, "offers no TLS", false},
+				{"no TLS, required, ALLOW_PLAINTEXT", off, true, []string{"ALLOW_PLAINTEXT=true"}, "offers no TLS", false},
+				{"no TLS, absent", off, nil, nil, "offers no TLS", false},
+				{"no TLS, absent, ALLOW_PLAINTEXT", off, nil, []string{"ALLOW_PLAINTEXT=true"}, "", false},
+				{"no TLS, refused", off, false, nil, "", false},
+			} {
+				t.Run(test.name, func(t *testing.T) {
+					plain := *test.server
+					w := newWorld(t, &plain, withEnv(test.env...))
+					document := map[string]any{}
+					if test.ssl != nil {
+						document["ssl"] = test.ssl
+					}
+					w.storeAdminToo(document)
+					if test.want != "" {
+						w.mustFail(test.want)
+						return
+					}
+					w.mustRotate()
+					if warned := strings.Contains(w.log(), "connection not encrypted"); warned == test.encrypted {
+						t.Errorf("encrypted: %v, want %v", !warned, test.encrypted)
+					}
+				})
+			}
+		})
+	}
+}
+
+// The certificate must be for the host that the document names.
+func TestCertificateForAnotherName(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		w := newWorld(t, on)
+		w.storeAdminToo(map[string]any{"host": "127.0.0.2"}) // the same server on most systems, another name in any case
+		if err := w.rotate(); err == nil {
+			t.Error("a certificate for 127.0.0.1 was taken for one for 127.0.0.2")
+		}
+	})
+}
+
+// storeAdminToo makes the application's secret and an admin secret, both with
+// further keys.
+func (w *world) storeAdminToo(more map[string]any) {
+	w.t.Helper()
+	if err := w.CreateUser(w.t.Context(), sandbox.Admin, "%", "the admin's password"); err != nil {
+		w.t.Fatal(err)
+	}
+	var err error
+	if w.admin, err = w.CreateAdminWith(w.t.Context(), sandbox.Token()[:20], "GRANT ALL PRIVILEGES ON *.* TO 'admin'@'%' WITH GRANT OPTION"); err != nil {
+		w.t.Fatal(err)
+	}
+	w.store(w.user, firstPassword, more)
+}
