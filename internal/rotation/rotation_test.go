@@ -1,0 +1,313 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+)
+
+var steps = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret}
+
+// mutating reports what changes something.
+func (w *world) mutating() []string {
+	return slices.DeleteFunc(slices.Clone(w.trace), func(done string) bool {
+		return !strings.HasPrefix(done, "put") && !strings.HasPrefix(done, "apply") && !strings.HasPrefix(done, "move")
+	})
+}
+
+func TestEventIsRefusedBeforeAnyCall(t *testing.T) {
+	for _, test := range []struct {
+		event rotation.Event
+		want  string
+	}{
+		{rotation.Event{SecretID: secretID, Token: token}, "Step"},
+		{rotation.Event{Step: "deleteSecret", SecretID: secretID, Token: token}, "deleteSecret"},
+		{rotation.Event{Step: rotation.SetSecret, Token: token}, "SecretId"},
+		{rotation.Event{Step: rotation.SetSecret, SecretID: secretID}, "ClientRequestToken"},
+		{rotation.Event{Step: rotation.SetSecret, SecretID: secretID + "\n", Token: token}, "SecretId"},
+		{rotation.Event{Step: rotation.SetSecret, SecretID: secretID, Token: token + "é"}, "ClientRequestToken"},
+		{rotation.Event{Step: rotation.SetSecret, SecretID: secretID, Token: token, RotationToken: redact.New("hunter2\x00")}, "RotationToken"},
+	} {
+		w := newWorld(t)
+		rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}}
+		err := rotator.Rotate(t.Context(), test.event)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") || len(w.trace) > 0 {
+			t.Errorf("%+v: error %v after %v", test.event, err, w.trace)
+		}
+	}
+}
+
+// The state rules of a rotation hold in every step.
+func TestStates(t *testing.T) {
+	no, yes := false, true
+	for _, test := range []struct {
+		name    string
+		labels  map[string][]string
+		enabled *bool
+		want    string // in the error; none for "done already"
+	}{
+		{"no such version", map[string][]string{oldToken: {"AWSCURRENT"}}, nil, "has no version"},
+		{"finished", map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSCURRENT"}}, nil, ""},
+		{"finished, AWSPENDING not yet taken off", map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSPENDING", "AWSCURRENT"}}, nil, ""},
+		{"finished, rotation since turned off", map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSCURRENT"}}, &no, ""},
+		{"overtaken", map[string][]string{oldToken: {"AWSCURRENT"}, token: {"AWSPREVIOUS"}, newToken: {"AWSPENDING"}}, &yes, "does not carry AWSPENDING"},
+		{"rotation turned off", map[string][]string{oldToken: {"AWSCURRENT"}, token: {"AWSPENDING"}}, &no, "rotation is not enabled"},
+	} {
+		for _, step := range steps {
+			t.Run(test.name+"/"+string(step), func(t *testing.T) {
+				w := newWorld(t)
+				w.labels, w.enabled = test.labels, test.enabled
+				w.values[token] = document("app_clone", "pending password", nil)
+				if test.want == "" {
+					w.values[token] = document("app_clone", "new password", nil)
+				}
+				err := w.step(step)
+				if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+					t.Errorf("error %v, want %q", err, test.want)
+				}
+				if changed := w.mutating(); len(changed) > 0 {
+					t.Errorf("it changed something: %v", changed)
+				}
+			})
+		}
+	}
+}
+
+func TestRotation(t *testing.T) {
+	w := newWorld(t)
+	for _, step := range steps {
+		if err := w.step(step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := (rotation.Labels{Stages: w.labels}).Carrier("AWSCURRENT"); got != token {
+		t.Errorf("AWSCURRENT is on %s", got)
+	}
+	if want := document("app_clone", "random password", nil); w.values[token] != want {
+		t.Errorf("the pending document is %s, want %s", w.values[token], want)
+	}
+}
+
+// setSecret's order is the one that is safe to die in.
+func TestSetSecretOrder(t *testing.T) {
+	w := newWorld(t)
+	if err := w.step(rotation.CreateSecret); err != nil {
+		t.Fatal(err)
+	}
+	w.trace = nil
+	if err := w.step(rotation.SetSecret); err != nil {
+		t.Fatal(err)
+	}
+	last := -1
+	for _, what := range []string{"connect app", "connect admin", "lock", "describe", "users", "apply CREATE USER 'app_clone'@'%'", "apply ALTER USER 'app_clone'@'%'"} {
+		at := w.position(what)
+		if at <= last {
+			t.Errorf("%s is number %d of %q", what, at, w.trace)
+		}
+		last = at
+	}
+	if !strings.HasSuffix(w.trace[len(w.trace)-1], "ACCOUNT UNLOCK") {
+		t.Errorf("the password is not last: %q", w.trace)
+	}
+	if create := w.trace[w.position("apply CREATE")]; !strings.HasSuffix(create, "ACCOUNT LOCK") {
+		t.Errorf("the clone is created open: %s", create)
+	}
+}
+
+// An invocation that comes late, frozen or overtaken, sees that under the lock.
+func TestLateSetSecretChangesNothing(t *testing.T) {
+	for name, overtake := range map[string]func(*world){
+		"by a rotation with another token": func(w *world) {
+			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: nil, newToken: {"AWSCURRENT"}}
+			delete(w.labels, token)
+			w.values[newToken] = document("app_clone", "newer password", nil)
+		},
+		"by a rotation that has only begun": func(w *world) {
+			w.labels = map[string][]string{oldToken: {"AWSCURRENT"}, newToken: {"AWSPENDING"}}
+		},
+		"by somebody who moved AWSCURRENT": func(w *world) {
+			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSPENDING"}, newToken: {"AWSCURRENT"}}
+			w.values[newToken] = document("app_clone", "newer password", nil)
+		},
+		"by its own rotation": func(w *world) {
+			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSCURRENT"}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.values[token] = document("app_clone", "pending password", nil)
+			w.before = func(what string) error {
+				if what == "lock" {
+					overtake(w)
+				}
+				return nil
+			}
+			err := w.step(rotation.SetSecret)
+			if finished := name == "by its own rotation"; (err == nil) != finished {
+				t.Errorf("error %v", err)
+			}
+			if changed := w.mutating(); len(changed) > 0 {
+				t.Errorf("it changed something: %v", changed)
+			}
+		})
+	}
+}
+
+// Promise 6: no proof, no change.
+func TestSetSecretWithoutProof(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		arrange func(*world)
+		want    string
+	}{
+		{"current does not log in", func(w *world) {
+			w.before = func(what string) error {
+				if what == "connect app" {
+					return errors.New("access denied")
+				}
+				return nil
+			}
+		}, "access denied"},
+		{"two servers behind one name", func(w *world) { w.identity = map[string]string{"admin": "another"} }, "two servers"},
+		{"the lock is taken", func(w *world) { w.locked = true }, "another rotation"},
+		{"pending is for the same user", func(w *world) { w.values[token] = document("app", "pending", nil) }, "this rotation's turn"},
+		{"pending is for another host", func(w *world) {
+			w.values[token] = document("app_clone", "pending", map[string]any{"host": "other.example"})
+		}, "other.example"},
+		{"pending is for another port", func(w *world) { w.values[token] = document("app_clone", "pending", map[string]any{"port": 3307}) }, "3307"},
+		{"pending is for another engine", func(w *world) { w.values[token] = document("app_clone", "pending", map[string]any{"engine": "mysql"}) }, "mysql"},
+		{"the admin is elsewhere", func(w *world) { w.admin = document("admin", "x", map[string]any{"host": "other.example"}) }, "other.example"},
+		{"the admin is the clone", func(w *world) { w.admin = document("app_clone", "x", nil) }, "one of the two users"},
+		{"the admin has no address", func(w *world) { w.admin = `{"username":"admin","password":"x"}` }, "only a username and a password"},
+		{"current logs in as somebody else", func(w *world) { w.matched = account.Name{User: "", Host: "localhost"} }, "not one of that user's accounts"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.values[token] = document("app_clone", "pending password", nil)
+			test.arrange(w)
+			err := w.step(rotation.SetSecret)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			if changed := w.mutating(); len(changed) > 0 {
+				t.Errorf("it changed something: %v", changed)
+			}
+		})
+	}
+}
+
+// A host's letter case is nobody's difference.
+func TestHostsCompareWithoutCase(t *testing.T) {
+	w := newWorld(t)
+	w.admin = document("admin", "x", map[string]any{"host": "DB.Example", "port": "3306"})
+	w.values[token] = document("app_clone", "pending password", map[string]any{"host": "Db.example"})
+	if err := w.step(rotation.SetSecret); err != nil {
+		t.Error(err)
+	}
+}
+
+// A createSecret that loses a race accepts the value that won.
+func TestCreateSecretLosesARace(t *testing.T) {
+	for winner, want := range map[string]string{"app_clone": "", "app": "this rotation's turn"} {
+		w := newWorld(t)
+		w.before = func(what string) error {
+			if strings.HasPrefix(what, "put") {
+				w.values[token] = document(winner, "the winner's password", nil)
+			}
+			return nil
+		}
+		err := w.step(rotation.CreateSecret)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("winner for %s: error %v, want %q", winner, err, want)
+		}
+	}
+}
+
+// A value that is there is not made again: its password may be in force.
+func TestCreateSecretKeepsTheValue(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = document("app_clone", "pending password", nil)
+	if err := w.step(rotation.CreateSecret); err != nil || len(w.mutating()) > 0 || w.position("random") >= 0 {
+		t.Errorf("error %v after %v", err, w.trace)
+	}
+}
+
+// An answer to the label's move that was lost is no failure.
+func TestFinishSecretLosesTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = document("app_clone", "pending password", nil)
+	w.before = func(what string) error {
+		if what != "move" {
+			return nil
+		}
+		w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSPENDING", "AWSCURRENT"}}
+		return errors.New("connection reset")
+	}
+	if err := w.step(rotation.FinishSecret); err != nil {
+		t.Error(err)
+	}
+	w = newWorld(t)
+	w.before = func(what string) error {
+		if what == "move" {
+			return errors.New("connection reset")
+		}
+		return nil
+	}
+	if err := w.step(rotation.FinishSecret); err == nil || !strings.Contains(err.Error(), "connection reset") {
+		t.Errorf("error %v, want the move's", err)
+	}
+}
+
+func TestTestSecretComparesPrivileges(t *testing.T) {
+	clone := account.Name{User: "app_clone", Host: "%"}
+	for _, test := range []struct {
+		name, privilege, want string
+	}{
+		{"equal", "ALTER", ""},
+		{"less", "DROP", "ALTER ON `db`.*"},
+		{"more", "ALTER, DROP", ""},
+	} {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "pending password", map[string]any{"dbname": "db"})
+		w.accounts[clone] = rows("app_clone", test.privilege)
+		err := w.step(rotation.TestSecret)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: error %v, want %q", test.name, err, test.want)
+		}
+		if w.position("use db") < 0 {
+			t.Errorf("%s: the database was not opened: %v", test.name, w.trace)
+		}
+	}
+}
+
+// RotateImmediately=false: the pending version is a copy of the current one.
+func TestTestSecretOnACopy(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = w.values[oldToken]
+	if err := w.step(rotation.TestSecret); err != nil || w.position("connect app") < 0 {
+		t.Errorf("error %v after %v", err, w.trace)
+	}
+}
+
+// Whatever breaks when the time is up, the time is what the error speaks of.
+func TestTimeIsUp(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = document("app_clone", "pending password", nil)
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	w.before = func(string) error { return fmt.Errorf("asking: %w", ctx.Err()) }
+	rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Log: slog.New(slog.DiscardHandler)}
+	err := rotator.Rotate(ctx, rotation.Event{Step: rotation.SetSecret, SecretID: secretID, Token: token})
+	if err == nil || !strings.Contains(err.Error(), "out of time") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want one that says that the time was up", err)
+	}
+}

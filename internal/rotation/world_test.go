@@ -1,0 +1,260 @@
+package rotation_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+	"tandem/internal/statement"
+)
+
+const (
+	secretID = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:app-abcdef"
+	adminID  = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-abcdef"
+	oldToken = "00000000-0000-0000-0000-00000000000a"
+	token    = "00000000-0000-0000-0000-00000000000b"
+	newToken = "00000000-0000-0000-0000-00000000000c"
+)
+
+// world is Secrets Manager and a server in memory: enough to see in which order
+// the steps do things, and to change things between two of them.
+type world struct {
+	t      *testing.T
+	labels map[string][]string
+	values map[string]string // by version ID
+	admin  string
+	// enabled is RotationEnabled.
+	enabled *bool
+	// accounts are the user's, as SHOW CREATE USER and SHOW GRANTS print them.
+	accounts map[account.Name]account.Rows
+
+	// trace is what was done, in order.
+	trace []string
+	// before, where set, runs before each thing that is traced; an error is what
+	// the thing answers.
+	before func(what string) error
+	// identity is the server's, by user; "server" where not set.
+	identity map[string]string
+	locked   bool // by somebody else
+	// matched, where set, is the account that every login is taken for.
+	matched account.Name
+}
+
+// newWorld is a secret whose first rotation has begun.
+func newWorld(t *testing.T) *world {
+	w := &world{
+		t:      t,
+		labels: map[string][]string{oldToken: {"AWSCURRENT"}, token: {"AWSPENDING"}},
+		values: map[string]string{oldToken: document("app", "old password", nil)},
+		admin:  document("admin", "admin's password", nil),
+		accounts: map[account.Name]account.Rows{
+			{User: "app", Host: "%"}: rows("app", "ALTER"),
+		},
+	}
+	return w
+}
+
+func document(user, password string, more map[string]any) string {
+	content := map[string]any{"engine": "mariadb", "host": "db.example", "username": user, "password": password, "masterarn": adminID}
+	for key, value := range more {
+		content[key] = value
+		if value == nil {
+			delete(content, key)
+		}
+	}
+	text, err := json.Marshal(content)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// rows are those of an account that has one privilege on a database.
+func rows(user, privilege string) account.Rows {
+	const verifier = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
+	return account.Rows{
+		CreateUser: []redact.Secret{redact.New("CREATE USER `" + user + "`@`%` IDENTIFIED BY PASSWORD '" + verifier + "'")},
+		Grants: []redact.Secret{
+			redact.New("GRANT USAGE ON *.* TO `" + user + "`@`%` IDENTIFIED BY PASSWORD '" + verifier + "'"),
+			redact.New("GRANT " + privilege + " ON `db`.* TO `" + user + "`@`%`"),
+		},
+	}
+}
+
+// step performs a step of the token.
+func (w *world) step(name rotation.Step) error { return w.stepOf(name, token) }
+
+func (w *world) stepOf(name rotation.Step, token string) error {
+	rotator := rotation.Rotator{
+		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Settings: rotation.Settings{Mode: account.Merge},
+		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	return rotator.Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
+}
+
+func (w *world) do(format string, arguments ...any) error {
+	what := fmt.Sprintf(format, arguments...)
+	if w.before != nil {
+		if err := w.before(what); err != nil {
+			return err
+		}
+	}
+	w.trace = append(w.trace, what)
+	return nil
+}
+
+// done reports whether something was done, by its beginning.
+func (w *world) position(what string) int {
+	return slices.IndexFunc(w.trace, func(done string) bool { return len(done) >= len(what) && done[:len(what)] == what })
+}
+
+type fakeSecrets struct{ *world }
+
+func (w fakeSecrets) Describe(context.Context, string) (rotation.Labels, error) {
+	if err := w.do("describe"); err != nil {
+		return rotation.Labels{}, err
+	}
+	stages := map[string][]string{}
+	for id, labels := range w.labels {
+		stages[id] = slices.Clone(labels)
+	}
+	return rotation.Labels{Stages: stages, RotationEnabled: w.enabled}, nil
+}
+
+func (w fakeSecrets) Current(_ context.Context, id string) (rotation.Version, error) {
+	if id == adminID {
+		return rotation.Version{ID: "admin", Document: redact.New(w.admin)}, w.do("read admin")
+	}
+	if err := w.do("read current"); err != nil {
+		return rotation.Version{}, err
+	}
+	carrier := (rotation.Labels{Stages: w.labels}).Carrier("AWSCURRENT")
+	return rotation.Version{ID: carrier, Document: redact.New(w.values[carrier])}, nil
+}
+
+func (w fakeSecrets) Version(_ context.Context, _, id string) (rotation.Version, error) {
+	if err := w.do("read %s", id); err != nil {
+		return rotation.Version{}, err
+	}
+	value, ok := w.values[id]
+	if !ok {
+		return rotation.Version{}, rotation.ErrVersionNotFound
+	}
+	return rotation.Version{ID: id, Document: redact.New(value)}, nil
+}
+
+func (w fakeSecrets) PutPending(_ context.Context, p rotation.Pending) error {
+	if err := w.do("put %s", p.VersionID); err != nil {
+		return err
+	}
+	if value, ok := w.values[p.VersionID]; ok && value != p.Document.Reveal() {
+		return rotation.ErrVersionExists
+	}
+	w.values[p.VersionID] = p.Document.Reveal()
+	return nil
+}
+
+func (w fakeSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
+	if err := w.do("move"); err != nil {
+		return err
+	}
+	if !slices.Contains(w.labels[from], "AWSCURRENT") {
+		return errors.New("RemoveFromVersionId doesn't match")
+	}
+	w.labels[from] = []string{"AWSPREVIOUS"}
+	w.labels[to] = append(w.labels[to], "AWSCURRENT")
+	return nil
+}
+
+func (w fakeSecrets) RandomPassword(context.Context) (redact.Secret, error) {
+	return redact.New("random password"), w.do("random")
+}
+
+type fakeDatabase struct{ *world }
+
+func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation.Session, error) {
+	if err := w.do("connect %s", login.Username); err != nil {
+		return nil, err
+	}
+	identity := w.identity[login.Username]
+	if identity == "" {
+		identity = "server"
+	}
+	matched := w.matched
+	if matched == (account.Name{}) {
+		matched = account.Name{User: login.Username, Host: "%"}
+	}
+	server, err := account.ParseServer("10.11.8-MariaDB", "")
+	return &fakeSession{w.world, rotation.Facts{
+		Server: server, Identity: identity, Account: matched, From: "localhost",
+	}}, err
+}
+
+type fakeSession struct {
+	*world
+	facts rotation.Facts
+}
+
+func (s *fakeSession) Facts() rotation.Facts { return s.facts }
+
+func (s *fakeSession) Lock(context.Context, string, time.Duration) error {
+	if s.locked {
+		return rotation.ErrLockTaken
+	}
+	return s.do("lock")
+}
+
+func (s *fakeSession) Users(_ context.Context, names ...string) ([]account.User, error) {
+	if err := s.do("users"); err != nil {
+		return nil, err
+	}
+	users := make([]account.User, len(names))
+	for i, name := range names {
+		users[i].Name = name
+		for accountName, rows := range s.accounts {
+			if accountName.User != name {
+				continue
+			}
+			read, err := account.Parse(s.facts.Server, accountName, rows)
+			if err != nil {
+				return nil, err
+			}
+			users[i].Accounts = append(users[i].Accounts, read)
+		}
+	}
+	return users, nil
+}
+
+func (s *fakeSession) Dependents(context.Context, account.Name) ([]string, error) { return nil, nil }
+
+func (s *fakeSession) GrantedTo(context.Context, string) ([]account.Name, error) { return nil, nil }
+
+func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
+	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
+}
+
+func (s *fakeSession) Use(_ context.Context, database string) error { return s.do("use %s", database) }
+
+// Apply makes the clone with its grant, once it is created: the one plan that
+// these tests follow.
+func (s *fakeSession) Apply(_ context.Context, sent statement.Statement) error {
+	if err := s.do("apply %s", sent); err != nil {
+		return err
+	}
+	clone := account.Name{User: "app_clone", Host: "%"}
+	s.accounts[clone] = rows("app_clone", "ALTER")
+	return nil
+}
+
+func (s *fakeSession) Close() error { return nil }
