@@ -1,0 +1,143 @@
+package account
+
+import (
+	"fmt"
+	"sort"
+
+	"tandem/internal/redact"
+	"tandem/internal/statement"
+)
+
+// OwnGrants is what SHOW GRANTS printed in a session about itself.
+type OwnGrants struct {
+	Name Name // CURRENT_USER()
+	Rows []redact.Secret
+}
+
+// CompareOwn compares what two sessions may do by their own SHOW GRANTS: what
+// current has and pending lacks, and what pending has beyond current, as texts for
+// a person. Names, verifiers, and the rows that are the server's own (of PUBLIC and
+// of active roles on MariaDB) are left aside; what roles give on MySQL, mandatory
+// ones too, stands in the rows of both.
+func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []string, err error) {
+	now, err := parseGrants(server, current.Name, current.Rows, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading what %s may do: %w", current.Name, err)
+	}
+	next, err := parseGrants(server, pending.Name, pending.Rows, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading what %s may do: %w", pending.Name, err)
+	}
+	missing, extra = minus(now, next), minus(next, now)
+	return append(missing, withheld(now, next)...), append(extra, withheld(next, now)...), nil
+}
+
+// describe names one privilege.
+func describe(object Object, privilege, column string) string {
+	b := new(statement.Builder)
+	if object.Level == LevelProxy {
+		b.SQL("PROXY")
+		if privilege == GrantOption {
+			b.SQL(" WITH GRANT OPTION")
+		}
+	} else if column == "" {
+		b.Keyword(privilege)
+	} else {
+		b.Keyword(privilege).SQL(" (").Identifier(column).SQL(")")
+	}
+	b.SQL(" ON ")
+	writeObject(b, object)
+	return b.Statement().String()
+}
+
+// list names everything of a grant.
+func list(grant Grant) []string {
+	var out []string
+	for _, privilege := range grant.Privileges {
+		out = append(out, describe(grant.Object, privilege, ""))
+	}
+	for _, column := range grant.Columns {
+		out = append(out, describe(grant.Object, column.Privilege, column.Name))
+	}
+	if grant.Object.Level == LevelProxy {
+		out = append(out, describe(grant.Object, "", ""))
+	}
+	if grant.Grantable {
+		out = append(out, describe(grant.Object, GrantOption, ""))
+	}
+	return out
+}
+
+// minus names what a has and b lacks, partial revokes aside.
+func minus(a, b Grants) []string {
+	var out []string
+	index := b.index()
+	for _, grant := range a.Objects {
+		other, known := b.lookup(index, grant.Object)
+		privileges, columns := lacking(other, grant)
+		rest := Grant{Object: grant.Object, Privileges: privileges, Columns: columns, Grantable: grant.Grantable && !other.Grantable}
+		if grant.Object.Level == LevelProxy && known {
+			if rest.Grantable {
+				out = append(out, describe(grant.Object, GrantOption, ""))
+			}
+			continue
+		}
+		out = append(out, list(rest)...)
+	}
+	had := map[string]bool{}
+	for _, d := range b.Dynamic {
+		had[d.Privilege] = d.Grantable
+	}
+	for _, d := range a.Dynamic {
+		grantable, known := had[d.Privilege]
+		if !known {
+			out = append(out, describe(Object{}, d.Privilege, ""))
+		}
+		if d.Grantable && !grantable {
+			out = append(out, describe(Object{}, d.Privilege, "")+" WITH GRANT OPTION")
+		}
+	}
+	roles := map[Role]bool{}
+	for _, role := range b.Roles {
+		roles[role] = true
+		roles[Role{Name: role.Name}] = true
+	}
+	for _, role := range a.Roles {
+		if !roles[role] {
+			text := "the role " + role.Name.String()
+			if role.Admin {
+				text += " WITH ADMIN OPTION"
+			}
+			out = append(out, text)
+		}
+	}
+	defaults := map[Name]bool{}
+	for _, role := range b.DefaultRoles {
+		defaults[role] = true
+	}
+	for _, role := range a.DefaultRoles {
+		if !defaults[role] {
+			out = append(out, "the default role "+role.String())
+		}
+	}
+	return out
+}
+
+// withheld names the global privileges that a partial revoke withholds from b on a
+// database and not from a.
+func withheld(a, b Grants) []string {
+	var out []string
+	had := a.restrictions()
+	index := a.index()
+	for _, restriction := range b.Restrictions {
+		global, _ := a.lookup(index, Object{})
+		for _, privilege := range restriction.Privileges {
+			held := contains(global.Privileges, privilege) || contains(global.Privileges, AllPrivileges) || privilege == GrantOption && global.Grantable
+			if held && !had[restriction.Database][privilege] {
+				out = append(out, describe(Object{Level: LevelDatabase, Database: restriction.Database}, privilege, "")+" (partially revoked)")
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,388 @@
+package account
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"tandem/internal/redact"
+	"tandem/internal/statement"
+)
+
+// Mode is PRIVILEGE_SYNC: what a rotation copies beside the password.
+type Mode string
+
+// The modes.
+const (
+	Merge  Mode = "merge"  // the clone is an exact copy; the original gains what its clone has beyond it
+	Mirror Mode = "mirror" // the clone is an exact copy; the original is not touched
+	Off    Mode = "off"    // passwords only
+)
+
+// ParseMode reads a mode. The empty text is Merge.
+func ParseMode(text string) (Mode, error) {
+	switch mode := Mode(strings.ToLower(strings.TrimSpace(text))); mode {
+	case "":
+		return Merge, nil
+	case Merge, Mirror, Off:
+		return mode, nil
+	}
+	return "", fmt.Errorf("%q is no mode: use %s, %s or %s", text, Merge, Mirror, Off)
+}
+
+// Turn tells which of the two users gets the new password.
+type Turn int
+
+// The turns.
+const (
+	TurnOfClone Turn = iota
+	TurnOfOriginal
+)
+
+// Warning is something that was done, or left, and that somebody should know.
+type Warning struct {
+	Type    string // one of the constants
+	Message string
+}
+
+// The types of warning.
+const (
+	PrivilegeTakenBack = "PrivilegeTakenBack" // the original gained what its clone had been granted
+	CloneHasMore       = "CloneHasMore"       // the clone has privileges that the original lacks, and keeps them for now
+	HostDropped        = "HostDropped"        // an account of the clone was dropped, as the original has none at its host
+	DefinerKept        = "DefinerKept"        // such an account was kept, as something on the server needs it
+	ObjectGone         = "ObjectGone"         // a privilege was not copied, as its object is gone
+	Adopted            = "Adopted"            // an account that this program had not made was taken as the clone
+)
+
+// Pair is an original and its clone, as the server describes them, and what else decides.
+type Pair struct {
+	Server          Server
+	Original, Clone User
+	// Known: some version of the secret names the clone, or this rotation made it.
+	// Where it is false, a clone that exists is somebody else's, and is adopted.
+	Known bool
+	// GrantedTo are the accounts to which one of the clone's accounts is granted as a role.
+	GrantedTo []Name
+	// Depends tells, for an account of the clone at a host at which the original has
+	// none, what on the server is defined by it or granted to it, in words.
+	Depends map[Name][]string
+	// Login is the CURRENT_USER() of the current credentials' session, and From the
+	// host in its USER(): by them Plan finds the account through which the new
+	// credentials will log in. A zero Login leaves that account unchecked.
+	Login Name
+	From  string
+	// AdminDynamic are the dynamic privileges of the admin; nil where they are not known.
+	AdminDynamic map[string]bool
+	// Absent are the objects that were found gone.
+	Absent Absences
+}
+
+// Plan is what has to be sent before the password.
+type Plan struct {
+	// Steps are in an order that is safe to die in. There are none where nothing differs.
+	Steps    []Step
+	Warnings []Warning
+}
+
+// Statements are the statements of the steps.
+func (p Plan) Statements() []statement.Statement {
+	out := make([]statement.Statement, len(p.Steps))
+	for i, step := range p.Steps {
+		out[i] = step.Statement
+	}
+	return out
+}
+
+// Longest list in a message, in items.
+const longestList = 20
+
+// Summary lists the statements, masked, in one line: what still differs, where
+// nothing should any more.
+func (p Plan) Summary() string {
+	if len(p.Steps) == 0 {
+		return "nothing differs"
+	}
+	var texts []string
+	for _, step := range p.Steps {
+		texts = append(texts, step.Statement.String())
+	}
+	return enumerate(texts, "; ")
+}
+
+func enumerate(texts []string, separator string) string {
+	if len(texts) <= longestList {
+		return strings.Join(texts, separator)
+	}
+	return fmt.Sprintf("%s%sand %d more", strings.Join(texts[:longestList], separator), separator, len(texts)-longestList)
+}
+
+// target is an account of the user whose turn it is, and what it must be.
+type target struct {
+	name   Name
+	have   *Account // nil where it is to be created
+	model  *Account // the account that it is to equal, itself where only the password changes
+	reason string   // why a model at another host was taken
+}
+
+// targets lists the accounts of the user whose turn it is: those to be made equal to
+// a model, those to be dropped, and those that stay without one, locked.
+func (p Pair) targets(mode Mode, turn Turn) (targets []target, drop, idle []*Account) {
+	if turn == TurnOfOriginal || mode == Off {
+		user := p.Original
+		if turn == TurnOfClone {
+			user = p.Clone
+		}
+		for i := range user.Accounts {
+			account := &user.Accounts[i]
+			targets = append(targets, target{name: account.Name, have: account, model: account})
+		}
+		return targets, nil, nil
+	}
+	for i := range p.Original.Accounts {
+		model := &p.Original.Accounts[i]
+		targets = append(targets, target{name: Name{p.Clone.Name, model.Name.Host}, have: p.Clone.at(model.Name.Host), model: model})
+	}
+	for i := range p.Clone.Accounts {
+		account := &p.Clone.Accounts[i]
+		if p.Original.at(account.Name.Host) != nil {
+			continue
+		}
+		depends := p.Depends[account.Name]
+		model := p.Original.serving(account.Name.Host)
+		switch {
+		case len(depends) == 0:
+			drop = append(drop, account)
+		case model == nil:
+			idle = append(idle, account)
+		default:
+			targets = append(targets, target{account.Name, account, model, enumerate(depends, ", ")})
+		}
+	}
+	return targets, drop, idle
+}
+
+// Plan compares, and writes what has to be sent before the password. An error means
+// that nothing may be changed. throwaway makes a verifier of a password that nobody
+// knows, for an account that is to be created.
+//
+// After the steps were sent, the caller reads both users again, and plans again: then
+// nothing may be left.
+func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.Secret, error)) (Plan, error) {
+	targets, drop, idle := p.targets(mode, turn)
+	if err := p.refuse(mode, turn, targets, append(drop[:len(drop):len(drop)], idle...)); err != nil {
+		return Plan{}, err
+	}
+	switch {
+	case mode == Off:
+		return Plan{}, nil
+	case turn == TurnOfOriginal:
+		return p.planOriginal(mode), nil
+	}
+
+	var plan Plan
+	var taken, gone []string
+	for _, target := range targets {
+		have := Account{Name: target.name}
+		if target.have == nil || target.have.ExpiryHidden {
+			plugin := target.model.Factors[0].Plugin
+			verifier, err := throwaway(plugin)
+			if err != nil {
+				return Plan{}, fmt.Errorf("making a throwaway verifier for %s: %w", target.name, err)
+			}
+			if target.have == nil {
+				plan.add(createStatement(p.Server, target.name, plugin, verifier, target.model.Attributes), target.name)
+			} else {
+				// Nobody can do anything through an expired account; and MySQL does not
+				// tell its policy until it has another password.
+				have = *target.have
+				plan.forgetInterval(p.Server, target.name, Expiry{Kind: ExpireInterval}, target.model.Attributes.Expiry)
+				plan.add(p.reset(have, plugin, verifier, target.model.Attributes), target.name)
+			}
+		} else {
+			have = *target.have
+			plan.forgetInterval(p.Server, target.name, have.Attributes.Expiry, target.model.Attributes.Expiry)
+			if alter := p.alter(have.Name, have.Attributes, target.model.Attributes); !alter.Empty() {
+				plan.add(alter, target.name)
+			}
+		}
+		if target.have != nil {
+			taken = append(taken, minus(have.Grants, target.model.Grants)...)
+		}
+		if target.reason != "" {
+			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
+		}
+		t := transformer{server: p.Server, name: target.name, absent: &p.Absent}
+		plan.Steps = append(plan.Steps, t.steps(have.Grants, target.model.Grants)...)
+		gone = append(gone, t.gone...)
+	}
+	for _, account := range idle {
+		if !account.Attributes.Locked {
+			plan.add(statement.New("ALTER USER ").Account(account.Name.User, account.Name.Host).SQL(" ACCOUNT LOCK").Statement(), account.Name)
+		}
+		plan.warn(DefinerKept, "%s was kept, though no account of %s lets in the clients of its host, since something depends on it (%s); it is locked", account.Name, p.Original.Name, enumerate(p.Depends[account.Name], ", "))
+	}
+	for _, account := range drop {
+		plan.add(statement.New("DROP USER ").Account(account.Name.User, account.Name.Host).Statement(), account.Name)
+		taken = append(taken, "the account "+account.Name.String())
+		plan.warn(HostDropped, "%s was dropped, since %s has no account at its host", account.Name, p.Original.Name)
+	}
+	if len(gone) > 0 {
+		plan.warn(ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
+	}
+	if !p.Known && len(p.Clone.Accounts) > 0 {
+		text := "it had no privileges that its original lacks"
+		if len(taken) > 0 {
+			text = "taken from it: " + enumerate(unique(taken), ", ")
+		}
+		plan.warn(Adopted, "%s existed already and was taken as the clone of %s; %s", p.Clone.Name, p.Original.Name, text)
+	}
+	return plan, nil
+}
+
+func (p *Plan) add(s statement.Statement, name Name) {
+	p.Steps = append(p.Steps, Step{Statement: s, Account: name})
+}
+
+// forgetInterval makes PASSWORD EXPIRE DEFAULT work for an account that has an
+// interval of its own: MySQL writes it to mysql.user, but keeps the interval in
+// memory, unless the policy was NEVER before (tried on MySQL 9.7).
+func (p *Plan) forgetInterval(server Server, name Name, have, want Expiry) {
+	if server.Flavor == MySQL && have.Kind == ExpireInterval && want.Kind == ExpireDefault {
+		b := statement.New("ALTER USER ").Account(name.User, name.Host)
+		writeExpiry(b, Expiry{Kind: ExpireNever})
+		p.add(b.Statement(), name)
+	}
+}
+
+func (p *Plan) warn(kind, format string, arguments ...any) {
+	p.Warnings = append(p.Warnings, Warning{kind, fmt.Sprintf(format, arguments...)})
+}
+
+func unique(texts []string) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, text := range texts {
+		if !seen[text] {
+			seen[text] = true
+			out = append(out, text)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// alter writes the statement that makes an account's attributes what they must be,
+// the empty one where they are. An account that must be open, and is not, stays
+// closed until its password is set.
+func (p Pair) alter(name Name, have, want Attributes) statement.Statement {
+	if have.Locked {
+		want.Locked = true
+	}
+	if have == want {
+		return statement.Statement{}
+	}
+	b := statement.New("ALTER USER ").Account(name.User, name.Host)
+	writeAttributes(b, p.Server, have, want)
+	return b.Statement()
+}
+
+// reset locks an account, and gives it a password that nobody knows, with all attributes.
+func (p Pair) reset(have Account, plugin string, verifier redact.Secret, want Attributes) statement.Statement {
+	b := statement.New("ALTER USER ").Account(have.Name.User, have.Name.Host)
+	writeVerifier(b, p.Server, plugin, verifier)
+	from := have.Attributes
+	want.Locked, from.Locked = true, false
+	from.Expiry = want.Expiry
+	if want.Expiry == (Expiry{}) {
+		from.Expiry.Kind = ExpireNever // DEFAULT has to be said too
+	} else {
+		from.Expiry = Expiry{}
+	}
+	writeAttributes(b, p.Server, from, want)
+	return b.Statement()
+}
+
+// planOriginal plans the turn of the original, whose attributes and privileges are
+// its owner's: it loses nothing, and gains what its clone has beyond it in Merge.
+func (p Pair) planOriginal(mode Mode) Plan {
+	var plan Plan
+	var more, gone []string
+	for i := range p.Original.Accounts {
+		original := &p.Original.Accounts[i]
+		clone := p.Clone.at(original.Name.Host)
+		if clone == nil {
+			continue
+		}
+		beyond := append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...)
+		if len(beyond) == 0 {
+			continue
+		}
+		if mode == Mirror {
+			more = append(more, beyond...)
+			continue
+		}
+		t := transformer{server: p.Server, name: original.Name, absent: &p.Absent}
+		steps := t.steps(original.Grants, union(original.Grants, clone.Grants))
+		gone = append(gone, t.gone...)
+		if len(steps) == 0 {
+			continue
+		}
+		plan.Steps = append(plan.Steps, steps...)
+		plan.warn(PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",
+			original.Name, enumerate(unique(beyond), ", "), enumerate(p.takeBack(original, clone), "; "))
+	}
+	if len(more) > 0 {
+		plan.warn(CloneHasMore, "%s has privileges that %s lacks, and the next rotation takes them away: %s", p.Clone.Name, p.Original.Name, enumerate(unique(more), ", "))
+	}
+	if len(gone) > 0 {
+		plan.warn(ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
+	}
+	return plan
+}
+
+// takeBack writes the REVOKE statements that take from both what the original gained from the clone.
+func (p Pair) takeBack(original, clone *Account) []string {
+	var out []string
+	index := original.Grants.index()
+	for _, grant := range clone.Grants.Objects {
+		had, known := original.Grants.lookup(index, grant.Object)
+		t := transformer{server: p.Server}
+		extra, columns := t.excess(grant, had)
+		if grant.Object.Level == LevelProxy {
+			if !known {
+				out = append(out, revokeStatement(grant.Object, nil, nil, original.Name, clone.Name).String())
+			}
+			continue
+		}
+		for _, list := range together(grant.Object, extra, columns, grant.Grantable && !had.Grantable) {
+			out = append(out, revokeStatement(grant.Object, list.privileges, list.columns, original.Name, clone.Name).String())
+		}
+	}
+	had := map[string]bool{}
+	for _, d := range original.Grants.Dynamic {
+		had[d.Privilege] = true
+	}
+	var dynamic []string
+	for _, d := range clone.Grants.Dynamic {
+		if !had[d.Privilege] {
+			dynamic = append(dynamic, d.Privilege)
+		}
+	}
+	if len(dynamic) > 0 {
+		out = append(out, revokeStatement(Object{}, dynamic, nil, original.Name, clone.Name).String())
+	}
+	for _, restriction := range original.Grants.Restrictions {
+		object := Object{Level: LevelDatabase, Database: restriction.Database}
+		var lifted []string
+		for _, privilege := range restriction.Privileges {
+			if !clone.Grants.restrictions()[restriction.Database][privilege] {
+				lifted = append(lifted, privilege)
+			}
+		}
+		if len(lifted) > 0 {
+			out = append(out, revokeStatement(object, lifted, nil, original.Name, clone.Name).String())
+		}
+	}
+	return out
+}

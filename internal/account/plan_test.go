@@ -1,0 +1,521 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/redact"
+)
+
+// account parses an account of MySQL 9 from its clauses and its grants, in which
+// ME stands for its name.
+func account(t testing.TB, server Server, name Name, clauses string, grants ...string) Account {
+	t.Helper()
+	me := "`" + name.User + "`@`" + name.Host + "`"
+	create := "CREATE USER " + me
+	if server.Flavor == MariaDB {
+		create += " IDENTIFIED BY PASSWORD '" + nativeVerifier + "'" + clauses
+	} else {
+		create += " IDENTIFIED WITH 'caching_sha2_password' AS 0x414243"
+		if !strings.Contains(clauses, "PASSWORD EXPIRE") {
+			clauses += " PASSWORD EXPIRE DEFAULT"
+		}
+		create += clauses
+	}
+	r := rows(create)
+	for _, grant := range grants {
+		r.Grants = append(r.Grants, redact.New(strings.ReplaceAll(grant, "ME", me)))
+	}
+	out, err := Parse(server, name, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func user(name string, accounts ...Account) User { return User{Name: name, Accounts: accounts} }
+
+func throwaway(plugin string) (redact.Secret, error) {
+	return redact.New("throwaway of " + plugin), nil
+}
+
+func texts(plan Plan) []string {
+	var out []string
+	for _, step := range plan.Steps {
+		out = append(out, step.Statement.String())
+	}
+	return out
+}
+
+var clone = Name{"app_clone", "%"}
+
+// What is sent to make one account's privileges another's.
+func TestTransform(t *testing.T) {
+	me := "'app_clone'@'%'"
+	for _, test := range []struct {
+		what       string
+		server     Server
+		want, have []string
+		statements []string
+	}{
+		{"nothing", mysql9, nil, nil, nil},
+		{"the same in another order", mysql9, []string{"GRANT SELECT, INSERT ON `d`.* TO ME"}, []string{"GRANT INSERT, SELECT ON `d`.* TO ME", "GRANT USAGE ON *.* TO ME"}, nil},
+		{"one more, one less", mysql9, []string{"GRANT SELECT, INSERT ON `d`.* TO ME"}, []string{"GRANT SELECT, DELETE ON `d`.* TO ME"},
+			[]string{"GRANT INSERT ON `d`.* TO " + me, "REVOKE DELETE ON `d`.* FROM " + me}},
+		{"grants before revokes, over all objects", mysql9, []string{"GRANT SELECT ON `a`.* TO ME", "GRANT SELECT ON `b`.`t` TO ME"}, []string{"GRANT SELECT ON `c`.* TO ME", "GRANT RELOAD ON *.* TO ME"},
+			[]string{"GRANT SELECT ON `a`.* TO " + me, "GRANT SELECT ON `b`.`t` TO " + me, "REVOKE RELOAD ON *.* FROM " + me, "REVOKE SELECT ON `c`.* FROM " + me}},
+		{"a database is a pattern as it stands", mysql9, []string{"GRANT SELECT ON `a\\_b%`.* TO ME"}, []string{"GRANT SELECT ON `a_b%`.* TO ME"},
+			[]string{"GRANT SELECT ON `a\\_b%`.* TO " + me, "REVOKE SELECT ON `a_b%`.* FROM " + me}},
+		{"grant option alone", mysql9, []string{"GRANT SELECT ON `d`.`t` TO ME WITH GRANT OPTION"}, []string{"GRANT SELECT ON `d`.`t` TO ME"},
+			[]string{"GRANT USAGE ON `d`.`t` TO " + me + " WITH GRANT OPTION"}},
+		{"grant option and nothing else", mysql9, nil, []string{"GRANT USAGE ON `d`.`t` TO ME WITH GRANT OPTION"},
+			[]string{"REVOKE GRANT OPTION ON `d`.`t` FROM " + me}},
+		{"grant option with the rest", mysql9, []string{"GRANT SELECT ON `d`.`t` TO ME WITH GRANT OPTION"}, []string{"GRANT INSERT ON `e`.`t` TO ME WITH GRANT OPTION"},
+			[]string{"GRANT SELECT ON `d`.`t` TO " + me + " WITH GRANT OPTION", "REVOKE INSERT, GRANT OPTION ON `e`.`t` FROM " + me}},
+		{"on *.* grant option goes alone", mysql9, nil, []string{"GRANT SELECT, INSERT ON *.* TO ME WITH GRANT OPTION"},
+			[]string{"REVOKE SELECT, INSERT ON *.* FROM " + me, "REVOKE GRANT OPTION ON *.* FROM " + me}},
+		{"all to a list", mysql9, []string{"GRANT EXECUTE ON `d`.* TO ME"}, []string{"GRANT ALL PRIVILEGES ON `d`.* TO ME"},
+			[]string{"REVOKE CREATE TEMPORARY TABLES, LOCK TABLES, CREATE ROUTINE, ALTER ROUTINE, EVENT, SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE VIEW, SHOW VIEW, TRIGGER ON `d`.* FROM " + me}},
+		{"all of a newer server has more names", maria11, nil, []string{"GRANT ALL PRIVILEGES ON `d`.`t` TO ME"},
+			[]string{"REVOKE SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE VIEW, SHOW VIEW, TRIGGER, DELETE HISTORY ON `d`.`t` FROM " + me}},
+		{"a list to all", mysql9, []string{"GRANT ALL PRIVILEGES ON `d`.`t` TO ME"}, []string{"GRANT SELECT, SELECT (`a`) ON `d`.`t` TO ME"},
+			[]string{"GRANT ALL PRIVILEGES ON `d`.`t` TO " + me}},
+		{"columns", mysql9, []string{"GRANT SELECT (`a`, `b``c`), UPDATE (`a`) ON `d`.`t` TO ME"}, []string{"GRANT SELECT (`A`, `z`) ON `d`.`t` TO ME"},
+			[]string{"GRANT SELECT (`b``c`), UPDATE (`a`) ON `d`.`t` TO " + me, "REVOKE SELECT (`z`) ON `d`.`t` FROM " + me}},
+		{"a privilege on the table takes the columns' with it", mysql9, []string{"GRANT SELECT (`a`), INSERT (`a`) ON `d`.`t` TO ME"}, []string{"GRANT SELECT, SELECT (`a`) ON `d`.`t` TO ME"},
+			[]string{"GRANT INSERT (`a`) ON `d`.`t` TO " + me, "REVOKE SELECT ON `d`.`t` FROM " + me, "GRANT SELECT (`a`) ON `d`.`t` TO " + me}},
+		{"routines and whatever else has a type", maria11, []string{"GRANT EXECUTE ON PACKAGE BODY `d`.`p` TO ME"}, []string{"GRANT EXECUTE ON PACKAGE `d`.`p` TO ME", "GRANT EXECUTE ON FUNCTION `d`.`F` TO ME"},
+			[]string{"GRANT EXECUTE ON PACKAGE BODY `d`.`p` TO " + me, "REVOKE EXECUTE ON PACKAGE `d`.`p` FROM " + me, "REVOKE EXECUTE ON FUNCTION `d`.`F` FROM " + me}},
+		{"dynamic privileges have a grant option each", mysql9, []string{"GRANT A_B,C_D ON *.* TO ME", "GRANT E_F,G_H ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT E_F,I_J ON *.* TO ME", "GRANT A_B ON *.* TO ME WITH GRANT OPTION"},
+			[]string{"GRANT C_D ON *.* TO " + me, "GRANT E_F, G_H ON *.* TO " + me + " WITH GRANT OPTION", "REVOKE I_J, A_B ON *.* FROM " + me, "GRANT A_B ON *.* TO " + me}},
+		{"revoking grant option on *.* spoils the dynamic ones'", mysql9, []string{"GRANT E_F ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT USAGE ON *.* TO ME WITH GRANT OPTION", "GRANT E_F ON *.* TO ME WITH GRANT OPTION"},
+			[]string{"REVOKE GRANT OPTION ON *.* FROM " + me, "GRANT E_F ON *.* TO " + me + " WITH GRANT OPTION"}},
+		{"a proxy's grant option leaks", mysql9, []string{"GRANT PROXY ON `p`@`%` TO ME WITH GRANT OPTION"}, []string{"GRANT PROXY ON ``@`` TO ME"},
+			[]string{"GRANT PROXY ON 'p'@'%' TO " + me + " WITH GRANT OPTION", "REVOKE GRANT OPTION ON *.* FROM " + me, "REVOKE PROXY ON ''@'' FROM " + me}},
+		{"a proxy's grant option changes", mysql9, []string{"GRANT PROXY ON `p`@`%` TO ME"}, []string{"GRANT PROXY ON `p`@`%` TO ME WITH GRANT OPTION"},
+			[]string{"GRANT PROXY ON 'p'@'%' TO " + me}},
+		{"a proxy's grant option does not change on MariaDB", maria10, []string{"GRANT PROXY ON `p`@`%` TO ME"}, []string{"GRANT PROXY ON `p`@`%` TO ME WITH GRANT OPTION"},
+			[]string{"REVOKE PROXY ON 'p'@'%' FROM " + me, "GRANT PROXY ON 'p'@'%' TO " + me}},
+		{"partial revokes", mysql9, []string{"GRANT SELECT, INSERT ON *.* TO ME", "REVOKE SELECT ON `a`.* FROM ME", "REVOKE INSERT ON `b`.* FROM ME"}, []string{"GRANT SELECT, INSERT, UPDATE ON *.* TO ME", "REVOKE SELECT, INSERT, UPDATE ON `a`.* FROM ME"},
+			[]string{"GRANT INSERT ON `a`.* TO " + me, "REVOKE UPDATE ON *.* FROM " + me, "REVOKE INSERT ON `b`.* FROM " + me}},
+		{"a partial revoke behind a revoke", mysql9, []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON `a`.* FROM ME"}, []string{"GRANT SELECT ON `a`.* TO ME"},
+			[]string{"GRANT SELECT ON *.* TO " + me, "REVOKE SELECT ON `a`.* FROM " + me, "REVOKE SELECT ON `a`.* FROM " + me}},
+		{"the partial revoke of grant option", mysql9, []string{"GRANT SELECT ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT SELECT ON *.* TO ME WITH GRANT OPTION", "REVOKE  ON `a`.* FROM ME"},
+			[]string{"GRANT USAGE ON `a`.* TO " + me + " WITH GRANT OPTION"}},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			original := account(t, test.server, app, "", test.want...)
+			have := account(t, test.server, clone, "", test.have...)
+			pair := Pair{Server: test.server, Original: user("app", original), Clone: user("app_clone", have), Known: true}
+			plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.statements, texts(plan)); diff != "" {
+				t.Error(diff)
+			}
+			if len(plan.Warnings) > 0 {
+				t.Errorf("warnings: %v", plan.Warnings)
+			}
+		})
+	}
+}
+
+// What is sent to make one account's attributes another's, and back to the defaults.
+func TestAttributes(t *testing.T) {
+	for _, test := range []struct {
+		server       Server
+		clauses      string
+		create, gain string // of a new account, and of one that has the defaults
+		lose         []string
+	}{
+		{mysql9, "", " ACCOUNT LOCK", "", nil},
+		{mysql9, " REQUIRE SUBJECT '/CN=a' ISSUER 'b' CIPHER 'c'", " REQUIRE SUBJECT '/CN=a' AND ISSUER 'b' AND CIPHER 'c' ACCOUNT LOCK", " REQUIRE SUBJECT '/CN=a' AND ISSUER 'b' AND CIPHER 'c'", []string{" REQUIRE NONE"}},
+		{mysql9, " REQUIRE SUBJECT ''", " REQUIRE SUBJECT '' ACCOUNT LOCK", " REQUIRE SUBJECT ''", []string{" REQUIRE NONE"}},
+		{mysql9, " REQUIRE SSL", " REQUIRE SSL ACCOUNT LOCK", " REQUIRE SSL", []string{" REQUIRE NONE"}},
+		{mysql9, " REQUIRE X509", " REQUIRE X509 ACCOUNT LOCK", " REQUIRE X509", []string{" REQUIRE NONE"}},
+		{mysql9, " REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 1 MAX_UPDATES_PER_HOUR 2 MAX_CONNECTIONS_PER_HOUR 3 MAX_USER_CONNECTIONS 4",
+			" WITH MAX_QUERIES_PER_HOUR 1 MAX_UPDATES_PER_HOUR 2 MAX_CONNECTIONS_PER_HOUR 3 MAX_USER_CONNECTIONS 4 ACCOUNT LOCK",
+			" WITH MAX_QUERIES_PER_HOUR 1 MAX_UPDATES_PER_HOUR 2 MAX_CONNECTIONS_PER_HOUR 3 MAX_USER_CONNECTIONS 4",
+			[]string{" WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0"}},
+		{mysql9, " PASSWORD EXPIRE NEVER", " PASSWORD EXPIRE NEVER ACCOUNT LOCK", " PASSWORD EXPIRE NEVER", []string{" PASSWORD EXPIRE DEFAULT"}},
+		{mysql9, " PASSWORD EXPIRE INTERVAL 3 DAY", " PASSWORD EXPIRE INTERVAL 3 DAY ACCOUNT LOCK", " PASSWORD EXPIRE INTERVAL 3 DAY", []string{" PASSWORD EXPIRE NEVER", " PASSWORD EXPIRE DEFAULT"}},
+		{mysql9, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK", " ACCOUNT LOCK", " ACCOUNT LOCK", nil},
+		{mysql9, " PASSWORD EXPIRE DEFAULT PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 2 DAY PASSWORD REQUIRE CURRENT", " ACCOUNT LOCK PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 2 DAY PASSWORD REQUIRE CURRENT",
+			" PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 2 DAY PASSWORD REQUIRE CURRENT", []string{" PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT PASSWORD REQUIRE CURRENT DEFAULT"}},
+		{mysql9, " PASSWORD EXPIRE DEFAULT PASSWORD REQUIRE CURRENT OPTIONAL FAILED_LOGIN_ATTEMPTS 2 PASSWORD_LOCK_TIME UNBOUNDED", " ACCOUNT LOCK PASSWORD REQUIRE CURRENT OPTIONAL FAILED_LOGIN_ATTEMPTS 2 PASSWORD_LOCK_TIME UNBOUNDED",
+			" PASSWORD REQUIRE CURRENT OPTIONAL FAILED_LOGIN_ATTEMPTS 2 PASSWORD_LOCK_TIME UNBOUNDED", []string{" PASSWORD REQUIRE CURRENT DEFAULT FAILED_LOGIN_ATTEMPTS 0 PASSWORD_LOCK_TIME 0"}},
+		{mysql9, ` PASSWORD EXPIRE DEFAULT ATTRIBUTE '{"a": {"b": [1, null]}, "comment": "it\'s <"}'`, ` ACCOUNT LOCK ATTRIBUTE '{"a":{"b":[1,null]},"comment":"it''s <"}'`,
+			` ATTRIBUTE '{"a":{"b":[1,null]},"comment":"it''s <"}'`, []string{` ATTRIBUTE '{"a":null,"comment":null}'`}},
+		{mysql9, ` PASSWORD EXPIRE DEFAULT COMMENT 'x'`, ` ACCOUNT LOCK ATTRIBUTE '{"comment":"x"}'`, ` ATTRIBUTE '{"comment":"x"}'`, []string{` ATTRIBUTE '{"comment":null}'`}},
+		{mysql9, ` PASSWORD EXPIRE DEFAULT ATTRIBUTE '{}'`, ` ACCOUNT LOCK`, ``, nil},
+		{maria10, "", " ACCOUNT LOCK", "", nil},
+		{maria10, " REQUIRE SSL WITH MAX_USER_CONNECTIONS -1 MAX_STATEMENT_TIME 1.050000 ACCOUNT LOCK PASSWORD EXPIRE INTERVAL 3 DAY", " REQUIRE SSL WITH MAX_USER_CONNECTIONS -1 MAX_STATEMENT_TIME 1050000e-6 ACCOUNT LOCK PASSWORD EXPIRE INTERVAL 3 DAY",
+			" REQUIRE SSL WITH MAX_USER_CONNECTIONS -1 MAX_STATEMENT_TIME 1050000e-6 ACCOUNT LOCK PASSWORD EXPIRE INTERVAL 3 DAY", []string{" REQUIRE NONE WITH MAX_USER_CONNECTIONS 0 MAX_STATEMENT_TIME 0e-6 PASSWORD EXPIRE DEFAULT"}},
+	} {
+		t.Run(string(test.server.Flavor)+test.clauses, func(t *testing.T) {
+			identified := " IDENTIFIED WITH 'caching_sha2_password' AS <redacted>"
+			if test.server.Flavor == MariaDB {
+				identified = " IDENTIFIED VIA `mysql_native_password` USING <redacted>"
+			}
+			check := func(want, have Account, exists bool, statements ...string) {
+				t.Helper()
+				want.Name, have.Name = app, clone
+				pair := Pair{Server: test.server, Original: user("app", want), Clone: user("app_clone"), Known: true}
+				if exists {
+					pair.Clone.Accounts = []Account{have}
+				}
+				plan, err := pair.Plan(Mirror, TurnOfClone, throwaway)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(statements, texts(plan)); diff != "" {
+					t.Error(diff)
+				}
+			}
+			plain, full := account(t, test.server, app, ""), account(t, test.server, app, test.clauses)
+			check(full, plain, false, "CREATE USER 'app_clone'@'%'"+identified+test.create)
+			if test.gain != "" {
+				check(full, plain, true, "ALTER USER 'app_clone'@'%'"+test.gain)
+			}
+			var lose []string
+			for _, clauses := range test.lose {
+				lose = append(lose, "ALTER USER 'app_clone'@'%'"+clauses)
+			}
+			check(plain, full, true, lose...)
+			check(full, full, true)
+		})
+	}
+}
+
+// Part of a JSON object changes.
+func TestMergePatch(t *testing.T) {
+	for _, test := range []struct{ have, want, patch string }{
+		{`{"a":1}`, `{"a":1}`, ""},
+		{``, `{"a":1}`, `{"a":1}`},
+		{`{"a":{"b":1,"c":2}}`, `{"a":{"b":1}}`, `{"a":{"c":null}}`},
+		{`{"a":{"b":1}}`, `{"a":{}}`, `{"a":{"b":null}}`},
+		{`{"a":1}`, `{"a":{"b":2}}`, `{"a":{"b":2}}`},
+		{`{"a":[1,2],"b":1}`, `{"a":[1],"b":1}`, `{"a":[1]}`},
+		{`{"a":1.0}`, `{"a":1}`, `{"a":1}`},
+	} {
+		got, needed := mergePatch(test.have, test.want)
+		if got != test.patch || needed != (test.patch != "") {
+			t.Errorf("mergePatch(%s, %s) = %s, %v, want %s", test.have, test.want, got, needed, test.patch)
+		}
+	}
+}
+
+// The clone has an account at every host of the original.
+func TestHosts(t *testing.T) {
+	original := user("app",
+		account(t, mysql9, Name{"app", "%"}, "", "GRANT SELECT ON `a`.* TO ME"),
+		account(t, mysql9, Name{"app", "10.%"}, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK", "GRANT SELECT ON `b`.* TO ME"))
+	lost := account(t, mysql9, Name{"app_clone", "10.1.%"}, "", "GRANT SELECT ON `c`.* TO ME")
+	pair := Pair{Server: mysql9, Original: original, Clone: user("app_clone", account(t, mysql9, Name{"app_clone", "%"}, "", "GRANT SELECT ON `a`.* TO ME"), lost), Known: true}
+
+	plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"CREATE USER 'app_clone'@'10.%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> ACCOUNT LOCK",
+		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.%'",
+		"DROP USER 'app_clone'@'10.1.%'",
+	}
+	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(plan.Steps[0].Statement.Reveal(), "throwaway of caching_sha2_password") {
+		t.Error("the new account has not the throwaway verifier")
+	}
+	if diff := cmp.Diff([]string{HostDropped}, types(plan)); diff != "" {
+		t.Error(diff)
+	}
+
+	// Something depends on the account at the lost host: it becomes what now serves that host.
+	pair.Depends = map[Name][]string{lost.Name: {"the view `d`.`v`"}}
+	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil {
+		t.Fatal(err)
+	}
+	want = []string{want[0], want[1],
+		"ALTER USER 'app_clone'@'10.1.%' ACCOUNT LOCK",
+		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.1.%'",
+		"REVOKE SELECT ON `c`.* FROM 'app_clone'@'10.1.%'",
+	}
+	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{DefinerKept}, types(plan)); diff != "" {
+		t.Error(diff)
+	}
+	if message := plan.Warnings[0].Message; !strings.Contains(message, "the view `d`.`v`") || !strings.Contains(message, "'app'@'10.%'") {
+		t.Errorf("the warning names neither the view nor the model: %s", message)
+	}
+
+	// No account of the original serves the lost host.
+	pair.Original.Accounts = []Account{account(t, mysql9, Name{"app", "localhost"}, "")}
+	pair.Clone.Accounts = []Account{account(t, mysql9, Name{"app_clone", "localhost"}, ""), lost}
+	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ALTER USER 'app_clone'@'10.1.%' ACCOUNT LOCK"}, texts(plan)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func types(plan Plan) []string {
+	var out []string
+	for _, warning := range plan.Warnings {
+		out = append(out, warning.Type)
+	}
+	return out
+}
+
+// An account of the clone that is to be opened is not touched before its password is set.
+func TestLockedCloneStaysLocked(t *testing.T) {
+	pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Known: true}
+	plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
+	if err != nil || len(plan.Steps) > 0 {
+		t.Errorf("plan = %s, %v", plan.Summary(), err)
+	}
+}
+
+// MySQL does not show the policy of an expired account.
+func TestExpired(t *testing.T) {
+	expired := " REQUIRE NONE PASSWORD EXPIRE ACCOUNT UNLOCK"
+	pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, expired)), Known: true}
+	plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"ALTER USER 'app_clone'@'%' PASSWORD EXPIRE NEVER",
+		"ALTER USER 'app_clone'@'%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> PASSWORD EXPIRE DEFAULT ACCOUNT LOCK",
+	}
+	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+		t.Error(diff)
+	}
+	pair.Original, pair.Clone = user("app", account(t, mysql9, app, expired)), user("app_clone")
+	if _, err := pair.Plan(Merge, TurnOfClone, throwaway); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("the policy of an expired original is not known, and err = %v", err)
+	}
+	if _, err := pair.Plan(Merge, TurnOfOriginal, throwaway); !errors.Is(err, ErrNotFound) {
+		t.Errorf("err = %v, want ErrNotFound for the clone", err)
+	}
+	pair.Original.Accounts[0].ExpiryHidden = false
+	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil || len(plan.Steps) != 1 || strings.Contains(plan.Summary(), "EXPIRE") {
+		t.Errorf("an original whose password was expired by hand: plan = %s, %v", plan.Summary(), err)
+	}
+}
+
+// The original loses nothing, and gains what its clone has.
+func TestTurnOfOriginal(t *testing.T) {
+	original := user("app",
+		account(t, mysql9, app, " REQUIRE SSL PASSWORD EXPIRE DEFAULT", "GRANT SELECT, UPDATE, RELOAD ON *.* TO ME", "REVOKE SELECT, UPDATE ON `s`.* FROM ME", "GRANT INSERT ON `d`.* TO ME", "GRANT A_B ON *.* TO ME"),
+		account(t, mysql9, Name{"app", "10.%"}, ""))
+	copied := user("app_clone",
+		account(t, mysql9, clone, "", "GRANT SELECT, UPDATE, PROCESS ON *.* TO ME WITH GRANT OPTION", "REVOKE UPDATE, PROCESS ON `s`.* FROM ME", "GRANT DELETE ON `d`.* TO ME", "GRANT A_B,C_D ON *.* TO ME WITH GRANT OPTION", "GRANT SELECT (`a`) ON `d`.`t` TO ME"),
+		account(t, mysql9, Name{"app_clone", "localhost"}, "", "GRANT DROP ON `d`.* TO ME"))
+	pair := Pair{Server: mysql9, Original: original, Clone: copied, Known: true}
+
+	plan, err := pair.Plan(Merge, TurnOfOriginal, throwaway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"GRANT A_B, C_D ON *.* TO 'app'@'%' WITH GRANT OPTION",
+		"GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION",
+		"GRANT SELECT ON `s`.* TO 'app'@'%'",
+		"GRANT DELETE ON `d`.* TO 'app'@'%'",
+		"GRANT SELECT (`a`) ON `d`.`t` TO 'app'@'%'",
+		"REVOKE PROCESS ON `s`.* FROM 'app'@'%'",
+	}
+	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{PrivilegeTakenBack}, types(plan)); diff != "" {
+		t.Fatal(diff)
+	}
+	for _, part := range []string{
+		"DELETE ON `d`.*", "GRANT OPTION ON *.*", "A_B ON *.* WITH GRANT OPTION", "SELECT ON `s`.* (partially revoked)",
+		"REVOKE DELETE ON `d`.* FROM 'app'@'%', 'app_clone'@'%'", "REVOKE PROCESS ON *.* FROM 'app'@'%', 'app_clone'@'%'",
+		"REVOKE GRANT OPTION ON *.* FROM 'app'@'%', 'app_clone'@'%'", "REVOKE C_D ON *.* FROM 'app'@'%', 'app_clone'@'%'",
+		"REVOKE SELECT (`a`) ON `d`.`t` FROM 'app'@'%', 'app_clone'@'%'", "REVOKE SELECT ON `s`.* FROM 'app'@'%', 'app_clone'@'%'",
+	} {
+		if !strings.Contains(plan.Warnings[0].Message, part) {
+			t.Errorf("the warning lacks %s: %s", part, plan.Warnings[0].Message)
+		}
+	}
+
+	plan, err = pair.Plan(Mirror, TurnOfOriginal, throwaway)
+	if err != nil || len(plan.Steps) > 0 {
+		t.Errorf("mirror touches the original: %s, %v", plan.Summary(), err)
+	}
+	if diff := cmp.Diff([]string{CloneHasMore}, types(plan)); diff != "" {
+		t.Error(diff)
+	}
+	plan, err = pair.Plan(Off, TurnOfOriginal, throwaway)
+	if err != nil || len(plan.Steps)+len(plan.Warnings) > 0 {
+		t.Errorf("off touches the original: %s, %v", plan.Summary(), err)
+	}
+}
+
+// A clone that somebody else had made is stripped, and everything taken is told.
+func TestAdoption(t *testing.T) {
+	pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, "", "GRANT SELECT ON `d`.* TO ME"))}
+	plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"REVOKE SELECT ON `d`.* FROM 'app_clone'@'%'"}, texts(plan)); diff != "" {
+		t.Error(diff)
+	}
+	if len(plan.Warnings) != 1 || plan.Warnings[0].Type != Adopted || !strings.Contains(plan.Warnings[0].Message, "SELECT ON `d`.*") {
+		t.Errorf("warnings: %v", plan.Warnings)
+	}
+	pair.GrantedTo = []Name{{"other", "%"}}
+	if _, err := pair.Plan(Merge, TurnOfClone, throwaway); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "'other'@'%'") {
+		t.Errorf("a clone that is granted as a role: %v", err)
+	}
+	pair.Known = true
+	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil || len(plan.Warnings) > 0 {
+		t.Errorf("a known clone: %v, %v", plan.Warnings, err)
+	}
+}
+
+// What is gone is granted by way of CREATE, or left out with a warning.
+func TestAbsent(t *testing.T) {
+	original := account(t, mysql9, app, "", "GRANT SELECT, SELECT (`a`, `b`) ON `d`.`t` TO ME WITH GRANT OPTION", "GRANT SELECT (`a`, `b`), INSERT ON `d`.`u` TO ME", "GRANT EXECUTE ON PROCEDURE `d`.`p` TO ME")
+	pair := Pair{Server: mysql9, Original: user("app", original), Clone: user("app_clone", account(t, mysql9, clone, "")), Known: true}
+	plan := func() Plan {
+		t.Helper()
+		plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	p := plan()
+	if len(p.Steps) != 3 || !pair.Absent.Note(p.Steps[0], AbsentTable) || !pair.Absent.Note(p.Steps[1], AbsentColumn) || !pair.Absent.Note(p.Steps[2], AbsentRoutine) {
+		t.Fatalf("steps: %s", p.Summary())
+	}
+	for _, absence := range []Absence{AbsentTable, AbsentRoutine} {
+		if pair.Absent.Note(p.Steps[map[Absence]int{AbsentTable: 0, AbsentRoutine: 2}[absence]], absence) {
+			t.Errorf("an absent %s is news twice", absence)
+		}
+	}
+	p = plan()
+	want := []string{
+		"GRANT SELECT, CREATE ON `d`.`t` TO 'app_clone'@'%' WITH GRANT OPTION",
+		"GRANT INSERT ON `d`.`u` TO 'app_clone'@'%'",
+		"GRANT SELECT (`a`) ON `d`.`u` TO 'app_clone'@'%'",
+		"GRANT SELECT (`b`) ON `d`.`u` TO 'app_clone'@'%'",
+		"REVOKE CREATE ON `d`.`t` FROM 'app_clone'@'%'",
+	}
+	if diff := cmp.Diff(want, texts(p)); diff != "" {
+		t.Fatal(diff)
+	}
+	if !pair.Absent.Note(p.Steps[3], AbsentColumn) || pair.Absent.Note(p.Steps[3], AbsentColumn) || pair.Absent.Note(p.Steps[1], AbsentColumn) {
+		t.Error("a column is noted once, for a step that grants on columns")
+	}
+	p = plan()
+	if diff := cmp.Diff(append(want[:3:3], want[4]), texts(p)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Warning{{ObjectGone, "not copied, since what it is on is gone: EXECUTE ON PROCEDURE `d`.`p`, SELECT (`a`) ON `d`.`t`, SELECT (`b`) ON `d`.`t`, SELECT (`b`) ON `d`.`u`"}}, p.Warnings); diff != "" {
+		t.Error(diff)
+	}
+	// With what could be granted granted, nothing differs.
+	pair.Clone = user("app_clone", account(t, mysql9, clone, "", "GRANT SELECT ON `d`.`t` TO ME WITH GRANT OPTION", "GRANT SELECT (`a`), INSERT ON `d`.`u` TO ME"))
+	if p = plan(); len(p.Steps) > 0 {
+		t.Errorf("remainder: %s", p.Summary())
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	plain, copied := account(t, mysql9, app, ""), account(t, mysql9, clone, "")
+	with := func(name Name, clauses string, grants ...string) Account {
+		return account(t, mysql9, name, clauses, grants...)
+	}
+	plugin := func(account Account, plugins ...string) Account {
+		account.Factors = nil
+		for _, plugin := range plugins {
+			account.Factors = append(account.Factors, Factor{Plugin: plugin})
+		}
+		return account
+	}
+	for _, test := range []struct {
+		what string
+		pair Pair
+		mode Mode
+		turn Turn
+		want error
+		text string
+	}{
+		{"no original", Pair{Original: user("app"), Clone: user("app_clone", copied)}, Merge, TurnOfClone, ErrNotFound, `"app"`},
+		{"no clone on the original's turn", Pair{Original: user("app", plain), Clone: user("app_clone")}, Merge, TurnOfOriginal, ErrNotFound, `"app_clone"`},
+		{"no clone in off", Pair{Original: user("app", plain), Clone: user("app_clone")}, Off, TurnOfClone, ErrNotFound, `"app_clone"`},
+		{"roles", Pair{Original: user("app", with(app, "", "GRANT `r`@`%` TO ME"))}, Merge, TurnOfClone, ErrUnsupported, "'r'@'%'"},
+		{"roles of the clone", Pair{Original: user("app", plain), Clone: user("app_clone", with(clone, "", "GRANT `r`@`%` TO ME"))}, Merge, TurnOfClone, ErrUnsupported, "'r'@'%'"},
+		{"roles of the clone on the original's turn", Pair{Original: user("app", plain), Clone: user("app_clone", with(clone, "", "GRANT `r`@`%` TO ME"))}, Merge, TurnOfOriginal, ErrUnsupported, "'r'@'%'"},
+		{"several factors", Pair{Original: user("app", plugin(plain, "caching_sha2_password", "authentication_fido"))}, Merge, TurnOfClone, ErrUnsupported, "authentication_fido"},
+		{"several factors of the clone", Pair{Original: user("app", plain), Clone: user("app_clone", plugin(copied, "caching_sha2_password", "authentication_fido"))}, Merge, TurnOfClone, ErrUnsupported, "'app_clone'"},
+		{"no factor", Pair{Original: user("app", plugin(plain))}, Merge, TurnOfClone, ErrUnsupported, "'app'@'%'"},
+		{"no password", Pair{Original: user("app", plugin(plain, "auth_socket"))}, Off, TurnOfOriginal, ErrNotFound, ""},
+		{"no password in off", Pair{Original: user("app", plugin(plain, "auth_socket")), Clone: user("app_clone", copied)}, Off, TurnOfOriginal, ErrUnsupported, "auth_socket"},
+		{"a system user", Pair{Original: user("app", with(app, "", "GRANT SYSTEM_USER ON *.* TO ME")), AdminDynamic: map[string]bool{"ROLE_ADMIN": true}}, Merge, TurnOfClone, ErrRefused, "SYSTEM_USER"},
+		{"a system user to drop", Pair{Original: user("app", plain), Clone: user("app_clone", with(Name{"app_clone", "10.%"}, "", "GRANT SYSTEM_USER ON *.* TO ME")), AdminDynamic: map[string]bool{}}, Merge, TurnOfClone, ErrRefused, "'app_clone'@'10.%'"},
+		{"a system user in off", Pair{Original: user("app", with(app, "", "GRANT SYSTEM_USER ON *.* TO ME")), Clone: user("app_clone", copied), AdminDynamic: map[string]bool{}}, Off, TurnOfOriginal, ErrRefused, "SYSTEM_USER"},
+		{"a locked original", Pair{Original: user("app", with(app, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, ErrLocked, "'app'@'%'"},
+		{"a locked clone in off", Pair{Original: user("app", plain), Clone: user("app_clone", with(clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Login: app}, Off, TurnOfClone, ErrLocked, "'app_clone'@'%'"},
+		{"a client certificate", Pair{Original: user("app", with(app, " REQUIRE X509")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, ErrUnsupported, "client certificate"},
+		{"no account for the login", Pair{Original: user("app", with(Name{"app", "10.%"}, "")), Clone: user("app_clone", copied), Login: clone, From: "11.0.0.1"}, Merge, TurnOfOriginal, ErrNotFound, "'app_clone'@'%'"},
+
+		{"an admin who is a system user too", Pair{Original: user("app", with(app, "", "GRANT SYSTEM_USER ON *.* TO ME")), AdminDynamic: map[string]bool{"SYSTEM_USER": true}}, Merge, TurnOfClone, nil, ""},
+		{"locked at another host", Pair{Original: user("app", plain, with(Name{"app", "10.%"}, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
+		{"a certificate at another host", Pair{Original: user("app", plain, with(Name{"app", "10.%"}, " REQUIRE X509")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
+		{"a cipher is no certificate", Pair{Original: user("app", with(app, " REQUIRE CIPHER 'c'")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
+		{"another account serves the login", Pair{Original: user("app", with(Name{"app", "10.%"}, "")), Clone: user("app_clone", copied), Login: clone, From: "10.0.0.1"}, Merge, TurnOfOriginal, nil, ""},
+		{"roles in off", Pair{Original: user("app", with(app, "", "GRANT `r`@`%` TO ME")), Clone: user("app_clone", copied)}, Off, TurnOfOriginal, nil, ""},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			test.pair.Server, test.pair.Known, test.pair.Clone.Name = mysql9, true, "app_clone"
+			_, err := test.pair.Plan(test.mode, test.turn, throwaway)
+			if !errors.Is(err, test.want) {
+				t.Fatalf("err = %v, want %v", err, test.want)
+			}
+			if err != nil && !strings.Contains(err.Error(), test.text) {
+				t.Errorf("err = %v, which does not name %s", err, test.text)
+			}
+			if _, again := test.pair.Password(test.mode, test.turn, redact.New("p"), never, nil); test.want != nil && !errors.Is(again, test.want) {
+				t.Errorf("Password: err = %v, want %v", again, test.want)
+			}
+		})
+	}
+}
+
+func TestParseMode(t *testing.T) {
+	for text, want := range map[string]Mode{"": Merge, "merge": Merge, " Mirror ": Mirror, "OFF": Off, "none": ""} {
+		if got, err := ParseMode(text); got != want || (err != nil) != (want == "") {
+			t.Errorf("ParseMode(%q) = %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	var plan Plan
+	if got := plan.Summary(); got != "nothing differs" {
+		t.Error(got)
+	}
+	for i := range 22 {
+		plan.Steps = append(plan.Steps, Step{Statement: grantStatement(app, Object{Level: LevelDatabase, Database: fmt.Sprint(i)}, []string{"SELECT"}, nil, false)})
+	}
+	if got := plan.Summary(); !strings.HasPrefix(got, "GRANT SELECT ON `0`.* TO 'app'@'%'; GRANT") || !strings.HasSuffix(got, "; and 2 more") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,41 @@
+create database if not exists ac_d; create table if not exists ac_d.t (a int, b int, `c``x` int); 
+create table if not exists ac_d.`we'ird ``t\\x` (a int);
+drop procedure if exists ac_d.p; drop function if exists ac_d.f;
+delimiter //
+create procedure ac_d.p() begin end//
+create function ac_d.f() returns int deterministic return 1//
+delimiter ;
+drop role if exists ac_role, `ac_r'o``le`;
+create role if not exists ac_role; create role if not exists `ac_r'o``le`;
+drop user if exists ac_a, ac_b, ac_c@'10.0.0.0/255.0.0.0', ac_d@localhost, ac_e@localhost, ac_f@localhost, `ac'q``"w\\ TO x`@`%.a_b'c`, ac_g@'::1', ac_h, ac_i, ac_j, ac_k;
+create user ac_a identified by 'x' default role ac_role;
+create user ac_b identified by 'x' require ssl with max_queries_per_hour 5 max_user_connections 3 account lock password expire interval 30 day password history 5 password reuse interval 10 day password require current failed_login_attempts 3 password_lock_time 4 attribute '{"k":"v''x","a":[1,2]}';
+create user ac_c@'10.0.0.0/255.0.0.0' identified by 'x' require cipher 'ECDHE-RSA-AES128-GCM-SHA256' and issuer 'b''c' and subject 'd\\e"f' with max_updates_per_hour 6 max_connections_per_hour 7 password expire never password history default password require current optional failed_login_attempts 3 password_lock_time unbounded comment 'it''s "q" \\ b';
+create user ac_d@localhost identified with sha256_password by 'x' password expire default password reuse interval 0 day;
+create user ac_f@localhost identified by 'x' require x509 password expire  ;
+create user `ac'q``"w\\ TO x`@`%.a_b'c` identified by 'x' password require current default password history 0 failed_login_attempts 1;
+create user ac_g@'::1';
+create user ac_h require subject '' ;
+create user ac_i identified by 'x' password_lock_time 3;
+grant select on *.* to ac_a with grant option; 
+grant ac_role to ac_a with admin option; grant `ac_r'o``le` to ac_a; set default role ac_role to ac_a;
+grant select,insert on *.* to ac_b; grant backup_admin, role_admin on *.* to ac_b; grant XA_RECOVER_ADMIN on *.* to ac_b with grant option;
+grant all on ac_d.* to ac_b with grant option; grant all on `ac\_d`.* to ac_b; grant select, update on `ac_%`.* to ac_b;
+grant select(a), insert(a,b), update(`c``x`), select on ac_d.t to ac_b with grant option;
+grant all on ac_d.`we'ird ``t\\x` to ac_b;
+grant execute on procedure ac_d.p to ac_b; grant execute, alter routine on function ac_d.f to ac_b with grant option; 
+grant proxy on ac_a to ac_b with grant option; grant proxy on `ac'q``"w\\ TO x`@`%.a_b'c` to ac_b; grant proxy on ''@'' to ac_c@'10.0.0.0/255.0.0.0';
+grant all on *.* to ac_c@'10.0.0.0/255.0.0.0';
+grant usage on ac_d.t to ac_f@localhost with grant option; 
+grant usage on ac_d.* to ac_f@localhost with grant option; 
+grant usage on *.* to ac_f@localhost with grant option; 
+grant usage on procedure ac_d.p to ac_f@localhost with grant option; 
+grant references(a) on ac_d.t to ac_g@'::1';
+grant select on ac_d.* to `ac'q``"w\\ TO x`@`%.a_b'c`;
+set global partial_revokes=on;
+create user ac_j identified by 'x';
+grant select, insert, update on *.* to ac_j; revoke insert, select on ac_d.* from ac_j; revoke update on `ac_%`.* from ac_j;
+revoke grant option on ac_x.* from ac_a;
+create library if not exists ac_d.l language javascript as 'export function f(n) { return n }';
+grant execute on library ac_d.l to ac_j;
+create user ac_k identified by 'x' require subject '/CN=O''Brien' issuer '' attribute '{"x": {"y": null, "z": "é\\n\\""}}';

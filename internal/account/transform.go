@@ -1,0 +1,497 @@
+package account
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"tandem/internal/statement"
+)
+
+// Step is one statement, and what it concerns.
+type Step struct {
+	Statement statement.Statement
+	Account   Name
+	Object    Object
+	Columns   []Column // the column privileges that it grants
+}
+
+// transformer writes the statements that turn what an account has into what it must have.
+type transformer struct {
+	server Server
+	name   Name
+	absent *Absences
+	grants []Step
+	takes  []Step
+	gone   []string // what cannot be granted, since its object is gone
+}
+
+func (t *transformer) grant(object Object, privileges []string, columns []Column, grantable bool) {
+	t.grants = append(t.grants, Step{grantStatement(t.name, object, privileges, columns, grantable), t.name, object, columns})
+}
+
+func (t *transformer) take(object Object, privileges []string, columns []Column) {
+	t.takes = append(t.takes, Step{revokeStatement(object, privileges, columns, t.name), t.name, object, nil})
+}
+
+// steps writes what has to be sent: grants before revokes, so that whoever logs in
+// through the account in the meantime misses nothing.
+func (t *transformer) steps(have, want Grants) []Step {
+	had := have.index()
+	wanted := want.index()
+	haveGlobal, _ := have.lookup(had, Object{})
+	wantGlobal, _ := want.lookup(wanted, Object{})
+
+	// GRANT PROXY ... WITH GRANT OPTION gives GRANT OPTION on *.* too, on every
+	// server (tried): where that was not meant, it is taken away with the rest.
+	var proxies []Grant
+	for _, grant := range want.Objects {
+		if grant.Object.Level != LevelProxy {
+			continue
+		}
+		if old, ok := have.lookup(had, grant.Object); !ok || old.Grantable != grant.Grantable {
+			proxies = append(proxies, grant)
+			haveGlobal.Grantable = haveGlobal.Grantable || grant.Grantable && !wantGlobal.Grantable
+		}
+	}
+	again := t.dynamic(have.Dynamic, want.Dynamic)
+	t.object(haveGlobal, wantGlobal)
+	t.grantAgain(again, want.Dynamic, haveGlobal.Grantable && !wantGlobal.Grantable)
+	t.lift(have, want, wantGlobal)
+	for _, level := range []Level{LevelDatabase, LevelTable, LevelRoutine} {
+		for _, grant := range want.Objects {
+			if grant.Object.Level == level {
+				old, _ := have.lookup(had, grant.Object)
+				t.object(old, grant)
+			}
+		}
+	}
+	for _, grant := range proxies {
+		if _, known := have.lookup(had, grant.Object); known && t.server.Flavor == MariaDB {
+			// MariaDB changes the option of a PROXY privilege in memory only (tried on
+			// 10.5), so that it has to be granted anew.
+			t.grants = append(t.grants, Step{revokeStatement(grant.Object, nil, nil, t.name), t.name, grant.Object, nil})
+		}
+		t.grant(grant.Object, nil, nil, grant.Grantable)
+	}
+	for _, old := range have.Objects {
+		if _, kept := want.lookup(wanted, old.Object); kept || old.Object.Level == LevelGlobal {
+			continue
+		}
+		if old.Object.Level == LevelProxy {
+			t.take(old.Object, nil, nil)
+		} else {
+			t.object(old, Grant{Object: old.Object})
+		}
+	}
+	steps := append(t.grants, t.takes...)
+	return append(steps, t.restrict(have, want)...)
+}
+
+// dynamic handles MySQL's dynamic privileges, and returns those that have to be
+// granted once more without their GRANT OPTION: that can be added, but goes only
+// with the privilege.
+func (t *transformer) dynamic(have, want []Dynamic) (again []string) {
+	had := make(map[string]bool, len(have))
+	for _, d := range have {
+		had[d.Privilege] = d.Grantable
+	}
+	wanted := make(map[string]bool, len(want))
+	var plain, grantable, extra []string
+	for _, d := range want {
+		wanted[d.Privilege] = true
+		old, ok := had[d.Privilege]
+		switch {
+		case ok && old == d.Grantable:
+		case d.Grantable:
+			grantable = append(grantable, d.Privilege)
+		case ok:
+			again = append(again, d.Privilege)
+		default:
+			plain = append(plain, d.Privilege)
+		}
+	}
+	for _, d := range have {
+		if !wanted[d.Privilege] {
+			extra = append(extra, d.Privilege)
+		}
+	}
+	if len(plain) > 0 {
+		t.grant(Object{}, plain, nil, false)
+	}
+	if len(grantable) > 0 {
+		t.grant(Object{}, grantable, nil, true)
+	}
+	if extra = append(extra, again...); len(extra) > 0 {
+		t.take(Object{}, extra, nil)
+	}
+	return again
+}
+
+// grantAgain grants dynamic privileges behind the revokes on *.*.
+//
+// REVOKE GRANT OPTION ON *.* takes the GRANT OPTION of every dynamic privilege in
+// mysql.global_grants, but not in the server's memory, so that SHOW GRANTS tells
+// nothing of it before the next start (tried on MySQL 9.7).
+func (t *transformer) grantAgain(again []string, want []Dynamic, optionTaken bool) {
+	regrant := func(privileges []string, grantable bool) {
+		if len(privileges) > 0 {
+			t.takes = append(t.takes, Step{grantStatement(t.name, Object{}, privileges, nil, grantable), t.name, Object{}, nil})
+		}
+	}
+	regrant(again, false)
+	if !optionTaken {
+		return
+	}
+	var grantable []string
+	for _, d := range want {
+		if d.Grantable {
+			grantable = append(grantable, d.Privilege)
+		}
+	}
+	regrant(grantable, true)
+}
+
+// object handles one object. have and want are what the account has on it and must have.
+func (t *transformer) object(have, want Grant) {
+	object := want.Object
+	if object.Level == LevelRoutine && t.absent.object(object) {
+		if missing, _ := lacking(have, want); len(missing) > 0 || want.Grantable && !have.Grantable {
+			t.gone = append(t.gone, list(want)...)
+		}
+		want = Grant{Object: object, Privileges: common(have.Privileges, want.Privileges), Grantable: have.Grantable && want.Grantable}
+	}
+	missing, columns := lacking(have, want)
+	extra, extraColumns := t.excess(have, want)
+	if contains(have.Privileges, AllPrivileges) && !contains(want.Privileges, AllPrivileges) {
+		columns = want.Columns
+	}
+	columns = t.present(object, columns)
+
+	// REVOKE of a privilege on a table takes it from the columns too (tried on every
+	// server), so that columns that must keep it are granted once more behind it.
+	var again []Column
+	if len(extra) > 0 && len(want.Columns) > 0 {
+		taken := set(extra)
+		kept := columns[:0:0]
+		for _, column := range columns {
+			if !taken[column.Privilege] {
+				kept = append(kept, column)
+			}
+		}
+		columns = kept
+		for _, column := range want.Columns {
+			if taken[column.Privilege] && !t.absent.object(object) && !t.absent.column(object, column.Name) {
+				again = append(again, column)
+			}
+		}
+	}
+
+	grantable := want.Grantable && !have.Grantable
+	viaCreate := false
+	if object.Level == LevelTable && t.absent.object(object) && (len(missing) > 0 || grantable) {
+		// On a table that is gone, a GRANT that has CREATE among its privileges works.
+		if !contains(missing, "CREATE") && !contains(missing, AllPrivileges) {
+			missing = append(missing[:len(missing):len(missing)], "CREATE")
+			viaCreate = !contains(want.Privileges, "CREATE") && !contains(want.Privileges, AllPrivileges)
+		}
+	}
+	if t.absent.isApart(object) {
+		t.apart(object, missing, columns, grantable, &t.grants)
+	} else if len(missing) > 0 || len(columns) > 0 || grantable {
+		t.grant(object, missing, columns, grantable)
+	}
+	if viaCreate && !contains(extra, "CREATE") {
+		extra = append(extra, "CREATE")
+	}
+	for _, list := range together(object, extra, extraColumns, have.Grantable && !want.Grantable) {
+		t.take(object, list.privileges, list.columns)
+	}
+	if t.absent.isApart(object) {
+		t.apart(object, nil, again, false, &t.takes)
+	} else if len(again) > 0 {
+		t.takes = append(t.takes, Step{grantStatement(t.name, object, nil, again, false), t.name, object, again})
+	}
+}
+
+// revocation is what one REVOKE takes.
+type revocation struct {
+	privileges []string
+	columns    []Column
+}
+
+// together says what is revoked in one statement. On *.* GRANT OPTION has one of its
+// own: MySQL takes every static privilege with GRANT OPTION for REVOKE ALL, and takes
+// what the account has on databases, tables and routines too (tried on MySQL 9.7).
+func together(object Object, privileges []string, columns []Column, option bool) []revocation {
+	var out []revocation
+	if option && object.Level != LevelGlobal {
+		privileges = append(privileges[:len(privileges):len(privileges)], GrantOption)
+	}
+	if len(privileges)+len(columns) > 0 {
+		out = append(out, revocation{privileges, columns})
+	}
+	if option && object.Level == LevelGlobal {
+		out = append(out, revocation{[]string{GrantOption}, nil})
+	}
+	return out
+}
+
+// apart grants on a table of which some column is gone: one statement for each
+// column privilege, so that an error tells which.
+func (t *transformer) apart(object Object, privileges []string, columns []Column, grantable bool, to *[]Step) {
+	if len(privileges) > 0 || grantable {
+		*to = append(*to, Step{grantStatement(t.name, object, privileges, nil, grantable), t.name, object, nil})
+	}
+	for _, column := range columns {
+		one := []Column{column}
+		*to = append(*to, Step{grantStatement(t.name, object, nil, one, false), t.name, object, one})
+	}
+}
+
+// present drops the columns that are gone, and notes them.
+func (t *transformer) present(object Object, columns []Column) []Column {
+	tableGone := object.Level == LevelTable && t.absent.object(object)
+	if !tableGone && !t.absent.isApart(object) {
+		return columns
+	}
+	kept := columns[:0:0]
+	for _, column := range columns {
+		if tableGone || t.absent.column(object, column.Name) {
+			t.gone = append(t.gone, describe(object, column.Privilege, column.Name))
+		} else {
+			kept = append(kept, column)
+		}
+	}
+	return kept
+}
+
+// lacking lists what want has and have lacks. Servers print no columns for a table
+// on which an account has all privileges, so that none can be lacking there.
+func lacking(have, want Grant) (privileges []string, columns []Column) {
+	if contains(have.Privileges, AllPrivileges) {
+		return nil, nil
+	}
+	for _, privilege := range want.Privileges {
+		if !contains(have.Privileges, privilege) {
+			privileges = append(privileges, privilege)
+		}
+	}
+	if len(want.Columns) > 0 {
+		had := columnSet(have.Columns)
+		for _, column := range want.Columns {
+			if !had[column.key()] {
+				columns = append(columns, column)
+			}
+		}
+	}
+	return privileges, columns
+}
+
+// excess lists what have has beyond want, by name even where it has all privileges.
+func (t *transformer) excess(have, want Grant) (privileges []string, columns []Column) {
+	if !contains(want.Privileges, AllPrivileges) {
+		had := have.Privileges
+		if contains(had, AllPrivileges) {
+			had = all(t.server, have.Object.Level)
+		}
+		for _, privilege := range had {
+			if !contains(want.Privileges, privilege) {
+				privileges = append(privileges, privilege)
+			}
+		}
+	}
+	_, columns = lacking(want, have)
+	return privileges, columns
+}
+
+// key compares column names as servers do, without regard to letter case.
+func (c Column) key() Column { return Column{c.Privilege, fold(c.Name)} }
+
+func columnSet(columns []Column) map[Column]bool {
+	out := make(map[Column]bool, len(columns))
+	for _, column := range columns {
+		out[column.key()] = true
+	}
+	return out
+}
+
+// fold lowers the letters of a name that servers compare without regard to case.
+func fold(name string) string {
+	if !utf8.ValidString(name) {
+		return name
+	}
+	return strings.ToLower(name)
+}
+
+func common(a, b []string) []string {
+	var out []string
+	for _, item := range a {
+		if contains(b, item) {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// key is the object under which grants are compared: routines' names have no letter case.
+func (o Object) key() Object {
+	if o.Level == LevelRoutine {
+		o.Name = fold(o.Name)
+	}
+	return o
+}
+
+// index finds grants by their object.
+func (g Grants) index() map[Object]int {
+	index := make(map[Object]int, len(g.Objects))
+	for i := range g.Objects {
+		index[g.Objects[i].Object.key()] = i
+	}
+	return index
+}
+
+func (g Grants) lookup(index map[Object]int, object Object) (Grant, bool) {
+	i, ok := index[object.key()]
+	if !ok {
+		return Grant{Object: object}, false
+	}
+	return g.Objects[i], true
+}
+
+// lift takes away the partial revokes that must not be there. Those of privileges
+// that are not to be global any more go with the global privilege.
+//
+// GRANT on the database lifts a partial revoke of the same privileges and does no
+// more (tried on MySQL 9.7).
+func (t *transformer) lift(have, want Grants, global Grant) {
+	wanted := want.restrictions()
+	for _, restriction := range have.Restrictions {
+		var lifted []string
+		option := false
+		for _, privilege := range restriction.Privileges {
+			switch {
+			case wanted[restriction.Database][privilege]:
+			case privilege == GrantOption:
+				option = global.Grantable
+			case contains(global.Privileges, privilege):
+				lifted = append(lifted, privilege)
+			}
+		}
+		object := Object{Level: LevelDatabase, Database: restriction.Database}
+		if len(lifted) > 0 {
+			t.grant(object, lifted, nil, false)
+		}
+		if option {
+			t.grant(object, nil, nil, true)
+		}
+	}
+}
+
+// restrict makes the partial revokes that are missing. They come last: REVOKE on a
+// database takes what was granted on it before it restricts what was granted globally.
+func (t *transformer) restrict(have, want Grants) []Step {
+	had := have.restrictions()
+	var steps []Step
+	for _, restriction := range want.Restrictions {
+		var missing []string
+		for _, privilege := range restriction.Privileges {
+			if !had[restriction.Database][privilege] {
+				missing = append(missing, privilege)
+			}
+		}
+		if len(missing) > 0 {
+			object := Object{Level: LevelDatabase, Database: restriction.Database}
+			steps = append(steps, Step{revokeStatement(object, missing, nil, t.name), t.name, object, nil})
+		}
+	}
+	return steps
+}
+
+func (g Grants) restrictions() map[string]map[string]bool {
+	out := make(map[string]map[string]bool, len(g.Restrictions))
+	for _, restriction := range g.Restrictions {
+		if out[restriction.Database] == nil {
+			out[restriction.Database] = map[string]bool{}
+		}
+		for _, privilege := range restriction.Privileges {
+			out[restriction.Database][privilege] = true
+		}
+	}
+	return out
+}
+
+// union is what an account has that has everything that a or b has.
+func union(a, b Grants) Grants {
+	out := collector{at: a.index()}
+	out.Objects = make([]Grant, len(a.Objects), len(a.Objects)+len(b.Objects))
+	for i, grant := range a.Objects {
+		grant.Privileges = grant.Privileges[:len(grant.Privileges):len(grant.Privileges)]
+		out.Objects[i] = grant
+	}
+	for _, grant := range b.Objects {
+		i, known := out.at[grant.Object.key()]
+		if !known {
+			out.at[grant.Object.key()] = len(out.Objects)
+			out.Objects = append(out.Objects, grant)
+			continue
+		}
+		both := &out.Objects[i]
+		missing, columns := lacking(*both, grant)
+		if contains(missing, AllPrivileges) {
+			both.Privileges = []string{AllPrivileges}
+		} else {
+			both.Privileges = append(both.Privileges, missing...)
+		}
+		both.Columns = append(both.Columns[:len(both.Columns):len(both.Columns)], columns...)
+		both.Grantable = both.Grantable || grant.Grantable
+	}
+	grantable := map[string]bool{}
+	for _, d := range append(a.Dynamic[:len(a.Dynamic):len(a.Dynamic)], b.Dynamic...) {
+		if _, seen := grantable[d.Privilege]; !seen {
+			out.Dynamic = append(out.Dynamic, Dynamic{Privilege: d.Privilege})
+		}
+		grantable[d.Privilege] = grantable[d.Privilege] || d.Grantable
+	}
+	for i := range out.Dynamic {
+		out.Dynamic[i].Grantable = grantable[out.Dynamic[i].Privilege]
+	}
+	out.Restrictions = shared(a, b)
+	return out.Grants
+}
+
+// shared keeps the partial revokes that hold in both, where one that lacks the global
+// privilege has it on no database, unless it was granted it there.
+func shared(a, b Grants) []Restriction {
+	withheld := func(g Grants) func(database, privilege string) bool {
+		index, restrictions := g.index(), g.restrictions()
+		holds := func(object Object, privilege string) bool {
+			grant, _ := g.lookup(index, object)
+			return privilege == GrantOption && grant.Grantable || contains(grant.Privileges, privilege) || contains(grant.Privileges, AllPrivileges)
+		}
+		return func(database, privilege string) bool {
+			if holds(Object{Level: LevelDatabase, Database: database}, privilege) {
+				return false
+			}
+			return !holds(Object{}, privilege) || restrictions[database][privilege]
+		}
+	}
+	inA, inB := withheld(a), withheld(b)
+	var out []Restriction
+	seen := map[string]map[string]bool{}
+	for _, restriction := range append(a.Restrictions[:len(a.Restrictions):len(a.Restrictions)], b.Restrictions...) {
+		var kept []string
+		for _, privilege := range restriction.Privileges {
+			if inA(restriction.Database, privilege) && inB(restriction.Database, privilege) && !seen[restriction.Database][privilege] {
+				if seen[restriction.Database] == nil {
+					seen[restriction.Database] = map[string]bool{}
+				}
+				seen[restriction.Database][privilege] = true
+				kept = append(kept, privilege)
+			}
+		}
+		if len(kept) > 0 {
+			out = append(out, Restriction{restriction.Database, kept})
+		}
+	}
+	return out
+}

@@ -1,0 +1,279 @@
+package secret
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// span is a range of bytes of the document.
+type span struct{ start, end int }
+
+// member is one key of the document with its value.
+type member struct {
+	key   string
+	value span
+}
+
+// object is the document's top level, split into its members; what lies deeper
+// is nobody's business but its owner's.
+type object struct {
+	raw     string
+	members map[string]member
+}
+
+type kind string
+
+const (
+	kindAbsent kind = "absent"
+	kindNull   kind = "null"
+	kindBool   kind = "a boolean"
+	kindNumber kind = "a number"
+	kindString kind = "a string"
+	kindArray  kind = "an array"
+	kindObject kind = "an object"
+)
+
+// form is the remedy of every document that is no JSON object.
+const form = `store one JSON object with the keys "engine", "host", "username" and "password"`
+
+// readObject splits raw, which must be one JSON object by RFC 8259 and nothing
+// after it. Each key may come once: which of two a reader takes is the reader's
+// choice.
+func readObject(raw string) (object, error) {
+	switch {
+	case raw == "":
+		return object{}, errors.New("the document is empty: " + form)
+	case strings.HasPrefix(raw, "\ufeff"):
+		return object{}, errors.New("the document begins with a byte order mark, which JSON does not allow: store it without")
+	}
+	var all json.RawMessage
+	if err := json.Unmarshal([]byte(raw), &all); err != nil {
+		// The message quotes the offending character, which may be the
+		// password's; its position is enough.
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return object{}, fmt.Errorf("the document is not valid JSON at byte %d: %s", syntax.Offset, form)
+		}
+		return object{}, errors.New("the document is not valid JSON: " + form)
+	}
+	s := scanner{raw: raw}
+	s.space()
+	if s.peek() != '{' {
+		return object{}, errors.New("the document is JSON but not an object: " + form)
+	}
+	s.at++
+
+	o := object{raw: raw, members: map[string]member{}}
+	for s.space(); s.peek() != '}'; s.space() {
+		if s.peek() == ',' {
+			s.at++
+			s.space()
+		}
+		key, ok := decodeString(raw, s.value())
+		if !ok {
+			return object{}, fmt.Errorf("the document's key number %d is not valid Unicode: rename it", len(o.members)+1)
+		}
+		s.space()
+		s.at++ // the colon
+		s.space()
+		value := s.value()
+		switch _, twice := o.members[key]; {
+		case twice:
+			return object{}, fmt.Errorf("key %s is in the document twice: remove one of them", quoteKey(key))
+		case !utf8.ValidString(raw[value.start:value.end]):
+			return object{}, fmt.Errorf("the value of key %s is not valid UTF-8: store it as UTF-8", quoteKey(key))
+		}
+		o.members[key] = member{key, value}
+	}
+	return o, nil
+}
+
+// quoteKey quotes a key for an error, at a length that a line can hold.
+func quoteKey(key string) string {
+	const longest = 64
+	if runes := []rune(key); len(runes) > longest {
+		key = string(runes[:longest]) + "..."
+	}
+	return fmt.Sprintf("%q", key)
+}
+
+// scanner walks over JSON that is known to be valid, and so looks for the ends
+// of things only.
+type scanner struct {
+	raw string
+	at  int
+}
+
+func (s *scanner) peek() byte { return s.raw[s.at] }
+
+func (s *scanner) space() {
+	for s.at < len(s.raw) && strings.IndexByte(" \t\r\n", s.raw[s.at]) >= 0 {
+		s.at++
+	}
+}
+
+// value moves behind the value that begins here and returns where it lies.
+func (s *scanner) value() span {
+	start, depth := s.at, 0
+	for {
+		switch s.peek() {
+		case '"':
+			s.text()
+		case '{', '[':
+			s.at++
+			depth++
+		case '}', ']':
+			s.at++
+			depth--
+		case ',', ':', ' ', '\t', '\r', '\n': // between the parts of an array or an object
+			s.at++
+		default:
+			s.word()
+		}
+		if depth == 0 {
+			return span{start, s.at}
+		}
+	}
+}
+
+func (s *scanner) text() {
+	for s.at++; s.peek() != '"'; s.at++ {
+		if s.peek() == '\\' {
+			s.at++
+		}
+	}
+	s.at++
+}
+
+// word moves behind a number, true, false or null.
+func (s *scanner) word() {
+	for s.at < len(s.raw) && strings.IndexByte("{}[],: \t\r\n\"", s.raw[s.at]) < 0 {
+		s.at++
+	}
+}
+
+// decodeString returns the text of the JSON string at where. It is not ok where
+// that is no text: invalid UTF-8, or half a surrogate pair, for both of which
+// encoding/json silently puts U+FFFD.
+func decodeString(raw string, where span) (text string, ok bool) {
+	in := raw[where.start+1 : where.end-1]
+	var out strings.Builder
+	for len(in) > 0 {
+		if in[0] != '\\' {
+			out.WriteByte(in[0])
+			in = in[1:]
+			continue
+		}
+		if in[1] != 'u' {
+			const escapes, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+			out.WriteByte(meanings[strings.IndexByte(escapes, in[1])])
+			in = in[2:]
+			continue
+		}
+		r := escaped(in)
+		in = in[6:]
+		if utf16.IsSurrogate(r) {
+			if !strings.HasPrefix(in, `\u`) {
+				return "", false
+			}
+			// U+FFFD, which no pair stands for, where the two are no pair.
+			if r = utf16.DecodeRune(r, escaped(in)); r == utf8.RuneError {
+				return "", false
+			}
+			in = in[6:]
+		}
+		out.WriteRune(r)
+	}
+	return out.String(), utf8.ValidString(out.String())
+}
+
+// escaped returns what the escape at the beginning of in, \u and four hex
+// digits, stands for.
+func escaped(in string) rune {
+	var r rune
+	for _, digit := range []byte(in[2:6]) {
+		value := digit - '0'
+		if digit >= 'A' {
+			value = digit&^0x20 - 'A' + 10
+		}
+		r = r<<4 | rune(value)
+	}
+	return r
+}
+
+func (o object) has(key string) bool { return o.kind(key) != kindAbsent }
+
+// token returns the value of key as it stands in the document, empty where the
+// key is absent.
+func (o object) token(key string) string {
+	where := o.members[key].value
+	return o.raw[where.start:where.end]
+}
+
+func (o object) kind(key string) kind {
+	token := o.token(key)
+	if token == "" {
+		return kindAbsent
+	}
+	switch token[0] {
+	case 'n':
+		return kindNull
+	case 't', 'f':
+		return kindBool
+	case '"':
+		return kindString
+	case '[':
+		return kindArray
+	case '{':
+		return kindObject
+	}
+	return kindNumber
+}
+
+// text returns the value of key, which is a string.
+func (o object) text(key string) (string, error) {
+	text, ok := decodeString(o.raw, o.members[key].value)
+	if !ok {
+		return "", fmt.Errorf("key %q has half a surrogate pair (\\ud800 to \\udfff), which is no character: replace it", key)
+	}
+	return text, nil
+}
+
+// requiredText returns the value of a key that must be a string and not empty.
+func (o object) requiredText(key string) (string, error) {
+	switch k := o.kind(key); k {
+	case kindAbsent:
+		for other := range o.members {
+			if strings.EqualFold(other, key) {
+				return "", fmt.Errorf("key %q is missing (letter case counts, and the document has it as %s): rename it",
+					key, quoteKey(other))
+			}
+		}
+		return "", fmt.Errorf("key %q is missing: add it, with a string that is not empty", key)
+	case kindString:
+		text, err := o.text(key)
+		if err == nil && text == "" {
+			err = fmt.Errorf("key %q is empty: give it a value", key)
+		}
+		return text, err
+	default:
+		return "", fmt.Errorf("key %q is %s: make it a string that is not empty", key, k)
+	}
+}
+
+// optionalText returns the value of a key that may be absent, null or empty,
+// all of which mean none.
+func (o object) optionalText(key string) (string, error) {
+	switch k := o.kind(key); k {
+	case kindAbsent, kindNull:
+		return "", nil
+	case kindString:
+		return o.text(key)
+	default:
+		return "", fmt.Errorf("key %q is %s: make it a string, or remove it", key, k)
+	}
+}
