@@ -286,6 +286,9 @@ func TestDiesAmongTheStatements(t *testing.T) {
 				w.mustRotate()
 				w.mustBe(w.clone())
 				w.mustEqual()
+				if sameToken && strings.Contains(w.log(), "Adopted") {
+					t.Error("the clone that the first try made is called adopted")
+				}
 				if failures != 1 {
 					t.Errorf("%d invocations failed, want 1", failures)
 				}

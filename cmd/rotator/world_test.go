@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/emulator"
 	"tandem/internal/runtimeapi"
@@ -311,6 +313,18 @@ func (w *world) others() []string {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// mayLogIn reports whether a login is accepted.
+func mayLogIn(t *testing.T, config *mysql.Config) bool {
+	t.Helper()
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	return db.PingContext(t.Context()) == nil
 }
 
 // twice has every step run a second time.

@@ -36,52 +36,67 @@ func (s *Session) Lock(ctx context.Context, name string, wait time.Duration) err
 // Users reads all accounts of each named user: which there are, then
 // SHOW CREATE USER and SHOW GRANTS of each.
 func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
-	found, err := s.accountNames(ctx, names)
+	listed, err := s.accounts(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	users := make([]account.User, len(names))
 	for i, name := range names {
 		users[i].Name = name
-		for _, accountName := range found {
-			if accountName.User != name {
+		for _, entry := range listed {
+			if entry.name.User != name {
 				continue
 			}
-			read, err := s.account(ctx, accountName)
+			read, err := s.account(ctx, entry.name)
 			if err != nil {
 				return nil, err
 			}
+			read.SecondPassword, read.GrantedAsRole = entry.secondPassword, entry.grantedAsRole
 			users[i].Accounts = append(users[i].Accounts, read)
 		}
 	}
 	return users, nil
 }
 
-func (s *Session) accountNames(ctx context.Context, names []string) ([]account.Name, error) {
-	// MariaDB keeps roles in the same table; MySQL knows no difference.
-	query := statement.New("SELECT User, Host, /*M! is_role = 'Y' OR */ FALSE FROM mysql.user WHERE User IN (")
+// listed is an account, with what only the servers' tables tell of it.
+type listed struct {
+	name                                account.Name
+	role, grantedAsRole, secondPassword bool
+}
+
+// list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
+// a user may be a role at the same time.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables" (mysql.user's
+// User_attributes, mysql.role_edges); MariaDB, "mysql.user Table".
+const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */, " +
+	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */, " +
+	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ " +
+	"FROM mysql.user u WHERE u.User IN ("
+
+func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error) {
+	query := statement.New(list)
 	for i, name := range names {
 		if i > 0 {
 			query.SQL(", ")
 		}
 		query.Literal(name)
 	}
-	rows, err := s.connection.QueryContext(ctx, query.SQL(") ORDER BY User, Host").Statement().Reveal())
+	rows, err := s.connection.QueryContext(ctx, query.SQL(") ORDER BY u.User, u.Host").Statement().Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("listing accounts, for which the admin needs SELECT on mysql.*: %w", explain(err, false))
 	}
 	defer rows.Close()
-	var found []account.Name
+	var found []listed
 	for rows.Next() {
-		var name account.Name
-		var role bool
-		if err := rows.Scan(&name.User, &name.Host, &role); err != nil {
+		var entry listed
+		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword); err != nil {
 			return nil, fmt.Errorf("listing accounts: %w", err)
 		}
-		if role {
-			return nil, fmt.Errorf("%q is a role on this server, not a user: rename the role, or rotate another user", name.User)
+		if entry.role {
+			return nil, fmt.Errorf("%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)
 		}
-		found = append(found, name)
+		found = append(found, entry)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))

@@ -61,7 +61,7 @@ func (w *work) perform(ctx context.Context) (string, error) {
 // shows the result: with partial_revokes, say, a GRANT can succeed and add a
 // restriction.
 func (w *work) equalise(ctx context.Context) (account.Pair, error) {
-	pair, err := w.read(ctx, account.Pair{})
+	pair, err := w.read(ctx, account.Pair{Known: true}) // until it matters
 	if err != nil {
 		return account.Pair{}, err
 	}
@@ -69,6 +69,14 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		plan, err := pair.Plan(w.Settings.Mode, w.turn(), w.throwaway)
 		if err != nil {
 			return account.Pair{}, fmt.Errorf("planning the change of %q: %w", w.pending.Username(), err)
+		}
+		if pair.Known && w.mayBeForeign(pair, plan) {
+			if pair.Known, err = w.known(ctx, pair.Clone); err != nil {
+				return account.Pair{}, err
+			}
+			if !pair.Known {
+				continue // with a plan that adopts it, or refuses to
+			}
 		}
 		w.warn(ctx, plan.Warnings)
 		if len(plan.Steps) == 0 {
@@ -82,6 +90,7 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		if settled, err = w.apply(ctx, plan, &pair.Absent); err != nil {
 			return account.Pair{}, err
 		}
+		pair.Known = true // by now it is this program's
 		if pair, err = w.read(ctx, pair); err != nil {
 			return account.Pair{}, err
 		}
@@ -125,7 +134,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	pair := account.Pair{
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
 		Login: w.proof.Account, From: w.proof.From,
-		Absent: earlier.Absent, Known: earlier.Known, GrantedTo: earlier.GrantedTo,
+		Known: earlier.Known, Absent: earlier.Absent,
 	}
 	// The account that the current credentials logged in as must be one of those
 	// read. Otherwise the server took the login for somebody else's, as an account
@@ -139,19 +148,17 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 			Current, w.current.Username(), w.proof.Account)
 	}
 	if w.turn() == account.TurnOfOriginal || w.Settings.Mode == account.Off {
-		pair.Known = true
 		return pair, nil
 	}
 	if pair.Depends, err = w.depends(ctx, pair); err != nil {
 		return account.Pair{}, err
 	}
-	if pair.Known || w.sent > 0 {
-		return pair, nil
+	for _, clone := range pair.Clone.Accounts {
+		if clone.GrantedAsRole {
+			pair.GrantedTo, err = w.admin.GrantedTo(ctx, pair.Clone.Name)
+			break
+		}
 	}
-	if pair.Known, err = w.known(ctx, pair.Clone); err != nil || pair.Known {
-		return pair, err
-	}
-	pair.GrantedTo, err = w.admin.GrantedTo(ctx, pair.Clone.Name)
 	return pair, err
 }
 
@@ -172,6 +179,16 @@ func (w *work) depends(ctx context.Context, pair account.Pair) (map[account.Name
 		}
 	}
 	return depends, nil
+}
+
+// mayBeForeign reports whether there is a reason to ask whose the clone is. There
+// is none in a rotation that finds everything as an earlier one left it, and so
+// that one is spared the call.
+func (w *work) mayBeForeign(pair account.Pair, plan account.Plan) bool {
+	if w.turn() != account.TurnOfClone || w.Settings.Mode == account.Off || w.sent > 0 {
+		return false
+	}
+	return len(plan.Steps) > 0 || len(pair.GrantedTo) > 0 || len(w.labels.Stages) <= 2 // AWSCURRENT and AWSPENDING
 }
 
 // known reports whether the clone is this program's own: it does not exist yet,

@@ -1,0 +1,49 @@
+# Two commands: `make demo` shows a rotation on a real server, `make test` proves it.
+# Everything they need beside Go and make they get by themselves.
+
+GO ?= go
+GOARCH_FUNCTION ?= arm64
+
+# Lambda's custom runtime starts a file named bootstrap. lambda.norpc leaves out
+# the old Go runtime's protocol; the other flags keep the binary small and make
+# its bytes depend on nothing but the source and the toolchain.
+FUNCTION_FLAGS = -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -buildid="
+
+.DEFAULT_GOAL := help
+.PHONY: help go modules demo test test-matrix build build-RotationFunction refresh-roots clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+go:
+	@command -v $(GO) >/dev/null 2>&1 || { echo "$(GO) was not found: install Go $$(sed -n 's/^go //p' go.mod) or later, from Go's own site or as your system's package, or name it by GO=/path/to/go" >&2; exit 1; }
+
+modules: go
+	@$(GO) list -deps -test ./... >/dev/null 2>&1 || { echo "fetching Go modules ..."; $(GO) mod download; }
+
+demo: build ## rotate a secret on a real server, and watch it happen
+	@$(GO) run ./cmd/sandbox demo --function bin/bootstrap
+
+test: modules ## all tests, on a MariaDB and a MySQL that are started for them
+	@$(GO) run ./cmd/sandbox fetch
+	@echo "testing (a few minutes the first time, while Go compiles) ..."
+	$(GO) test $(TEST_FLAGS) ./...
+
+test-matrix: modules ## the tests that need a server, on every release in the matrix
+	@TEST_MATRIX=1 $(GO) run ./cmd/sandbox fetch
+	TEST_MATRIX=1 $(GO) test $(TEST_FLAGS) -count=1 ./cmd/rotator/
+
+build: modules ## the function for this machine, bin/bootstrap
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/bootstrap ./cmd/rotator
+
+build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootstrap; what sam build calls
+	@test -n "$(ARTIFACTS_DIR)" || { echo "ARTIFACTS_DIR is not set: make build-RotationFunction ARTIFACTS_DIR=DIR" >&2; exit 1; }
+	@mkdir -p "$(ARTIFACTS_DIR)"
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_FUNCTION) $(GO) build $(FUNCTION_FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./cmd/rotator
+
+refresh-roots: modules ## fetch Amazon RDS's certificate authorities anew
+	$(GO) generate ./internal/roots
+
+clean: ## remove what was built here (fetched servers stay in the cache)
+	rm -rf bin

@@ -1,0 +1,122 @@
+package mysqldb
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+)
+
+// A server quotes what it cannot parse, and a plugin says what it likes about a
+// password. Neither the text nor anything behind it may show that.
+func TestExplainHidesWhatMayQuoteASecret(t *testing.T) {
+	for _, test := range []struct {
+		number      uint16
+		holdsSecret bool
+		shown       bool
+	}{
+		{errSyntax, false, false},
+		{errSyntax, true, false},
+		{1819, true, false}, // ER_NOT_VALID_PASSWORD
+		{errAccessDeniedDatabase, false, true},
+	} {
+		err := explain(fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: test.number, SQLState: [5]byte{'4', '2', '0', '0', '0'}, Message: "near 'hunter2'\nat line 1"}), test.holdsSecret)
+		shown := false
+		for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+			shown = shown || strings.Contains(fmt.Sprintf("%v %+v %#v", cause, cause, cause), "hunter2")
+		}
+		if shown != test.shown {
+			t.Errorf("%d, holds a secret %v: the message is shown %v, want %v: %v", test.number, test.holdsSecret, shown, test.shown, err)
+		}
+		if !strings.Contains(err.Error(), fmt.Sprint(test.number)) || !strings.Contains(err.Error(), "42000") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%d: %q lacks number or SQLSTATE, or is not one line", test.number, err)
+		}
+		var driver *mysql.MySQLError
+		if errors.As(err, &driver) {
+			t.Errorf("%d: the driver's error, with the server's message, is behind the error", test.number)
+		}
+		if !errors.Is(err, &ServerError{Number: test.number}) || errors.Is(err, &ServerError{Number: 1}) {
+			t.Errorf("%d: the number is not what errors.Is compares", test.number)
+		}
+	}
+}
+
+func TestExplainKeepsTheCause(t *testing.T) {
+	for _, cause := range []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, mysql.ErrInvalidConn} {
+		if err := explain(fmt.Errorf("wrapped: %w", cause), false); !errors.Is(err, cause) {
+			t.Errorf("%v does not lead to %v", err, cause)
+		}
+	}
+}
+
+func TestAbsence(t *testing.T) {
+	for number, want := range map[uint16]account.Absence{errNoSuchTable: account.AbsentTable, errBadField: account.AbsentColumn, errNoSuchRoutine: account.AbsentRoutine, errSyntax: ""} {
+		var absence rotation.Absence
+		if !errors.As(explain(&mysql.MySQLError{Number: number}, false), &absence) {
+			t.Fatalf("%d: no Absence in the error", number)
+		}
+		if got, ok := absence.Absence(); got != want || ok != (want != "") {
+			t.Errorf("%d: absence %q, %v", number, got, ok)
+		}
+	}
+}
+
+// Causes of a login that was not had are kept apart, and each has its remedy.
+func TestLoginErrorsNameCauseAndRemedy(t *testing.T) {
+	at := endpoint{login: rotation.Login{Host: "db.example", Port: 3306, Username: "app", Password: redact.New("hunter2")}}
+	verification := func(err error) error { return &tls.CertificateVerificationError{Err: err} }
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	for _, test := range []struct {
+		cause error
+		want  string
+	}{
+		{&mysql.MySQLError{Number: errAccessDenied, Message: "Access denied"}, "the password is wrong, or no account"},
+		{&mysql.MySQLError{Number: errAccountLocked, Message: "locked"}, "ACCOUNT UNLOCK"},
+		{&mysql.MySQLError{Number: errHostNotPrivileged, Message: "Host"}, "client's host"},
+		{&mysql.MySQLError{Number: errTooManyConnections, Message: "Too many"}, "max_connections"},
+		{&mysql.MySQLError{Number: errSecureTransport, Message: "insecure"}, `remove "ssl": false`},
+		{mysql.ErrNoTLS, "ALLOW_PLAINTEXT=true"},
+		{mysql.ErrUnknownPlugin, "password plugin"},
+		{verification(x509.UnknownAuthorityError{}), "authority that is not trusted"},
+		{verification(x509.HostnameError{Certificate: &x509.Certificate{}, Host: "db.example"}), "another name"},
+		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "expired"},
+		{&net.DNSError{Name: "db.example", Err: "no such host"}, "not resolved"},
+		{refused, "was not reached; check host, port"},
+		{context.DeadlineExceeded, "no login within 5s"},
+		{io.EOF, "lost during the login"},
+	} {
+		err := at.explain(fmt.Errorf("driver: %w", test.cause))
+		for _, want := range []string{test.want, "db.example:3306", `"app"`} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: %q lacks %q", test.cause, err, want)
+			}
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q shows the password", err)
+		}
+	}
+}
+
+func TestParseAccount(t *testing.T) {
+	for text, want := range map[string]account.Name{
+		"app@%": {User: "app", Host: "%"}, "a@b@10.0.0.0/255.0.0.0": {User: "a@b", Host: "10.0.0.0/255.0.0.0"}, "@localhost": {Host: "localhost"},
+	} {
+		if got, err := parseAccount(text); got != want || err != nil {
+			t.Errorf("parseAccount(%q) = %v, %v", text, got, err)
+		}
+	}
+	if _, err := parseAccount("nobody"); err == nil {
+		t.Error("a text without a host is an account")
+	}
+}
