@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"strings"
 
 	"tandem/internal/account"
 	"tandem/internal/server"
@@ -14,45 +16,62 @@ import (
 const Admin = "admin"
 
 // adminPrivileges are what RDS gives the user that it makes with an instance: no
-// SUPER, no SYSTEM_USER, and GRANT OPTION on what it has.
+// SUPER, no SYSTEM_USER, and GRANT OPTION on what it has. The static ones and the
+// dynamic ones cannot be in one statement.
 //
 // Source: Amazon RDS User Guide, "Master user account privileges".
 var adminPrivileges = map[server.Flavor][]string{
 	server.MySQL: {
-		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, CREATE ROLE, DROP ROLE ON *.* TO 'admin'@'%' WITH GRANT OPTION",
-		"GRANT APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, XA_RECOVER_ADMIN, SESSION_VARIABLES_ADMIN, SHOW_ROUTINE ON *.* TO 'admin'@'%' WITH GRANT OPTION",
+		"SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, CREATE ROLE, DROP ROLE",
+		"APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, XA_RECOVER_ADMIN, SESSION_VARIABLES_ADMIN, SHOW_ROUTINE",
 	},
 	server.MariaDB: {
-		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, DELETE HISTORY ON *.* TO 'admin'@'%' WITH GRANT OPTION",
+		"SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, DELETE HISTORY",
 	},
 }
 
 // CreateAdmin makes the rotation's admin user, with the privileges that RDS gives
 // its own, and the secret for it. It returns the secret's ARN.
 func (s *Sandbox) CreateAdmin(ctx context.Context, secretName string) (string, error) {
+	return s.createAdmin(ctx, secretName, Admin)
+}
+
+// createAdmin is CreateAdmin for an admin of another name.
+func (s *Sandbox) createAdmin(ctx context.Context, secretName, user string) (string, error) {
 	version, err := account.ParseServer(s.Server.Version, s.Server.Flavor.String())
 	if err != nil {
 		return "", err
 	}
-	grants := adminPrivileges[s.Server.Flavor]
+	privileges := slices.Clone(adminPrivileges[s.Server.Flavor])
 	if version.Flavor == account.MariaDB && version.AtLeast(11, 3, 0) {
 		// Part of ALL PRIVILEGES on a database since then, which nobody without it can grant.
-		grants = append(grants, "GRANT SHOW CREATE ROUTINE ON *.* TO 'admin'@'%' WITH GRANT OPTION")
+		privileges = append(privileges, "SHOW CREATE ROUTINE")
 	}
-	return s.CreateAdminWith(ctx, secretName, grants...)
+	for i, list := range privileges {
+		privileges[i] = "GRANT " + list + " ON *.* TO " + statement.Literal(user) + "@'%' WITH GRANT OPTION"
+	}
+	return s.createAdminWith(ctx, secretName, user, privileges...)
 }
 
 // CreateAdminWith is CreateAdmin with other GRANT statements.
 func (s *Sandbox) CreateAdminWith(ctx context.Context, secretName string, grants ...string) (string, error) {
-	password := rand.Text()
-	if err := s.CreateUser(ctx, Admin, "%", password); err != nil {
+	return s.createAdminWith(ctx, secretName, Admin, grants...)
+}
+
+func (s *Sandbox) createAdminWith(ctx context.Context, secretName, user string, grants ...string) (string, error) {
+	password := NewPassword()
+	if err := s.CreateUser(ctx, user, "%", password); err != nil {
 		return "", err
 	}
 	if err := s.Execute(ctx, grants...); err != nil {
 		return "", err
 	}
-	return s.CreateSecret(ctx, secretName, Admin, password, nil)
+	return s.CreateSecret(ctx, secretName, user, password, nil)
 }
+
+// NewPassword makes a password that a server's validation plugin has nothing to
+// say against.
+func NewPassword() string { return rand.Text() + "-" + strings.ToLower(rand.Text()[:6]) + "1" }
 
 // CreateUser makes a user with a password, in place of one of that name.
 func (s *Sandbox) CreateUser(ctx context.Context, user, host, password string) error {

@@ -17,14 +17,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/emulator"
 	"tandem/internal/runtimeapi"
@@ -56,10 +53,15 @@ type Options struct {
 	Listen string
 	// SecretsManager is the local service's options; its Invoker is the sandbox's.
 	SecretsManager emulator.Options
-	// Logs, where set, receives what the function writes.
-	Logs func(runtimeapi.Line)
+	// Logs, where set, receives what the function writes, and SystemLogs adds
+	// Lambda's own lines to that.
+	Logs       func(runtimeapi.Line)
+	SystemLogs bool
 	// Started, where set, is told of each invocation's process.
 	Started func(requestID string, pid int)
+	// Intercept, where set, stands between Secrets Manager and the function: it gets
+	// the event of each invocation, and invokes the function, or not, by invoke.
+	Intercept func(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error
 }
 
 // Sandbox is the whole, running.
@@ -74,6 +76,11 @@ type Sandbox struct {
 	Function *runtimeapi.Host
 	// Root is the server's administrator, who is not the rotation's admin.
 	Root *sql.DB
+
+	feed  feed
+	every time.Duration
+	// hangUp ends listening.
+	hangUp func()
 }
 
 // Open puts a sandbox together. Close takes it apart; so does the end of ctx.
@@ -84,12 +91,27 @@ func Open(ctx context.Context, options Options) (*Sandbox, error) {
 	if options.Listen == "" {
 		options.Listen = "127.0.0.1:0"
 	}
-	s := &Sandbox{Server: options.Server}
+	s := &Sandbox{Server: options.Server, every: options.SecretsManager.Every}
 	options.SecretsManager.Region = Region
 	options.SecretsManager.KnowsFunction = func(arn string) bool { return arn == FunctionARN }
 	options.SecretsManager.Invoker = emulator.InvokerFunc(func(ctx context.Context, arn string, payload []byte) error {
-		return s.Function.Invoker().Invoke(ctx, arn, payload)
+		invoke := func(ctx context.Context, payload []byte) error { return s.Function.Invoker().Invoke(ctx, arn, payload) }
+		if options.Intercept != nil {
+			return options.Intercept(ctx, payload, invoke)
+		}
+		return invoke(ctx, payload)
 	})
+	invoker, tell := options.SecretsManager.Invoker, telling(s.feed.step)
+	options.SecretsManager.Invoker = emulator.InvokerFunc(func(ctx context.Context, arn string, payload []byte) error {
+		return tell(ctx, payload, func(ctx context.Context, payload []byte) error { return invoker.Invoke(ctx, arn, payload) })
+	})
+	events := options.SecretsManager.Events
+	options.SecretsManager.Events = func(e emulator.Event) {
+		s.feed.event(e)
+		if events != nil {
+			events(e)
+		}
+	}
 	s.Service = emulator.New(options.SecretsManager)
 	err := s.open(ctx, options)
 	if err != nil {
@@ -102,14 +124,10 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 	if s.Root, err = s.Server.DB(); err != nil {
 		return err
 	}
-	if s.URL, err = s.Service.Listen(ctx, options.Listen); err != nil {
+	if s.URL, s.hangUp, err = listen(ctx, options.Listen, s.door()); err != nil {
 		return fmt.Errorf("starting the local Secrets Manager: %w", err)
 	}
-	s.Secrets = secretsmanager.New(secretsmanager.Options{
-		Region:       Region,
-		BaseEndpoint: aws.String(s.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, AccessKey, ""),
-	})
+	s.Secrets = client(s.URL)
 	env := []string{
 		"SECRETS_MANAGER_ENDPOINT=" + s.URL,
 		"AWS_ACCESS_KEY_ID=" + AccessKey,
@@ -124,7 +142,7 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 		ARN:     FunctionARN,
 		Env:     append(env, options.Env...),
 		Timeout: options.Timeout,
-		Logs:    options.Logs,
+		Logs:    options.Logs, SystemLogs: options.SystemLogs,
 		Started: options.Started,
 	})
 	if err != nil {
@@ -133,10 +151,22 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 	return nil
 }
 
+// client is an unmodified client of the local Secrets Manager at url.
+func client(url string) *secretsmanager.Client {
+	return secretsmanager.New(secretsmanager.Options{
+		Region:       Region,
+		BaseEndpoint: aws.String(url),
+		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, AccessKey, ""),
+	})
+}
+
 // Close ends rotations and processes. The server goes on.
 func (s *Sandbox) Close() error {
 	if s.Service != nil {
 		s.Service.Close()
+	}
+	if s.hangUp != nil {
+		s.hangUp()
 	}
 	if s.Function != nil {
 		s.Function.Close()
@@ -187,8 +217,13 @@ func (s *Sandbox) CreateSecret(ctx context.Context, name, username, password str
 	return *out.ARN, nil
 }
 
-// Token makes a ClientRequestToken.
-func Token() string { return "sandbox-" + rand.Text() + rand.Text()[:6] }
+// Token makes a ClientRequestToken: a random UUID, as the SDK and the CLI do.
+func Token() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
 
 // Rotate rotates a secret at once and waits for the end of the rotation. The
 // outcome's error is the last step's, if that failed.
@@ -215,17 +250,5 @@ func (s *Sandbox) Previous(ctx context.Context, secretID string) (secret.Documen
 // Login opens a connection as an application does, with what the document says,
 // and runs a statement.
 func (s *Sandbox) Login(ctx context.Context, document secret.Document) (*sql.DB, error) {
-	config := s.Server.Config()
-	config.User, config.Passwd = document.Username(), document.Password().Reveal()
-	config.DBName = document.Database()
-	config.Addr = net.JoinHostPort(document.Host(), strconv.Itoa(document.Port()))
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the login of %q: %w", document.Username(), err)
-	}
-	db := sql.OpenDB(connector)
-	if _, err := db.ExecContext(ctx, "DO 1"); err != nil {
-		return nil, errors.Join(fmt.Errorf("logging in as %q: %w", document.Username(), err), db.Close())
-	}
-	return db, nil
+	return login(ctx, s.Server.Config(), document)
 }

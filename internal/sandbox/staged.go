@@ -14,7 +14,12 @@ import (
 )
 
 func (s *Sandbox) staged(ctx context.Context, secretID, stage string) (secret.Document, error) {
-	out, err := s.Secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID), VersionStage: aws.String(stage)})
+	return staged(ctx, s.Secrets, secretID, stage)
+}
+
+// staged reads the document under a label.
+func staged(ctx context.Context, secrets *secretsmanager.Client, secretID, stage string) (secret.Document, error) {
+	out, err := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID), VersionStage: aws.String(stage)})
 	if err != nil {
 		return secret.Document{}, fmt.Errorf("reading %s of secret %s: %w", stage, secretID, err)
 	}
