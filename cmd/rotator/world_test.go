@@ -126,11 +126,7 @@ func (w *world) store(user, password string, more map[string]any) {
 	w.t.Helper()
 	document := map[string]any{"dbname": w.database, "masterarn": w.admin}
 	for key, value := range more {
-		if value == nil {
-			delete(document, key)
-		} else {
-			document[key] = value
-		}
+		document[key] = value
 	}
 	var err error
 	if w.app, err = w.CreateSecret(w.t.Context(), sandbox.Token()[:20], user, password, document); err != nil {

@@ -186,7 +186,7 @@ func (s *Sandbox) Engine() secret.Engine {
 }
 
 // document is a secret's document for a user on the sandbox's server, with
-// further keys.
+// further keys, or without those whose value is nil.
 func (s *Sandbox) document(username, password string, more map[string]any) (string, error) {
 	document := map[string]any{
 		"engine": s.Engine(), "host": s.Server.Host, "port": s.Server.Port, "username": username, "password": password,
@@ -196,6 +196,9 @@ func (s *Sandbox) document(username, password string, more map[string]any) (stri
 	}
 	for key, value := range more {
 		document[key] = value
+		if value == nil {
+			delete(document, key)
+		}
 	}
 	text, err := json.Marshal(document)
 	return string(text), err

@@ -47,7 +47,8 @@ type Server struct {
 	Password redact.Secret
 
 	// CAFile and CAPEM hold the certificate that verifies the server's, as a file
-	// and as its content in PEM. Both are empty for an address that names none.
+	// and as its content in PEM. Both are empty for an address that names none,
+	// and for a server without TLS.
 	CAFile string
 	CAPEM  []byte
 
@@ -78,9 +79,11 @@ func (s *Server) Config() *mysql.Config {
 	config.User, config.Passwd = s.Username, s.Password.Reveal()
 	config.Net, config.Addr = "tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
 	config.Timeout = 10 * time.Second
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.CAPEM)
-	config.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	if !s.managed.noTLS {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(s.CAPEM)
+		config.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
 	// The driver writes what it makes of a server that went away to standard
 	// error, besides returning it.
 	config.Logger = &mysql.NopLogger{}
@@ -283,6 +286,7 @@ func (s *Server) Close() error {
 type managed struct {
 	program *Program
 	folder  string
+	noTLS   bool
 	// release gives up the folder, which until then nobody else removes.
 	release func()
 	// forget takes the server's end off the context's.

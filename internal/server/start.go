@@ -25,6 +25,9 @@ type Options struct {
 	// CA signs the server's certificate; nil has the server get one of its own.
 	// Several servers with one CA can be verified by one set of roots.
 	CA *CA
+	// NoTLS starts a server that offers no TLS. It has no certificate, and its
+	// administrator logs in without.
+	NoTLS bool
 }
 
 // ports is how many ports are tried: between choosing one and the server's
@@ -51,7 +54,7 @@ func (p *Program) Start(ctx context.Context, options Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &managed{program: p, folder: folder, release: release}
+	m := &managed{program: p, folder: folder, release: release, noTLS: options.NoTLS}
 	server, err := m.first(ctx, options)
 	if err != nil {
 		return nil, errors.Join(err, m.close())
@@ -90,7 +93,10 @@ func (m *managed) first(ctx context.Context, options Options) (*Server, error) {
 	server := &Server{
 		Flavor: m.program.Flavor, Version: m.program.Version, Origin: m.program.Origin,
 		Host: "127.0.0.1", Username: "root", Password: password,
-		CAFile: filepath.Join(m.folder, caName), CAPEM: ca.PEM(), managed: m,
+		managed: m,
+	}
+	if !m.noTLS {
+		server.CAFile, server.CAPEM = filepath.Join(m.folder, caName), ca.PEM()
 	}
 	for try := 1; ; try++ {
 		port, err := freePort(ctx)
@@ -162,13 +168,11 @@ func (m *managed) start(ctx context.Context, port int, statements string, args [
 		// bytes, and a temporary folder's may have more.
 		"--socket=../run/mysqld.sock",
 		"--pid-file="+filepath.Join(m.folder, "run", "mysqld.pid"),
-		"--ssl-ca="+filepath.Join(m.folder, caName),
-		"--ssl-cert="+filepath.Join(m.folder, certificateName),
-		"--ssl-key="+filepath.Join(m.folder, keyName),
 		// A commit outlives the server's process, though not the machine.
 		"--innodb-flush-log-at-trx-commit=2",
 		"--sync-binlog=0",
 	)
+	all = append(all, m.tlsArguments()...)
 	if m.program.Flavor == MySQL {
 		all = append(all, "--loose-mysqlx=OFF")
 		if !hasOption(args, "log-bin", "log-bin-index", "server-id", "gtid-mode") {
@@ -184,6 +188,24 @@ func (m *managed) start(ctx context.Context, port int, statements string, args [
 	}
 	m.run = run
 	return run.await(ctx)
+}
+
+// tlsArguments turn TLS on, by the folder's certificate, or off. MySQL has no
+// option that says off: it makes a certificate by itself unless told not to, and
+// offers no TLS where it has none.
+func (m *managed) tlsArguments() []string {
+	switch {
+	case !m.noTLS:
+		return []string{
+			"--ssl-ca=" + filepath.Join(m.folder, caName),
+			"--ssl-cert=" + filepath.Join(m.folder, certificateName),
+			"--ssl-key=" + filepath.Join(m.folder, keyName),
+		}
+	case m.program.Flavor == MySQL:
+		return []string{"--auto-generate-certs=OFF"}
+	default:
+		return []string{"--skip-ssl"}
+	}
 }
 
 // hasOption reports whether the arguments set one of the options.

@@ -141,7 +141,7 @@ func (f *Fleet) begin(ctx context.Context) (end func(), err error) {
 }
 
 // starter starts a server of a release.
-type starter func(context.Context, server.Release, ...string) (*server.Server, error)
+type starter func(context.Context, server.Release, server.Options) (*server.Server, error)
 
 // targets lists the releases that the environment asks for.
 func targets(getenv func(string) string, start starter) ([]*target, error) {
@@ -158,14 +158,14 @@ func targets(getenv func(string) string, start starter) ([]*target, error) {
 	var all []*target
 	for _, release := range releases {
 		all = append(all, &target{name: release.String(), release: release, get: func(ctx context.Context) (*server.Server, error) {
-			started, err := start(ctx, release)
+			started, err := start(ctx, release, server.Options{})
 			unavailable := (*server.UnavailableError)(nil)
 			if !errors.As(err, &unavailable) || matrix || getenv("CI") != "" || release.Series == "" {
 				return started, err
 			}
 			// A person's machine, such as Ubuntu, may have another series: better
 			// than none, and the report says so.
-			if other, otherErr := start(ctx, server.Release{Flavor: release.Flavor}); otherErr == nil {
+			if other, otherErr := start(ctx, server.Release{Flavor: release.Flavor}, server.Options{}); otherErr == nil {
 				return other, nil
 			}
 			return nil, err
@@ -187,12 +187,13 @@ func addressTarget(ctx context.Context, address string) *target {
 }
 
 // start starts a server of the fleet's CA.
-func (f *Fleet) start(ctx context.Context, release server.Release, args ...string) (*server.Server, error) {
+func (f *Fleet) start(ctx context.Context, release server.Release, options server.Options) (*server.Server, error) {
 	program, err := server.Finder{Progress: os.Stderr}.Find(ctx, release)
 	if err != nil {
 		return nil, err
 	}
-	return program.Start(ctx, server.Options{Args: args, CA: f.ca})
+	options.CA = f.ca
+	return program.Start(ctx, options)
 }
 
 // Each runs the test as a subtest against every server asked for, one after the
@@ -227,12 +228,19 @@ func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *server.Server
 // server that cannot be had skips the test, and in CI fails it.
 func (f *Fleet) MustStart(t *testing.T, release string, args ...string) *server.Server {
 	t.Helper()
+	return f.MustStartWith(t, release, server.Options{Args: args})
+}
+
+// MustStartWith is MustStart with all of a server's options. Its CA is the
+// fleet's.
+func (f *Fleet) MustStartWith(t *testing.T, release string, options server.Options) *server.Server {
+	t.Helper()
 	f.mustBegin(t)
 	wanted, err := server.ParseRelease(release)
 	if err != nil {
 		t.Fatal(err)
 	}
-	started, err := f.start(f.ctx, wanted, args...)
+	started, err := f.start(f.ctx, wanted, options)
 	if unavailable := (*server.UnavailableError)(nil); errors.As(err, &unavailable) {
 		f.say("MISSING %s: %v", release, err)
 		missing(t, err)

@@ -78,7 +78,7 @@ func TestTargets(t *testing.T) {
 	} {
 		getenv := func(name string) string { return map[string]string{"TEST_MATRIX": test.matrix, "CI": test.ci}[name] }
 		last := ""
-		all, err := targets(getenv, func(_ context.Context, release server.Release, _ ...string) (*server.Server, error) {
+		all, err := targets(getenv, func(_ context.Context, release server.Release, _ server.Options) (*server.Server, error) {
 			if release.Series != "" {
 				last = "missing"
 				return nil, missing
