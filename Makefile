@@ -10,7 +10,7 @@ GOARCH_FUNCTION ?= arm64
 FUNCTION_FLAGS = -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo test test-matrix build build-RotationFunction refresh-roots clean
+.PHONY: help go modules demo sandbox test test-matrix build build-RotationFunction refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,14 +24,24 @@ modules: go
 demo: build ## rotate a secret on a real server, and watch it happen
 	@$(GO) run ./cmd/sandbox demo --function bin/bootstrap
 
+sandbox: build ## a server, a local Secrets Manager and the function until Ctrl-C, to rotate by hand
+	@$(GO) run ./cmd/sandbox serve --function bin/bootstrap
+
 test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 	@$(GO) run ./cmd/sandbox fetch
-	@echo "testing (a few minutes the first time, while Go compiles) ..."
-	$(GO) test $(TEST_FLAGS) ./...
+	@echo "testing; the first time Go compiles for a minute or two before it says anything ..."
+	@$(call tested,./...)
 
 test-matrix: modules ## the tests that need a server, on every release in the matrix
 	@TEST_MATRIX=1 $(GO) run ./cmd/sandbox fetch
-	TEST_MATRIX=1 $(GO) test $(TEST_FLAGS) -count=1 ./cmd/rotator/
+	@$(call tested,-count=1 ./cmd/rotator,TEST_MATRIX=1)
+
+# tested runs tests, and says which servers they ran against: go test hides what a
+# package that passes has printed.
+define tested
+report=$$(mktemp) && trap 'rm -f "$$report"' EXIT && echo "$(strip $(2) $(GO) test -timeout 30m $(TEST_FLAGS) $(1))" && \
+if $(2) TEST_SERVERS_REPORT="$$report" $(GO) test -timeout 30m $(TEST_FLAGS) $(1); then sort -u "$$report" | sed 's/ (.*)$$//' | sort -u; else exit 1; fi
+endef
 
 build: modules ## the function for this machine, bin/bootstrap
 	@mkdir -p bin

@@ -66,49 +66,47 @@ func TestSearchFindsSecrets(t *testing.T) {
 // server logs, has a password, a verifier or a RotationToken in it. Failures are
 // part of the run, since errors are where secrets get out.
 func TestNothingLeaks(t *testing.T) {
-	for _, release := range []string{"mariadb", "mysql-9"} {
-		t.Run(release, func(t *testing.T) {
-			on := servers.MustStart(t, release, "--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1")
-			kept := secrets{}
-			var w *world
-			w = newWorld(t, on, withEnv("EXCLUDE_CHARACTERS="), func(_ *world, o *sandbox.Options) {
-				o.Intercept = func(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
-					var event struct{ RotationToken string }
-					if err := json.Unmarshal(payload, &event); err != nil {
-						return err
-					}
-					kept.add("RotationToken", event.RotationToken)
-					err := invoke(ctx, payload)
-					w.keep(kept)
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		on := servers.MustStart(t, release, "--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1")
+		kept := secrets{}
+		var w *world
+		w = newWorld(t, on, withEnv("EXCLUDE_CHARACTERS="), func(_ *world, o *sandbox.Options) {
+			o.Intercept = func(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
+				var event struct{ RotationToken string }
+				if err := json.Unmarshal(payload, &event); err != nil {
 					return err
 				}
-			})
-			for range 2 {
-				w.mustRotate()
+				kept.add("RotationToken", event.RotationToken)
+				err := invoke(ctx, payload)
+				w.keep(kept)
+				return err
 			}
-			// Errors: a grant that is refused, a password that a policy refuses, a
-			// server that cannot be reached.
-			w.execute("GRANT SELECT ON mysql.* TO '"+w.user+"'@'%'", "REVOKE SELECT ON *.* FROM 'admin'@'%'")
-			w.mustFail("setSecret")
-			w.keep(kept)
-			w.abandon()
-			w.execute("GRANT SELECT ON *.* TO 'admin'@'%' WITH GRANT OPTION")
-			w.mustRotate()
-			tokens := 0
-			for _, what := range kept {
-				if what == "RotationToken" {
-					tokens++
-				}
-			}
-			if len(kept) < 8 || tokens < 3 {
-				t.Fatalf("only %d secrets were gathered, %d of them tokens", len(kept), tokens)
-			}
-			if found := kept.found(w.log() + strings.Join(w.said, "\n")); found != nil {
-				t.Errorf("the function shows %v", found)
-			}
-			w.noneLogged(kept)
 		})
-	}
+		for range 2 {
+			w.mustRotate()
+		}
+		// Errors: a grant that is refused, a password that a policy refuses, a
+		// server that cannot be reached.
+		w.execute("GRANT SELECT ON mysql.* TO '"+w.user+"'@'%'", "REVOKE SELECT ON *.* FROM 'admin'@'%'")
+		w.mustFail("setSecret")
+		w.keep(kept)
+		w.abandon()
+		w.execute("GRANT SELECT ON *.* TO 'admin'@'%' WITH GRANT OPTION")
+		w.mustRotate()
+		tokens := 0
+		for _, what := range kept {
+			if what == "RotationToken" {
+				tokens++
+			}
+		}
+		if len(kept) < 8 || tokens < 3 {
+			t.Fatalf("only %d secrets were gathered, %d of them tokens", len(kept), tokens)
+		}
+		if found := kept.found(w.log() + strings.Join(w.said, "\n")); found != nil {
+			t.Errorf("the function shows %v", found)
+		}
+		w.noneLogged(kept)
+	})
 }
 
 // keep gathers what the server and Secrets Manager hold now.

@@ -45,9 +45,10 @@ type Application struct {
 	Every time.Duration
 	// Failed, where set, is told of each login that failed.
 	Failed func(error)
-	// Over, where set, is closed when there is nothing left to log in to. A login
-	// that fails just before that has not failed because of a rotation.
-	Over <-chan struct{}
+	// Grace is how long a login that failed waits until it counts. One that fails
+	// since there is nothing left to log in to is known by the end of ctx, which may
+	// come a little later.
+	Grace time.Duration
 
 	mutex  sync.Mutex
 	logins Logins
@@ -69,7 +70,7 @@ func (a *Application) Run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		user, err := a.attempt(ctx)
-		if ctx.Err() != nil || err != nil && a.over(ctx) {
+		if ctx.Err() != nil || err != nil && a.ends(ctx) {
 			return // the login was cut short, which says nothing about it
 		}
 		a.note(user, err)
@@ -96,19 +97,11 @@ func (a *Application) note(user string, err error) {
 	}
 }
 
-// overLimit is how long the end of a sandbox may take to be noticed.
-const overLimit = time.Second
-
-// over reports whether it is over, or is about to be.
-func (a *Application) over(ctx context.Context) bool {
-	if a.Over == nil {
-		return false
-	}
-	timer := time.NewTimer(overLimit)
+// ends reports whether ctx ends within the grace.
+func (a *Application) ends(ctx context.Context) bool {
+	timer := time.NewTimer(a.Grace)
 	defer timer.Stop()
 	select {
-	case <-a.Over:
-		return true
 	case <-ctx.Done():
 		return true
 	case <-timer.C:

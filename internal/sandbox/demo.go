@@ -57,7 +57,7 @@ type demo struct {
 	logs      bytes.Buffer
 	passwords []redact.Secret
 	problems  []string
-	killed    func() // called before the row of a step that failed
+	killed    func(error) // called after the row of a step that failed
 }
 
 // Demo plays both tutorials of AWS's User Guide on a real server, and then what
@@ -195,7 +195,7 @@ func (d *demo) step(ctx context.Context, step Step) {
 		}
 		d.row(ctx, name, step.Took)
 		if killed != nil {
-			killed()
+			killed(step.Err)
 		} else {
 			d.say("%v", step.Err)
 		}

@@ -144,9 +144,14 @@ func TestDemoFails(t *testing.T) {
 		do   func(*demo)
 		want string // in the error; "" for none
 	}{
-		"all well":            {func(*demo) {}, ""},
-		"a password shown":    {func(d *demo) { d.say("it is %s", password) }, "1 passwords were shown"},
-		"a password logged":   {func(d *demo) { d.logs.WriteString("it is " + password) }, "1 are in the function's log"},
+		"all well":          {func(*demo) {}, ""},
+		"a password shown":  {func(d *demo) { d.say("it is %s", password) }, "1 passwords were shown"},
+		"a password logged": {func(d *demo) { d.logs.WriteString("it is " + password) }, "1 are in the function's log"},
+		"cut short": {func(d *demo) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			d.wrong(ctx, "no answer")
+		}, ""},
 		"something was wrong": {func(d *demo) { d.wrong(t.Context(), "the sky is green") }, "not as it must be: the sky is green"},
 	} {
 		t.Run(name, func(t *testing.T) {

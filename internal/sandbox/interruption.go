@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tandem/internal/redact"
+	"tandem/internal/runtimeapi"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
 )
@@ -59,11 +60,14 @@ func (d *demo) interrupted(ctx context.Context) error {
 	}
 	d.begin(ctx, app, shopUser)
 	d.mutex.Lock()
-	d.killed = func() {
+	d.killed = func(err error) {
 		d.mutex.Lock()
 		d.killed = nil
 		d.mutex.Unlock()
 		defer unlock()
+		if failure := (*runtimeapi.FunctionError)(nil); !errors.As(err, &failure) || failure.Type != runtimeapi.TypeExited {
+			d.wrong(ctx, "the function was to be killed, and it ended otherwise: %v", err)
+		}
 		d.reportHalf(ctx, app)
 	}
 	d.mutex.Unlock()

@@ -99,7 +99,7 @@ func sorted(names []string) []string {
 func TestServeTurnsByItself(t *testing.T) {
 	log := &lines{}
 	tutorial(t, func(o *ServeOptions) { o.Out, o.Every = log, 10*time.Millisecond })
-	log.await(t, deadline(t), "RotationSucceeded")
+	log.await(t, deadline(t), " RotationSucceeded ")
 }
 
 // TestServeJSON has every line of the log a record that a program reads.

@@ -28,7 +28,7 @@ func reported(event string) notice {
 }
 
 func TestView(t *testing.T) {
-	other := began(emulator.StepSet)
+	other := began(emulator.StepTest)
 	other.SecretARN = strings.Replace(watchedARN, ":app-", ":other-", 1)
 	v := &view{
 		secret: "app", greeting: &greeting{Server: "MariaDB 11.8.6", Every: "10s"},
@@ -40,8 +40,8 @@ func TestView(t *testing.T) {
 		reported(emulator.RotationStarted),
 		began(emulator.StepCreate), ended(emulator.StepCreate, "no answer"),
 		began(emulator.StepCreate), ended(emulator.StepCreate, ""),
-		other,
 		began(emulator.StepSet),
+		other,
 	} {
 		if line := v.apply(n); line != "" {
 			told = append(told, line)

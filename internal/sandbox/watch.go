@@ -35,6 +35,8 @@ const DefaultEvery = 10 * time.Second
 const (
 	// loginEvery is the time between two logins of the application.
 	loginEvery = 50 * time.Millisecond
+	// endGrace is how long the end of a sandbox may take to be noticed.
+	endGrace = time.Second
 	// redrawEvery is how old what the screen shows may be.
 	redrawEvery = 200 * time.Millisecond
 	// countEvery is the time between two lines with the number of logins, where
@@ -89,9 +91,9 @@ func watch(ctx context.Context, url string, options WatchOptions) error {
 	if err := w.look(ctx); err != nil {
 		return err
 	}
-	over, failures := make(chan struct{}), make(chan error, backlog)
+	failures := make(chan error, backlog)
 	w.app = &Application{
-		Secrets: w.secrets, SecretID: name, Config: greeting.config, Every: loginEvery, Over: over,
+		Secrets: w.secrets, SecretID: name, Config: greeting.config, Every: loginEvery, Grace: endGrace,
 		Failed: func(err error) {
 			select {
 			case failures <- err:
@@ -107,9 +109,6 @@ func watch(ctx context.Context, url string, options WatchOptions) error {
 	}()
 	w.begin()
 	ended := w.follow(ctx, notices, failures)
-	if ended {
-		close(over)
-	}
 	stop()
 	<-finished
 	w.view.logins = w.app.Logins()

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/emulator"
@@ -156,28 +154,36 @@ func TestFeedHangsUpOnTheSlow(t *testing.T) {
 	}
 }
 
-// TestApplicationFails counts what fails, and forgives what fails since all is over.
+// TestApplicationFails counts what fails, and forgives what fails shortly before
+// the end.
 func TestApplicationFails(t *testing.T) {
-	refusing := secretsmanager.New(secretsmanager.Options{Region: Region}, func(o *secretsmanager.Options) {
-		o.HTTPClient = doer(func() error { return &types.InternalServiceError{} })
-		o.RetryMaxAttempts = 1
-	})
-	for _, over := range []bool{false, true} {
-		t.Run(fmt.Sprint("over=", over), func(t *testing.T) {
+	for name, test := range map[string]struct {
+		grace  time.Duration
+		counts Logins
+	}{
+		"at once":             {0, Logins{Attempted: 1, Failed: 1}},
+		"just before the end": {deadlineAfter, Logins{}},
+	} {
+		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			ended := make(chan struct{})
-			if over {
-				close(ended)
-			}
-			a := &Application{Secrets: refusing, SecretID: "app", Config: mysql.NewConfig, Every: time.Millisecond, Over: ended, Failed: func(error) { cancel() }}
+			refusing := secretsmanager.New(secretsmanager.Options{Region: Region, RetryMaxAttempts: 1}, func(o *secretsmanager.Options) {
+				o.HTTPClient = doer(func() error {
+					if test.grace > 0 {
+						cancel()
+					}
+					return errors.New("refused")
+				})
+			})
+			a := &Application{Secrets: refusing, SecretID: "app", Config: mysql.NewConfig, Every: time.Millisecond, Grace: test.grace, Failed: func(error) { cancel() }}
 			a.Run(ctx)
 			logins := a.Logins()
-			if over && logins != (Logins{}) {
-				t.Errorf("counted: %+v", logins)
+			if (logins.Err != nil) != (test.counts.Failed > 0) {
+				t.Errorf("the last failure is %v", logins.Err)
 			}
-			if !over && (logins.Attempted != 1 || logins.Failed != 1 || logins.Err == nil) {
-				t.Errorf("counted: %+v", logins)
+			logins.Err = nil
+			if logins != test.counts {
+				t.Errorf("counted %+v, want %+v", logins, test.counts)
 			}
 		})
 	}
@@ -185,4 +191,4 @@ func TestApplicationFails(t *testing.T) {
 
 type doer func() error
 
-func (d doer) Do(*http.Request) (*http.Response, error) { return nil, errors.Join(d()) }
+func (d doer) Do(*http.Request) (*http.Response, error) { return nil, d() }

@@ -223,6 +223,18 @@ func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *server.Server
 	}
 }
 
+// EachRelease runs the test as a subtest for every release asked for, to start
+// servers of its own with MustStart. Servers given by address are left out.
+func (f *Fleet) EachRelease(t *testing.T, test func(t *testing.T, release string)) {
+	t.Helper()
+	f.mustBegin(t)
+	for _, target := range f.targets {
+		if release := target.release.String(); target.server == nil {
+			t.Run(release, func(t *testing.T) { test(t, release) })
+		}
+	}
+}
+
 // MustStart starts a server for this test alone, with options for its command
 // line; release is what server.ParseRelease reads. It ends with the test. A
 // server that cannot be had skips the test, and in CI fails it.
