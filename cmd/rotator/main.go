@@ -28,7 +28,7 @@ func main() {
 	// The runtime writes its own lines by package log: errors, each of them.
 	slog.SetDefault(log)
 	slog.SetLogLoggerLevel(slog.LevelError)
-	lambda.StartHandler(newHandler(context.Background(), os.LookupEnv, log))
+	lambda.Start(newHandler(context.Background(), os.LookupEnv, log))
 }
 
 // newHandler makes the function. A configuration that cannot be read does not
