@@ -296,3 +296,30 @@ func TestDiesAmongTheStatements(t *testing.T) {
 		})
 	}
 }
+
+// A RotationToken goes to PutSecretValue as it came, and is left out where there
+// was none.
+func TestRotationToken(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		for want, change := range map[emulator.TokenState]func(*emulator.Options){
+			emulator.TokenAsGiven: func(o *emulator.Options) { o.RequireRotationToken = true },
+			emulator.TokenAbsent:  func(o *emulator.Options) { o.OmitRotationToken = true },
+		} {
+			w := newWorld(t, on, withSecretsManager(change))
+			w.mustRotate()
+			puts := 0
+			for _, call := range w.Service.Calls() {
+				if call.Operation != "PutSecretValue" {
+					continue
+				}
+				puts++
+				if call.RotationToken != want {
+					t.Errorf("the token was %q, want %q", call.RotationToken, want)
+				}
+			}
+			if puts != 1 {
+				t.Errorf("%d puts", puts)
+			}
+		}
+	})
+}
