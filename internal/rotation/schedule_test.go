@@ -1,0 +1,139 @@
+package rotation_test
+
+import (
+	"fmt"
+	"strings"
+
+	"tandem/internal/rotation"
+)
+
+// A schedule is told in lines, one for each choice:
+//
+//	scenario: the one that begins here
+//	1 A createSecret: describe
+//	2 B setSecret: lock (session 1): the answer is lost
+//	1 A createSecret: put version A: dies
+//	the service gives AWSPENDING to the next token
+func scheduled(actor int, token string, step rotation.Step, effect, kind string) string {
+	line := fmt.Sprintf("%d %s %s: %s", actor+1, token, step, effect)
+	if kind != happens {
+		line += ": " + kind
+	}
+	return line
+}
+
+// replay executes a schedule: every invocation on a goroutine of its own from
+// beginning to end, one effect at a time as the lines say. It returns the first
+// broken promise; misfit is where the code does something else than the schedule.
+func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit error) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	name, ok := strings.CutPrefix(lines[0], "scenario: ")
+	if !ok {
+		return nil, fmt.Errorf("the first line is %q and not a scenario", lines[0])
+	}
+	var s scenario
+	for _, candidate := range scenarios {
+		if candidate.name == name {
+			s = candidate
+		}
+	}
+	if s.start == nil {
+		return nil, fmt.Errorf("no scenario %q", name)
+	}
+
+	type running struct {
+		*invocation
+		token string
+		step  int
+		next  request
+		trail *history // for what it has logged in as
+	}
+	actors := make([]*running, len(s.actors))
+	u := s.start()
+	defer func() {
+		for _, a := range actors {
+			if a != nil {
+				a.kill()
+			}
+		}
+	}()
+	// advance waits for what comes next of an actor, in its next step if need be.
+	advance := func(i int) {
+		for {
+			a := actors[i]
+			r, ended, err := a.invocation.next()
+			if !ended {
+				a.next = r
+				return
+			}
+			u.endActor(i, false)
+			if err != nil || a.step+1 == len(stepOrder) {
+				u.reported = u.reported || err == nil
+				actors[i] = nil
+				return
+			}
+			actors[i] = &running{invocation: invoke(a.token, stepOrder[a.step+1], s.mode, wrap), token: a.token, step: a.step + 1, trail: &history{token: a.token}}
+		}
+	}
+	begin := func() {
+		u.pending = s.tokens()[u.begun]
+		u.begun++
+		for i, token := range s.actors {
+			if token == u.pending {
+				actors[i] = &running{invocation: invoke(token, stepOrder[0], s.mode, wrap), token: token, trail: &history{token: token}}
+				advance(i)
+			}
+		}
+	}
+	begin()
+	x := &exploration{scenario: s}
+	for number, line := range lines[1:] {
+		switch line {
+		case serviceNext:
+			begin()
+		case serviceTakes:
+			u.pending = ""
+		case serverFrees:
+			var kept []worldLock
+			for _, l := range u.locks {
+				if !l.orphan {
+					kept = append(kept, l)
+				}
+			}
+			u.locks = kept
+		default:
+			i := int(line[0] - '1')
+			if i < 0 || i >= len(actors) || actors[i] == nil {
+				return nil, fmt.Errorf("line %d: %q: no such actor is at work", number+2, line)
+			}
+			a := actors[i]
+			rest, fits := strings.CutPrefix(line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
+			kind, described := strings.CutPrefix(rest, ": ")
+			if !fits || rest != "" && !described {
+				return nil, fmt.Errorf("line %d: %q, and the actor is about to: %s", number+2, line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
+			}
+			before := u
+			var got answer
+			u, got = perform(u, i, a.next, kind)
+			switch kind {
+			case dies, diesKept:
+				a.kill()
+				actors[i] = nil
+			case killed:
+			default:
+				if got.err == nil || kind == lost || kind == lostKept {
+					if err := x.inChange(before, a.trail, a.next); err != nil {
+						return err, nil
+					}
+				}
+				a.trail = &history{token: a.token, parent: a.trail, asked: a.next, last: got}
+				a.answers <- got
+				advance(i)
+			}
+		}
+		if err := x.inState(u); err != nil {
+			return err, nil
+		}
+	}
+	return nil, nil
+}
