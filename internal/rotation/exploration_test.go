@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"tandem/internal/account"
 	"tandem/internal/rotation"
 )
 
@@ -24,6 +23,8 @@ type exploration struct {
 	scenario scenario
 	faults   int // at most so many in one schedule
 	wrap     wrapping
+	// beyond lets a session be killed where no code can notice: see TestLimit.
+	beyond bool
 
 	roots map[string]*history // by token and step
 	all   []*history
@@ -79,6 +80,7 @@ const (
 type stateKey struct {
 	world  int32
 	actors [maxActors]int32 // a history's id, or one of the constants
+	tries  [maxActors]int8  // that the service still makes
 	faults int8             // that are still to come
 }
 
@@ -125,8 +127,8 @@ const (
 // scenario is what is there in the beginning, and whose steps run.
 type scenario struct {
 	name   string
-	mode   account.Mode
-	actors []string // each performs the four steps of this token, once
+	actors []string // each performs the four steps of this token
+	tries  int      // how often each does, where a step fails or dies
 	start  func() *universe
 }
 
@@ -195,7 +197,7 @@ func (x *exploration) learn(h *history) *history {
 		v.answers <- h.last
 	} else {
 		x.executions++
-		v = invoke(h.token, stepOrder[h.step], x.scenario.mode, x.wrap)
+		v = invoke(h.token, stepOrder[h.step], x.wrap)
 		var answered []*history
 		for at := h; at.parent != nil; at = at.parent {
 			answered = append(answered, at)
@@ -254,6 +256,7 @@ func (x *exploration) run() *violation {
 		key.actors[i] = finished
 		if i < len(x.scenario.actors) {
 			key.actors[i] = waiting
+			key.tries[i] = int8(x.scenario.tries - 1)
 		}
 	}
 	x.begin(start.pending, &key)
@@ -297,7 +300,7 @@ func (x *exploration) expand(at int32) *violation {
 		h := x.all[h]
 		kinds := []string{happens}
 		if key.faults > 0 {
-			kinds = append(kinds, h.faults(u, i)...)
+			kinds = append(kinds, h.faults(u, i, x.beyond)...)
 		}
 		for _, kind := range kinds {
 			if err := x.act(at, i, h, kind); err != nil {
@@ -365,24 +368,24 @@ func (x *exploration) around(at int32, kind string) *violation {
 
 func (h *history) alone(u *universe, actor int) bool {
 	if h.next.closes {
-		return !slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.actor == actor && l.session == h.next.session })
+		return !slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.actor == actor && l.session == h.next.session && !l.orphan })
 	}
 	return h.next.alone
 }
 
 // faults are what can befall the history's next effect.
-func (h *history) faults(u *universe, actor int) []string {
+func (h *history) faults(u *universe, actor int, beyond bool) []string {
 	kinds := []string{dies}
 	holds := u.holds(actor)
 	if holds {
 		kinds = append(kinds, diesKept)
 	}
 	r := h.next
-	if r.closes {
-		return kinds
+	inSession := r.session != noSession
+	if r.closes || inSession && u.gone[actor]&(1<<r.session) != 0 {
+		return kinds // nothing more can befall it
 	}
 	kinds = append(kinds, unheard)
-	inSession := r.session != noSession
 	if inSession && holds {
 		kinds = append(kinds, unheardKept)
 	}
@@ -392,8 +395,7 @@ func (h *history) faults(u *universe, actor int) []string {
 			kinds = append(kinds, lostKept)
 		}
 	}
-	// In finishSecret a session that is killed is noticed by nobody: see limit.
-	if holds && stepOrder[h.step] != rotation.FinishSecret {
+	if holds && (beyond || stepOrder[h.step] != rotation.FinishSecret) {
 		kinds = append(kinds, killed)
 	}
 	return kinds
@@ -441,6 +443,10 @@ func (x *exploration) act(at int32, actor int, h *history, kind string) *violati
 		key.faults--
 	}
 	key.world, key.actors[actor] = known.world, known.actor
+	if known.actor == stopped && key.tries[actor] > 0 {
+		key.tries[actor]--
+		key.actors[actor] = x.learn(x.root(h.token, 0)).id
+	}
 	x.arrive(at, c, key)
 	return nil
 }
@@ -596,6 +602,11 @@ func (x *exploration) violated(promise error, from int32, last choice) *violatio
 	return &violation{promise, strings.Join(lines, "\n") + "\n"}
 }
 
+// way is the schedule that leads to a state.
+func (x *exploration) way(to int32) string {
+	return x.violated(nil, x.states[to].parent, x.states[to].choice).schedule
+}
+
 func (x *exploration) line(from int32, c choice) string {
 	if c.actor < 0 {
 		return c.kind
@@ -638,10 +649,13 @@ func (x *exploration) schedules() *big.Int {
 	return ways[0]
 }
 
-func (x *exploration) String() string {
+func (x *exploration) String() string { return x.counts() + x.refusalList() }
+
+// counts is how much was explored, in a line.
+func (x *exploration) counts() string {
 	schedules := new(big.Float).SetInt(x.schedules())
-	return fmt.Sprintf("%s, %d fault(s): %d states of %d worlds, %d transitions, %.3g schedules; %d histories of the steps' code in %d executions; %d worlds finished again",
-		x.scenario.name, x.faults, len(x.states), len(x.worlds), x.transitions, schedules, len(x.all), x.executions, x.recoveries) + x.refusalList()
+	return fmt.Sprintf("%s, at most %d faults: %d states of %d worlds, %d transitions, %.3g schedules; %d histories of the steps' code in %d executions; %d worlds finished again",
+		x.scenario.name, x.faults, len(x.states), len(x.worlds), x.transitions, schedules, len(x.all), x.executions, x.recoveries)
 }
 
 func (x *exploration) refusalList() string {

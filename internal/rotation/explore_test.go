@@ -3,7 +3,7 @@ package rotation_test
 import (
 	"fmt"
 	"os"
-	"strconv"
+	"strings"
 	"testing"
 
 	"tandem/internal/account"
@@ -72,45 +72,66 @@ func originalsTurn() *universe {
 	return u
 }
 
-func scenarios(actors ...string) []scenario {
+// scenarios are the three beginnings with these actors.
+func scenarios(tries int, actors ...string) []scenario {
 	var all []scenario
 	for _, start := range []struct {
 		name  string
 		start func() *universe
 	}{{"first rotation", firstRotation}, {"clone's turn", clonesTurn}, {"original's turn", originalsTurn}} {
-		all = append(all, scenario{fmt.Sprintf("%s, %v", start.name, actors), account.Merge, actors, start.start})
+		name := fmt.Sprintf("%s, %s, %d tries", start.name, strings.Join(actors, " "), tries)
+		all = append(all, scenario{name, actors, tries, start.start})
 	}
 	return all
 }
 
-// depth is how many faults a schedule may have; EXPLORE_FAULTS=2 goes deeper.
-func depth(t *testing.T, byDefault int) int {
-	if text := os.Getenv("EXPLORE_FAULTS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("EXPLORE_FAULTS=%s: a number of faults is wanted", text)
-		}
-		return n
-	}
-	return byDefault
+// size is how much is explored.
+type size struct {
+	actors        []string
+	tries, faults int
 }
 
-// Every interleaving of two invocations, every death and every lost answer.
+// sizes are those of every test run, and with EXPLORE=full those that take a while.
+func sizes() []size {
+	if os.Getenv("EXPLORE") == "full" {
+		return []size{
+			{[]string{"A", "A"}, 2, 4}, {[]string{"A", "B"}, 2, 4},
+			{[]string{"A", "A", "B"}, 1, 2}, {[]string{"A", "B", "B"}, 1, 2}, {[]string{"A", "B", "C"}, 1, 2},
+		}
+	}
+	return []size{{[]string{"A", "A"}, 1, 2}, {[]string{"A", "B"}, 1, 2}, {[]string{"A", "A", "B"}, 1, 0}}
+}
+
+// Every interleaving of invocations of one token, of a token and those that come
+// after it, given up or finished; every death and every lost answer.
 func TestEveryInterleaving(t *testing.T) {
-	for _, actors := range [][]string{{"A", "A"}, {"A", "B"}, {"A", "A", "B"}} {
-		for _, s := range scenarios(actors...) {
+	for _, size := range sizes() {
+		for _, s := range scenarios(size.tries, size.actors...) {
 			t.Run(s.name, func(t *testing.T) {
-				t.Parallel()
-				faults := depth(t, 1)
-				if len(actors) == 3 {
-					faults--
-				}
-				x := newExploration(s, faults, nil)
+				x := newExploration(s, size.faults, nil)
 				if v := x.run(); v != nil {
 					t.Fatal(v)
 				}
 				t.Log(x)
+				fmt.Println(x.counts()) // go test shows it without -v where the package is named
+				followAgain(t, x)
 			})
+		}
+	}
+}
+
+// followAgain executes some of the schedules from beginning to end: they have to
+// lead to where the exploration says.
+func followAgain(t *testing.T, x *exploration) {
+	const some = 100
+	for i := range some {
+		to := int32(1 + i*(len(x.states)-2)/(some-1))
+		end, broken, misfit := replay(x.way(to), []scenario{x.scenario}, nil)
+		if broken != nil || misfit != nil {
+			t.Fatalf("followed again: broken %v, misfit %v:\n%s", broken, misfit, x.way(to))
+		}
+		if got, want := end.key(), x.worlds[x.states[to].world].key(); got != want {
+			t.Fatalf("followed again, it leads to\n%s\nand not to\n%s\n%s", got, want, x.way(to))
 		}
 	}
 }

@@ -59,17 +59,17 @@ type invocation struct {
 }
 
 // wrapping replaces what an invocation stands on: a planted bug does.
-type wrapping func(token string, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database)
+type wrapping func(token string, step rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database)
 
-func invoke(token string, step rotation.Step, mode account.Mode, wrap wrapping) *invocation {
+func invoke(token string, step rotation.Step, wrap wrapping) *invocation {
 	v := &invocation{make(chan request), make(chan answer), make(chan error, 1), make(chan struct{}), false, 0}
 	var secrets rotation.Secrets = askedSecrets{v}
 	var database rotation.Database = askedDatabase{v}
 	if wrap != nil {
-		secrets, database = wrap(token, secrets, database)
+		secrets, database = wrap(token, step, secrets, database)
 	}
 	rotator := rotation.Rotator{
-		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: mode},
+		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: account.Merge},
 		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	go func() {

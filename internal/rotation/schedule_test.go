@@ -23,13 +23,14 @@ func scheduled(actor int, token string, step rotation.Step, effect, kind string)
 }
 
 // replay executes a schedule: every invocation on a goroutine of its own from
-// beginning to end, one effect at a time as the lines say. It returns the first
-// broken promise; misfit is where the code does something else than the schedule.
-func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit error) {
+// beginning to end, one effect at a time as the lines say. It returns the
+// universe in which it ends, or the first broken promise; misfit is where the code
+// does something else than the schedule.
+func replay(text string, scenarios []scenario, wrap wrapping) (end *universe, broken, misfit error) {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	name, ok := strings.CutPrefix(lines[0], "scenario: ")
 	if !ok {
-		return nil, fmt.Errorf("the first line is %q and not a scenario", lines[0])
+		return nil, nil, fmt.Errorf("the first line is %q and not a scenario", lines[0])
 	}
 	var s scenario
 	for _, candidate := range scenarios {
@@ -38,7 +39,7 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 		}
 	}
 	if s.start == nil {
-		return nil, fmt.Errorf("no scenario %q", name)
+		return nil, nil, fmt.Errorf("no scenario %q", name)
 	}
 
 	type running struct {
@@ -49,6 +50,7 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 		trail *history // for what it has logged in as
 	}
 	actors := make([]*running, len(s.actors))
+	tries := make([]int, len(s.actors))
 	u := s.start()
 	defer func() {
 		for _, a := range actors {
@@ -57,8 +59,19 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 			}
 		}
 	}()
+	var advance func(i int)
+	// try begins the four steps of an actor's token, where it has a try left.
+	try := func(i int) {
+		actors[i] = nil
+		if tries[i] < s.tries {
+			tries[i]++
+			token := s.actors[i]
+			actors[i] = &running{invocation: invoke(token, stepOrder[0], wrap), token: token, trail: &history{token: token}}
+			advance(i)
+		}
+	}
 	// advance waits for what comes next of an actor, in its next step if need be.
-	advance := func(i int) {
+	advance = func(i int) {
 		for {
 			a := actors[i]
 			r, ended, err := a.invocation.next()
@@ -67,12 +80,16 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 				return
 			}
 			u.endActor(i, false)
-			if err != nil || a.step+1 == len(stepOrder) {
-				u.reported = u.reported || err == nil
+			switch {
+			case err != nil:
+				try(i)
+				return
+			case a.step+1 == len(stepOrder):
+				u.reported = true
 				actors[i] = nil
 				return
 			}
-			actors[i] = &running{invocation: invoke(a.token, stepOrder[a.step+1], s.mode, wrap), token: a.token, step: a.step + 1, trail: &history{token: a.token}}
+			actors[i] = &running{invocation: invoke(a.token, stepOrder[a.step+1], wrap), token: a.token, step: a.step + 1, trail: &history{token: a.token}}
 		}
 	}
 	begin := func() {
@@ -80,8 +97,7 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 		u.begun++
 		for i, token := range s.actors {
 			if token == u.pending {
-				actors[i] = &running{invocation: invoke(token, stepOrder[0], s.mode, wrap), token: token, trail: &history{token: token}}
-				advance(i)
+				try(i)
 			}
 		}
 	}
@@ -104,13 +120,13 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 		default:
 			i := int(line[0] - '1')
 			if i < 0 || i >= len(actors) || actors[i] == nil {
-				return nil, fmt.Errorf("line %d: %q: no such actor is at work", number+2, line)
+				return nil, nil, fmt.Errorf("line %d: %q: no such actor is at work", number+2, line)
 			}
 			a := actors[i]
 			rest, fits := strings.CutPrefix(line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
 			kind, described := strings.CutPrefix(rest, ": ")
 			if !fits || rest != "" && !described {
-				return nil, fmt.Errorf("line %d: %q, and the actor is about to: %s", number+2, line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
+				return nil, nil, fmt.Errorf("line %d: %q, and the actor is about to: %s", number+2, line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
 			}
 			before := u
 			var got answer
@@ -118,12 +134,12 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 			switch kind {
 			case dies, diesKept:
 				a.kill()
-				actors[i] = nil
+				try(i)
 			case killed:
 			default:
 				if got.err == nil || kind == lost || kind == lostKept {
 					if err := x.inChange(before, a.trail, a.next); err != nil {
-						return err, nil
+						return u, err, nil
 					}
 				}
 				a.trail = &history{token: a.token, parent: a.trail, asked: a.next, last: got}
@@ -132,8 +148,8 @@ func replay(text string, scenarios []scenario, wrap wrapping) (broken, misfit er
 			}
 		}
 		if err := x.inState(u); err != nil {
-			return err, nil
+			return u, err, nil
 		}
 	}
-	return nil, nil
+	return u, nil, nil
 }
