@@ -31,6 +31,7 @@ type exploration struct {
 	// worlds are the universes, each once.
 	worlds   []*universe
 	worldIDs map[string]int32
+	first    []arrival // by which each was reached first
 
 	// effects are what has been seen to happen: an effect in a universe is
 	// performed once, whatever the other actors stand at meanwhile.
@@ -92,6 +93,12 @@ type effectKey struct {
 
 const noHistory int32 = -1
 
+// arrival is a choice in a state.
+type arrival struct {
+	from   int32
+	choice choice
+}
+
 // effect is what follows: a universe, and where the actor then stands.
 type effect struct{ world, actor int32 }
 
@@ -122,6 +129,7 @@ const (
 	serviceNext  = "the service gives AWSPENDING to the next token"
 	serviceTakes = "the service takes AWSPENDING off"
 	serverFrees  = "the server ends the sessions of clients that are gone"
+	again        = "everybody else dies, and the four steps are run alone, of " // a token
 )
 
 // scenario is what is there in the beginning, and whose steps run.
@@ -236,11 +244,8 @@ func (x *exploration) world(u *universe, from int32, c choice) (int32, *violatio
 	id := int32(len(x.worlds))
 	x.worlds = append(x.worlds, u)
 	x.worldIDs[key] = id
-	err := x.inState(u)
-	if err == nil {
-		err = x.recover(u)
-	}
-	if err != nil {
+	x.first = append(x.first, arrival{from, c})
+	if err := x.inState(u); err != nil {
 		return id, x.violated(err, from, c)
 	}
 	return id, nil
@@ -268,6 +273,13 @@ func (x *exploration) run() *violation {
 	for at := 0; at < len(x.states); at++ {
 		if err := x.expand(int32(at)); err != nil {
 			return err
+		}
+	}
+	for id, first := range x.first {
+		if err, token := x.recover(x.worlds[id]); err != nil {
+			v := x.violated(err, first.from, first.choice)
+			v.schedule += again + token + "\n"
+			return v
 		}
 	}
 	return nil
@@ -508,74 +520,76 @@ const fresh = "afresh"
 
 // recover is promise 4: from here, with everybody else dead and their sessions
 // ended, the four steps of the token that has AWSPENDING finish the rotation, or
-// say what is in the way; and in any case a new rotation finishes.
-func (x *exploration) recover(u *universe) error {
+// say what is in the way; and in any case a new rotation finishes. It returns the
+// token whose rotation did not.
+func (x *exploration) recover(u *universe) (err error, token string) {
 	rest := u.clone()
-	rest.locks, rest.gone, rest.reported, rest.begun = nil, [maxActors]uint8{}, false, 0
+	rest.quiet()
+	rest.reported, rest.begun = false, 0
 	key := rest.key()
 	if x.recovered[key] {
-		return nil
+		return nil, ""
 	}
 	x.recovered[key] = true
 	x.recoveries++
 
-	again := rest
+	ends := []*universe{rest}
 	if token := rest.pending; token != "" && token != rest.current {
-		var err error
-		if again, err = x.alone(rest, token); err != nil {
-			if !namesTheWay(err) {
-				return fmt.Errorf("promise 4: the four steps again, alone, end in an error that names no way out: %w", err)
-			}
-			x.refusals[err.Error()]++
-		} else if again.current != token {
-			return fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", again.current)
+		end, failed, broken := x.alone(rest, token)
+		switch {
+		case broken != nil:
+			return fmt.Errorf("in the four steps again, alone: %w", broken), token
+		case failed == nil && end.current != token:
+			return fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", end.current), token
+		case failed != nil && !namesTheWay(failed):
+			return fmt.Errorf("promise 4: the four steps again, alone, end in an error that names no way out: %w", failed), token
+		case failed != nil:
+			x.refusals[failed.Error()]++
 		}
-		if err := x.inState(again); err != nil {
-			return fmt.Errorf("after the four steps again, alone: %w", err)
-		}
+		ends = append(ends, end)
 	}
 	// The operator takes AWSPENDING off and rotates again; or it is simply time
 	// for the next rotation.
-	for _, begin := range []*universe{rest, again} {
+	for _, begin := range ends {
 		next := begin.clone()
 		next.pending = fresh
-		done, err := x.alone(next, fresh)
-		if err == nil {
-			err = x.inState(done)
-		}
-		if err == nil && done.current != fresh {
-			err = fmt.Errorf("AWSCURRENT is on %s", done.current)
-		}
-		if err != nil {
-			return fmt.Errorf("promise 4: a new rotation, alone, does not finish: %w", err)
+		end, failed, broken := x.alone(next, fresh)
+		switch {
+		case broken != nil:
+			return fmt.Errorf("in a new rotation, alone: %w", broken), fresh
+		case failed != nil:
+			return fmt.Errorf("promise 4: a new rotation, alone, does not finish: %w", failed), fresh
+		case end.current != fresh:
+			return fmt.Errorf("promise 4: a new rotation, alone, succeeds, and AWSCURRENT is on %s", end.current), fresh
 		}
 	}
-	return nil
+	return nil, ""
 }
 
-// alone performs the four steps of a token, with nobody else about.
-func (x *exploration) alone(u *universe, token string) (*universe, error) {
+// alone performs the four steps of a token, with nobody else about. failed is what
+// a step says, broken a promise.
+func (x *exploration) alone(u *universe, token string) (end *universe, failed, broken error) {
 	const actor = maxActors - 1
 	for step := range stepOrder {
 		h := x.learn(x.root(token, step))
 		for !h.ended {
 			if err := x.inChange(u, h, h.next); err != nil {
-				return u, err
+				return u, nil, err
 			}
 			var a answer
 			u, a = perform(u, actor, h.next, happens)
 			h = x.learn(x.after(h, a))
 			if err := x.inState(u); err != nil {
-				return u, err
+				return u, nil, err
 			}
 		}
 		if h.err != nil {
-			return u, h.err
+			return u, h.err, nil
 		}
 	}
 	u = u.clone()
 	u.reported = true
-	return u, nil
+	return u, nil, x.inState(u)
 }
 
 // namesTheWay reports whether an error says what to do.
@@ -654,7 +668,7 @@ func (x *exploration) String() string { return x.counts() + x.refusalList() }
 // counts is how much was explored, in a line.
 func (x *exploration) counts() string {
 	schedules := new(big.Float).SetInt(x.schedules())
-	return fmt.Sprintf("%s, at most %d faults: %d states of %d worlds, %d transitions, %.3g schedules; %d histories of the steps' code in %d executions; %d worlds finished again",
+	return fmt.Sprintf("%s; faults: %d: %d states of %d worlds, %d transitions, %.3g schedules; %d histories of the steps' code in %d executions; %d worlds finished again",
 		x.scenario.name, x.faults, len(x.states), len(x.worlds), x.transitions, schedules, len(x.all), x.executions, x.recoveries)
 }
 

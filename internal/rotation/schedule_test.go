@@ -2,7 +2,11 @@ package rotation_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"testing"
 
 	"tandem/internal/rotation"
 )
@@ -14,6 +18,7 @@ import (
 //	2 B setSecret: lock (session 1): the answer is lost
 //	1 A createSecret: put version A: dies
 //	the service gives AWSPENDING to the next token
+//	everybody else dies, and the four steps are run alone, of B
 func scheduled(actor int, token string, step rotation.Step, effect, kind string) string {
 	line := fmt.Sprintf("%d %s %s: %s", actor+1, token, step, effect)
 	if kind != happens {
@@ -27,7 +32,7 @@ func scheduled(actor int, token string, step rotation.Step, effect, kind string)
 // universe in which it ends, or the first broken promise; misfit is where the code
 // does something else than the schedule.
 func replay(text string, scenarios []scenario, wrap wrapping) (end *universe, broken, misfit error) {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool { return strings.HasPrefix(line, "#") })
 	name, ok := strings.CutPrefix(lines[0], "scenario: ")
 	if !ok {
 		return nil, nil, fmt.Errorf("the first line is %q and not a scenario", lines[0])
@@ -102,31 +107,32 @@ func replay(text string, scenarios []scenario, wrap wrapping) (end *universe, br
 		}
 	}
 	begin()
-	x := &exploration{scenario: s}
+	x := newExploration(s, 0, wrap)
+	defer x.close()
 	for number, line := range lines[1:] {
+		if token, ok := strings.CutPrefix(line, again); ok {
+			u.quiet()
+			u.pending = token
+			end, _, broken := x.alone(u, token)
+			return end, broken, nil
+		}
 		switch line {
 		case serviceNext:
 			begin()
 		case serviceTakes:
 			u.pending = ""
 		case serverFrees:
-			var kept []worldLock
-			for _, l := range u.locks {
-				if !l.orphan {
-					kept = append(kept, l)
-				}
-			}
-			u.locks = kept
+			u.locks = slices.DeleteFunc(u.locks, func(l worldLock) bool { return l.orphan })
 		default:
 			i := int(line[0] - '1')
 			if i < 0 || i >= len(actors) || actors[i] == nil {
-				return nil, nil, fmt.Errorf("line %d: %q: no such actor is at work", number+2, line)
+				return nil, nil, fmt.Errorf("effect %d: %q: no such actor is at work", number+1, line)
 			}
 			a := actors[i]
 			rest, fits := strings.CutPrefix(line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
 			kind, described := strings.CutPrefix(rest, ": ")
 			if !fits || rest != "" && !described {
-				return nil, nil, fmt.Errorf("line %d: %q, and the actor is about to: %s", number+2, line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
+				return nil, nil, fmt.Errorf("effect %d: %q, and the actor is about to: %s", number+1, line, scheduled(i, a.token, stepOrder[a.step], a.next.text, happens))
 			}
 			before := u
 			var got answer
@@ -152,4 +158,41 @@ func replay(text string, scenarios []scenario, wrap wrapping) (end *universe, br
 		}
 	}
 	return u, nil, nil
+}
+
+// The schedules of testdata, each told with its meaning and with what it leads to.
+// SCHEDULE=file has one followed that an exploration has printed.
+func TestSchedules(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.schedule"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	if file := os.Getenv("SCHEDULE"); file != "" {
+		files = []string{file}
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var known []scenario
+			for _, size := range append(sizes(true), sizes(false)...) {
+				known = append(known, scenarios(size.tries, size.actors...)...)
+			}
+			_, broken, misfit := replay(string(text), known, nil)
+			if misfit != nil {
+				t.Fatal(misfit)
+			}
+			want := ""
+			for line := range strings.Lines(string(text)) {
+				if leads, ok := strings.CutPrefix(line, "# Broken: "); ok {
+					want = strings.TrimSpace(leads)
+				}
+			}
+			if got := fmt.Sprint(broken); got != want && !(broken == nil && want == "") {
+				t.Errorf("broken: %s, want %q", got, want)
+			}
+		})
+	}
 }

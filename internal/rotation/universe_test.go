@@ -223,6 +223,9 @@ func (u *universe) endLocks(of func(worldLock) bool, keep bool) {
 	}
 }
 
+// quiet is when all invocations have died and the server has noticed.
+func (u *universe) quiet() { u.locks, u.gone = nil, [maxActors]uint8{} }
+
 // holds reports whether an actor's living session has a lock.
 func (u *universe) holds(actor int) bool {
 	return slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.actor == actor && !l.orphan })
