@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"tandem/internal/fault"
+	"tandem/internal/runtimeapi"
 	"tandem/internal/secret"
 )
 
@@ -44,6 +46,7 @@ const mostTries = 8
 type tally struct {
 	mutex                          sync.Mutex
 	points, survived, tried, worst int
+	locked, takenUp, remedied      int            // see late
 	reached                        map[string]int // the highest message, by turn
 }
 
@@ -205,6 +208,9 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 		}
 		tries++
 		errs = append(errs, err.Error())
+		if !death.kill {
+			p.mustReport(report(), err)
+		}
 		p.said = append(p.said, err.Error())
 		p.stands(report()+", in "+step, user, untouched)
 		if !same || tries > death.tries {
@@ -244,6 +250,16 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 		p.t.Errorf("%s: somebody else was touched:\n%s", report(), diff)
 	}
 	return fired, tries, sound && !p.t.Failed()
+}
+
+// mustReport wants an error to be the function's own, and not that of a function
+// which Lambda had to end.
+func (p *place) mustReport(when string, err error) {
+	p.t.Helper()
+	var failure *runtimeapi.FunctionError
+	if !errors.As(err, &failure) || failure.Type != "RotationFailed" {
+		p.t.Errorf("%s: the function did not report it itself: %v", when, err)
+	}
 }
 
 // abandonFinished takes AWSPENDING off a version that is AWSCURRENT too, as the

@@ -72,6 +72,7 @@ func TestUnderFire(t *testing.T) {
 			run  func(*field, *testing.T)
 		}{
 			{"killed anywhere", (*field).killedAnywhere},
+			{"late", (*field).late},
 		} {
 			t.Run(scenario.name, func(t *testing.T) {
 				began := time.Now()
