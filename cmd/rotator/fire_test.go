@@ -64,8 +64,8 @@ func sizeOfFire(t *testing.T) size {
 func TestUnderFire(t *testing.T) {
 	extent := sizeOfFire(t)
 	servers.EachRelease(t, func(t *testing.T, release string) {
-		on := servers.MustStart(t, release, "--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1", "--max-connections=600")
-		f := &field{Server: on, release: release, size: extent, kept: secrets{}, owned: map[string]bool{}}
+		args := []string{"--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1", "--max-connections=600"}
+		f := &field{Server: servers.MustStart(t, release, args...), args: args, release: release, size: extent, kept: secrets{}, owned: map[string]bool{}}
 		f.populate(t)
 		for _, scenario := range []struct {
 			name string
@@ -73,6 +73,10 @@ func TestUnderFire(t *testing.T) {
 		}{
 			{"killed anywhere", (*field).killedAnywhere},
 			{"late", (*field).late},
+			{"Secrets Manager misbehaves", (*field).secretsManagerMisbehaves},
+			{"the server misbehaves", (*field).serverMisbehaves},
+			{"the admin rotates too", (*field).adminRotates},
+			{"the server restarts", (*field).serverRestarts},
 		} {
 			t.Run(scenario.name, func(t *testing.T) {
 				began := time.Now()
@@ -88,6 +92,7 @@ func TestUnderFire(t *testing.T) {
 // field is a server under fire, with what all of its scenarios share.
 type field struct {
 	*server.Server
+	args    []string // of its command line
 	release string
 	size    size
 
