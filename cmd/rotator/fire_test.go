@@ -73,9 +73,12 @@ func TestUnderFire(t *testing.T) {
 		}{
 			{"killed anywhere", (*field).killedAnywhere},
 			{"late", (*field).late},
+			{"at once", (*field).atOnce},
 			{"Secrets Manager misbehaves", (*field).secretsManagerMisbehaves},
 			{"the server misbehaves", (*field).serverMisbehaves},
 			{"the admin rotates too", (*field).adminRotates},
+			{"deadline", (*field).deadline},
+			{"availability", (*field).available},
 			{"the server restarts", (*field).serverRestarts},
 		} {
 			t.Run(scenario.name, func(t *testing.T) {
