@@ -20,24 +20,37 @@ import (
 type secrets map[string]string // content to what it is
 
 func (s secrets) add(what, content string) {
-	if len(content) >= 8 { // shorter ones are found anywhere
+	if len(content) >= window { // shorter ones are found anywhere
 		s[content] = what
 	}
 }
 
-// found lists which secrets stand in a text, in clear or in another form.
+// window is the length of what is looked up at each byte of a text: no secret is
+// shorter.
+const window = 8
+
+// found lists which secrets stand in a text, in clear or in another form. A run
+// gathers thousands, and servers log much, so the text is read once.
 func (s secrets) found(text string) []string {
-	var out []string
-	for content, what := range s {
+	type form struct{ written, name, content string }
+	forms := map[string][]form{} // by their beginning
+	for content := range s {
 		quoted, _ := json.Marshal(content)
-		for form, written := range map[string]string{
+		for name, written := range map[string]string{
 			"clear": content, "JSON": strings.Trim(string(quoted), `"`), "SQL": strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(content),
 			"URL": url.QueryEscape(content), "hex": hex.EncodeToString([]byte(content)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(content))),
 			"base64": base64.StdEncoding.EncodeToString([]byte(content)), "Go": strings.Trim(fmt.Sprintf("%q", content), `"`),
 		} {
-			if strings.Contains(text, written) {
-				out = append(out, what+" in "+form)
-				break
+			forms[written[:window]] = append(forms[written[:window]], form{written, name, content})
+		}
+	}
+	seen := map[string]bool{}
+	var out []string
+	for i := 0; i+window <= len(text); i++ {
+		for _, form := range forms[text[i:i+window]] {
+			if !seen[form.content] && strings.HasPrefix(text[i:], form.written) {
+				seen[form.content] = true
+				out = append(out, s[form.content]+" in "+form.name)
 			}
 		}
 	}

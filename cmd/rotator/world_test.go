@@ -58,6 +58,11 @@ type world struct {
 	t *testing.T
 	// user, database and app are this test's own; admin is the admin secret.
 	user, database, app, admin string
+	// adminUser is the rotation's admin, sandbox.Admin if empty: worlds that are on
+	// one server at the same time have one each. port, where set, is what the
+	// secrets' documents name in place of the server's.
+	adminUser string
+	port      int
 
 	mutex sync.Mutex
 	lines []string // that the function wrote
@@ -107,7 +112,10 @@ func newWorld(t *testing.T, on *server.Server, options ...option) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.remove)
-	if w.admin, err = w.CreateAdmin(t.Context(), "admin"); err != nil {
+	if w.adminUser == "" {
+		w.adminUser = sandbox.Admin
+	}
+	if w.admin, err = w.CreateAdminNamed(t.Context(), "admin", w.adminUser); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.CreateUser(t.Context(), w.user, "%", firstPassword); err != nil {
@@ -126,6 +134,9 @@ func unique(kind string) string { return strings.ToLower(kind + rand.Text()[:8])
 func (w *world) store(user, password string, more map[string]any) {
 	w.t.Helper()
 	document := map[string]any{"dbname": w.database, "masterarn": w.admin}
+	if w.port != 0 {
+		document["port"] = w.port
+	}
 	for key, value := range more {
 		document[key] = value
 	}
@@ -296,20 +307,26 @@ func (w *world) remove() {
 // included: what must not change.
 func (w *world) others() []string {
 	w.t.Helper()
-	tables := map[string]string{"db": "User", "tables_priv": "User", "columns_priv": "User", "procs_priv": "User", "proxies_priv": "User"}
-	if w.Server.Flavor == server.MySQL {
-		maps.Copy(tables, map[string]string{"user": "User", "global_grants": "USER", "role_edges": "TO_USER", "default_roles": "USER", "password_history": "User"})
-	} else {
-		maps.Copy(tables, map[string]string{"global_priv": "User", "roles_mapping": "User"})
-	}
 	var found []string
-	for table, column := range tables {
+	for table, column := range accountTables(w.Server.Flavor) {
 		for _, row := range columnsOf(w.t, w.Root, "SELECT * FROM mysql."+table+" WHERE "+column+" NOT IN (?, ?)", w.user, w.clone()) {
 			found = append(found, table+" "+line(row))
 		}
 	}
 	slices.Sort(found)
 	return found
+}
+
+// accountTables are the tables that hold accounts and what they may do, and the
+// column of each that names the account.
+func accountTables(flavor server.Flavor) map[string]string {
+	tables := map[string]string{"db": "User", "tables_priv": "User", "columns_priv": "User", "procs_priv": "User", "proxies_priv": "User"}
+	if flavor == server.MySQL {
+		maps.Copy(tables, map[string]string{"user": "User", "global_grants": "USER", "role_edges": "TO_USER", "default_roles": "USER", "password_history": "User"})
+	} else {
+		maps.Copy(tables, map[string]string{"global_priv": "User", "roles_mapping": "User"})
+	}
+	return tables
 }
 
 // mayLogIn reports whether a login is accepted.

@@ -51,7 +51,10 @@ func (c Call) Parameter(name string) string {
 type Fault struct {
 	Hold  <-chan struct{} // do nothing until it is closed
 	After bool            // carry the operation out, and break its answer only
-	Error *Error          // answer this
+	// Carried, where set, is called when the operation has been carried out, before
+	// its answer.
+	Carried func()
+	Error   *Error // answer this
 	// Reset drops the connection with a TCP reset.
 	Reset bool
 	// Silent never answers: the connection stays open until the caller or the

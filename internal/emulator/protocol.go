@@ -115,6 +115,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	answer, failed := s.carryOut(r, call, unsigned, body)
 	s.settle(call.Seq, failed)
+	if fault.Carried != nil {
+		fault.Carried()
+	}
 	switch {
 	case fault.breaks():
 		s.breakAnswer(r.Context(), w, fault)

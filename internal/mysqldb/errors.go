@@ -12,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/account"
+	"tandem/internal/rotation"
 )
 
 // Error numbers that mean something to this program.
@@ -92,8 +93,11 @@ func (e *ServerError) Error() string {
 	return text
 }
 
-// Is makes errors.Is compare numbers.
+// Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused.
 func (e *ServerError) Is(target error) bool {
+	if target == rotation.ErrLoginRefused {
+		return e.Number == errAccessDenied
+	}
 	other, ok := target.(*ServerError)
 	return ok && other.Number == e.Number
 }

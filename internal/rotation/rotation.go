@@ -40,6 +40,10 @@ var (
 	ErrVersionExists = errors.New("the version has another value already")
 )
 
+// ErrLoginRefused is returned by Database.Connect, wrapped, where the server
+// refuses the username and password.
+var ErrLoginRefused = errors.New("the login was refused")
+
 // ErrLockTaken is returned by Session.Lock where another session holds the lock
 // until the wait is over.
 var ErrLockTaken = errors.New("another session holds the lock")

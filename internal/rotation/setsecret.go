@@ -40,9 +40,9 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err)
 	}
 	defer s.close(ctx, proof)
-	admin, err := s.Database.Connect(ctx, login(documents.admin))
+	admin, err := s.connectAdmin(ctx, documents)
 	if err != nil {
-		return "", fmt.Errorf("reaching the server as the admin user of secret %s: %w", documents.adminARN, err)
+		return "", err
 	}
 	defer s.close(ctx, admin)
 	if err := documents.sameServer(proof.Facts(), admin.Facts()); err != nil {
@@ -81,7 +81,8 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 type documents struct {
 	current, pending document
 	admin            secret.Document
-	adminARN         string
+	// adminARN and adminVersion are where admin was read.
+	adminARN, adminVersion string
 }
 
 func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {
@@ -112,22 +113,11 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 	if err != nil {
 		return none, fmt.Errorf("reading the admin secret: %w", err)
 	}
-	admin, err := secret.ParseAdmin(version.Document)
+	admin, err := adminDocument(version, adminARN, current.Document, next)
 	if err != nil {
-		return none, fmt.Errorf("reading the admin secret %s: %w", adminARN, err)
+		return none, err
 	}
-	if admin.ManagedByRDS() {
-		return none, fmt.Errorf("the admin secret %s has only a username and a password, as RDS manages it, and does not say where its server is: "+
-			"name an admin secret with engine, host, username and password", adminARN)
-	}
-	if !strings.EqualFold(admin.Host(), current.Host()) || admin.Port() != current.Port() {
-		return none, fmt.Errorf("the admin secret %s is for %s:%d and the secret is for %s:%d: name the admin secret of the secret's own server",
-			adminARN, admin.Host(), admin.Port(), current.Host(), current.Port())
-	}
-	if user := admin.Username(); user == current.Username() || user == next.Username() {
-		return none, fmt.Errorf("the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", adminARN, user)
-	}
-	return documents{current: current, pending: document{next, pending.ID}, admin: admin, adminARN: adminARN}, nil
+	return documents{current: current, pending: document{next, pending.ID}, admin: admin, adminARN: adminARN, adminVersion: version.ID}, nil
 }
 
 // sameServer refuses an admin session that stands elsewhere than the proof:

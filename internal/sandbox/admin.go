@@ -33,11 +33,11 @@ var adminPrivileges = map[server.Flavor][]string{
 // CreateAdmin makes the rotation's admin user, with the privileges that RDS gives
 // its own, and the secret for it. It returns the secret's ARN.
 func (s *Sandbox) CreateAdmin(ctx context.Context, secretName string) (string, error) {
-	return s.createAdmin(ctx, secretName, Admin)
+	return s.CreateAdminNamed(ctx, secretName, Admin)
 }
 
-// createAdmin is CreateAdmin for an admin of another name.
-func (s *Sandbox) createAdmin(ctx context.Context, secretName, user string) (string, error) {
+// CreateAdminNamed is CreateAdmin for an admin of another name.
+func (s *Sandbox) CreateAdminNamed(ctx context.Context, secretName, user string) (string, error) {
 	version, err := account.ParseServer(s.Server.Version, s.Server.Flavor.String())
 	if err != nil {
 		return "", err

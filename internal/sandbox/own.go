@@ -23,7 +23,7 @@ func (s *Sandbox) administrator(ctx context.Context, secretName, user string) (s
 	if !s.Server.Managed() && s.Server.Username == user {
 		return s.CreateSecret(ctx, secretName, user, s.Server.Password.Reveal(), nil)
 	}
-	return s.createAdmin(ctx, secretName, user)
+	return s.CreateAdminNamed(ctx, secretName, user)
 }
 
 // created are the names that making these users, and rotating them, puts on the

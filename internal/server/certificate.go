@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -55,12 +56,21 @@ func NewCA() (*CA, error) {
 // PEM returns the CA's certificate.
 func (c *CA) PEM() []byte { return append([]byte(nil), c.pem...) }
 
-// write makes a certificate for this machine's loopback names and addresses, and
-// writes it to the folder with its key and the CA's certificate.
-func (c *CA) write(folder string) error {
+// Certificate makes a certificate for this machine's loopback names and
+// addresses: for something that stands before a server.
+func (c *CA) Certificate() (tls.Certificate, error) {
+	certificate, private, err := c.sign()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certificate, private)
+}
+
+// sign makes such a certificate and its key, in PEM.
+func (c *CA) sign() (certificate, private []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("making the server's certificate: %w", err)
+		return nil, nil, fmt.Errorf("making the server's certificate: %w", err)
 	}
 	template := certificateTemplate("localhost")
 	template.KeyUsage = x509.KeyUsageDigitalSignature
@@ -69,11 +79,21 @@ func (c *CA) write(folder string) error {
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	der, err := x509.CreateCertificate(rand.Reader, template, c.certificate, key.Public(), c.key)
 	if err != nil {
-		return fmt.Errorf("making the server's certificate: %w", err)
+		return nil, nil, fmt.Errorf("making the server's certificate: %w", err)
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return fmt.Errorf("making the server's certificate: %w", err)
+		return nil, nil, fmt.Errorf("making the server's certificate: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), nil
+}
+
+// write makes such a certificate, and writes it to the folder with its key and
+// the CA's certificate.
+func (c *CA) write(folder string) error {
+	certificate, private, err := c.sign()
+	if err != nil {
+		return err
 	}
 	for _, file := range []struct {
 		name    string
@@ -81,8 +101,8 @@ func (c *CA) write(folder string) error {
 		mode    os.FileMode
 	}{
 		{caName, c.pem, 0o644},
-		{certificateName, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644},
-		{keyName, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600},
+		{certificateName, certificate, 0o644},
+		{keyName, private, 0o600},
 	} {
 		if err := os.WriteFile(filepath.Join(folder, file.name), file.content, file.mode); err != nil {
 			return fmt.Errorf("writing the server's certificate: %w", err)

@@ -271,6 +271,9 @@ func (f *Fleet) MustStartWith(t *testing.T, release string, options server.Optio
 // CAFile returns the file with the certificates that verify the fleet's servers.
 func (f *Fleet) CAFile() string { return f.caFile }
 
+// CA returns the fleet's CA, for certificates of what stands before its servers.
+func (f *Fleet) CA() *server.CA { return f.ca }
+
 func (f *Fleet) mustBegin(t *testing.T) {
 	t.Helper()
 	if f.ctx == nil {
