@@ -167,6 +167,7 @@ const (
 	LevelTable
 	LevelRoutine // and whatever else the server names by a type before its name
 	LevelProxy
+	LevelRole // of a step about a role
 )
 
 // Object is what a privilege is on.
@@ -175,7 +176,7 @@ type Object struct {
 	Type     string // of LevelRoutine: PROCEDURE, FUNCTION, PACKAGE, PACKAGE BODY, LIBRARY ...
 	Database string // a pattern, as it stands, of LevelDatabase
 	Name     string // the table or routine
-	Proxied  Name   // of LevelProxy
+	Proxied  Name   // of LevelProxy; the role of LevelRole
 }
 
 // Column is a privilege on one column.

@@ -28,8 +28,32 @@ func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []str
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", pending.Name, err)
 	}
+	ownRoles(server, &now, &next, current.Name, pending.Name)
 	missing, extra = minus(now, next), minus(next, now)
 	return append(missing, withheld(now, next)...), append(extra, withheld(next, now)...), nil
+}
+
+// ownRoles leaves aside what is no difference: one of the two users as a role of the
+// other, and of MariaDB's default roles those that were revoked or dropped, and
+// current's where pending has another.
+func ownRoles(server Server, now, next *Grants, current, pending Name) {
+	without := func(roles []Role, name Name) []Role {
+		var out []Role
+		for _, role := range roles {
+			if role.Name != name {
+				out = append(out, role)
+			}
+		}
+		return out
+	}
+	now.Roles, next.Roles = without(now.Roles, pending), without(next.Roles, current)
+	if server.Flavor != MariaDB {
+		return
+	}
+	now.DefaultRoles, next.DefaultRoles = RoleFacts{}.inForce(*now), RoleFacts{}.inForce(*next)
+	if len(next.DefaultRoles) > 0 && !sameNames(now.DefaultRoles, next.DefaultRoles) {
+		now.DefaultRoles = nil
+	}
 }
 
 // describe names one privilege.

@@ -460,14 +460,16 @@ func TestRefusals(t *testing.T) {
 		{"no original", Pair{Original: user("app"), Clone: user("app_clone", copied)}, Merge, TurnOfClone, ErrNotFound, `"app"`},
 		{"no clone on the original's turn", Pair{Original: user("app", plain), Clone: user("app_clone")}, Merge, TurnOfOriginal, ErrNotFound, `"app_clone"`},
 		{"no clone in off", Pair{Original: user("app", plain), Clone: user("app_clone")}, Off, TurnOfClone, ErrNotFound, `"app_clone"`},
-		{"roles", Pair{Original: user("app", with(app, "", "GRANT `r`@`%` TO ME"))}, Merge, TurnOfClone, ErrUnsupported, "'r'@'%'"},
-		{"roles of the clone", Pair{Original: user("app", plain), Clone: user("app_clone", with(clone, "", "GRANT `r`@`%` TO ME"))}, Merge, TurnOfClone, ErrUnsupported, "'r'@'%'"},
-		{"roles of the clone on the original's turn", Pair{Original: user("app", plain), Clone: user("app_clone", with(clone, "", "GRANT `r`@`%` TO ME"))}, Merge, TurnOfOriginal, ErrUnsupported, "'r'@'%'"},
-		{"several factors", Pair{Original: user("app", plugin(plain, "caching_sha2_password", "authentication_fido"))}, Merge, TurnOfClone, ErrUnsupported, "authentication_fido"},
-		{"several factors of the clone", Pair{Original: user("app", plain), Clone: user("app_clone", plugin(copied, "caching_sha2_password", "authentication_fido"))}, Merge, TurnOfClone, ErrUnsupported, "'app_clone'"},
+		{"several factors", Pair{Original: user("app", plugin(plain, "caching_sha2_password", "authentication_fido")), Login: app}, Merge, TurnOfClone, ErrUnsupported, "authentication_fido"},
 		{"no factor", Pair{Original: user("app", plugin(plain))}, Merge, TurnOfClone, ErrUnsupported, "'app'@'%'"},
 		{"no password", Pair{Original: user("app", plugin(plain, "auth_socket"))}, Off, TurnOfOriginal, ErrNotFound, ""},
-		{"no password in off", Pair{Original: user("app", plugin(plain, "auth_socket")), Clone: user("app_clone", copied)}, Off, TurnOfOriginal, ErrUnsupported, "auth_socket"},
+		{"no password in off", Pair{Original: user("app", plugin(plain, "auth_socket")), Clone: user("app_clone", copied), Login: clone}, Off, TurnOfOriginal, ErrUnsupported, "auth_socket (known to the operating system)"},
+		{"a password by IAM", Pair{Original: user("app", plugin(plain, "AWSAuthenticationPlugin")), Login: app}, Merge, TurnOfClone, ErrUnsupported, "IAM"},
+		{"a device to be registered", Pair{Original: user("app", Account{Name: app, Factors: []Factor{{Plugin: "caching_sha2_password", Initial: true}}})}, Merge, TurnOfClone, ErrUnsupported, "registration"},
+		{"its clone as a role", Pair{Original: user("app", with(app, "", "GRANT `app_clone`@`%` TO ME"))}, Merge, TurnOfClone, ErrRefused, "REVOKE 'app_clone'@'%' FROM 'app'@'%'"},
+		{"a mandatory role of the clone's name", Pair{Original: user("app", plain), Clone: user("app_clone", copied), Roles: RoleFacts{Mandatory: map[Name]bool{clone: true}}}, Merge, TurnOfClone, ErrRefused, "mandatory_roles"},
+		{"no password at another host", Pair{Original: user("app", plain, plugin(with(Name{"app", "10.%"}, ""), "auth_socket")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
+		{"several factors at another host", Pair{Original: user("app", plain, plugin(with(Name{"app", "10.%"}, ""), "caching_sha2_password", "auth_socket")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
 		{"a system user", Pair{Original: user("app", with(app, "", "GRANT SYSTEM_USER ON *.* TO ME")), AdminDynamic: map[string]bool{"ROLE_ADMIN": true}}, Merge, TurnOfClone, ErrRefused, "SYSTEM_USER"},
 		{"a system user to drop", Pair{Original: user("app", plain), Clone: user("app_clone", with(Name{"app_clone", "10.%"}, "", "GRANT SYSTEM_USER ON *.* TO ME")), AdminDynamic: map[string]bool{}}, Merge, TurnOfClone, ErrRefused, "'app_clone'@'10.%'"},
 		{"a system user in off", Pair{Original: user("app", with(app, "", "GRANT SYSTEM_USER ON *.* TO ME")), Clone: user("app_clone", copied), AdminDynamic: map[string]bool{}}, Off, TurnOfOriginal, ErrRefused, "SYSTEM_USER"},
@@ -484,7 +486,7 @@ func TestRefusals(t *testing.T) {
 		{"roles in off", Pair{Original: user("app", with(app, "", "GRANT `r`@`%` TO ME")), Clone: user("app_clone", copied)}, Off, TurnOfOriginal, nil, ""},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			test.pair.Server, test.pair.Known, test.pair.Clone.Name = mysql9, true, "app_clone"
+			test.pair.Server, test.pair.Known, test.pair.Clone.Name = mysql9, test.pair.Roles.Mandatory == nil, "app_clone"
 			_, err := test.pair.Plan(test.mode, test.turn, throwaway)
 			if !errors.Is(err, test.want) {
 				t.Fatalf("err = %v, want %v", err, test.want)

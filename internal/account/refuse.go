@@ -2,14 +2,7 @@ package account
 
 import (
 	"fmt"
-	"strings"
 )
-
-// passwordPlugins are the plugins whose password a rotation can set.
-var passwordPlugins = map[Flavor]map[string]bool{
-	MySQL:   {"mysql_native_password": true, "caching_sha2_password": true, "sha256_password": true},
-	MariaDB: {"mysql_native_password": true},
-}
 
 // systemUser is the privilege without which an account that has it cannot be altered.
 //
@@ -24,6 +17,13 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 	}
 	if len(p.Clone.Accounts) == 0 && (turn == TurnOfOriginal || mode == Off) {
 		return fmt.Errorf("the clone %q does not exist, and is created on its own turn only, with PRIVILEGE_SYNC=%s or %s: %w", p.Clone.Name, Merge, Mirror, ErrNotFound)
+	}
+	if !p.Known && turn == TurnOfClone {
+		for _, account := range p.Clone.Accounts {
+			if p.Roles.Mandatory[account.Name] {
+				return fmt.Errorf("%s was not made by this program and is one of the server's mandatory_roles: take it out of them, as a clone's name has to be free: %w", account.Name, ErrRefused)
+			}
+		}
 	}
 	if !p.Known && turn == TurnOfClone && len(p.Clone.Accounts) > 0 && len(p.GrantedTo) > 0 {
 		var names []string
@@ -51,45 +51,23 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 // supported refuses what is not copied.
 func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	model := target.model
-	if len(model.Factors) != 1 {
-		var plugins []string
-		for _, factor := range model.Factors {
-			plugins = append(plugins, factor.Plugin)
+	if len(model.Factors) == 0 {
+		return fmt.Errorf("%s has no authentication plugin: give it a password: %w", model.Name, ErrUnsupported)
+	}
+	for _, factor := range model.Factors {
+		if factor.Initial {
+			return fmt.Errorf("%s waits for the registration of a device (%s), and its password is for that alone: register it, or drop the factor: %w", model.Name, factor.Plugin, ErrUnsupported)
 		}
-		if len(plugins) == 0 {
-			return fmt.Errorf("%s has no authentication plugin: give it a password: %w", model.Name, ErrUnsupported)
-		}
-		return fmt.Errorf("%s authenticates with several plugins (%s), which are not copied: %w", model.Name, strings.Join(plugins, ", "), ErrUnsupported)
 	}
-	if plugin := model.Factors[0].Plugin; !passwordPlugins[p.Server.Flavor][plugin] || model.Factors[0].Initial {
-		return fmt.Errorf("%s authenticates with %s, whose password cannot be rotated: %w", model.Name, plugin, ErrUnsupported)
-	}
-	if target.have != nil && len(target.have.Factors) > 1 && p.Server.Flavor == MySQL {
-		return fmt.Errorf("%s has several authentication factors, which are not removed: drop all but the first: %w", target.have.Name, ErrUnsupported)
-	}
-	if mode == Off {
+	if mode == Off || turn == TurnOfOriginal {
 		return nil
 	}
-	accounts := []*Account{model, target.have}
-	if turn == TurnOfOriginal {
-		if mode == Mirror {
-			return nil
-		}
-		accounts = append(accounts, p.Clone.at(model.Name.Host))
-	} else if model.ExpiryHidden {
+	if model.ExpiryHidden {
 		return fmt.Errorf("the password expiry policy of %s is not known, as its password is expired: set it a new password: %w", model.Name, ErrUnsupported)
 	}
-	for _, account := range accounts {
-		if account != nil && len(account.Grants.Roles)+len(account.Grants.DefaultRoles) > 0 {
-			var names []string
-			for _, role := range account.Grants.Roles {
-				names = append(names, role.Name.String())
-			}
-			for _, role := range account.Grants.DefaultRoles {
-				names = append(names, "default "+role.String())
-			}
-			return fmt.Errorf("%s has roles (%s), which are not copied: %w", account.Name, enumerate(unique(names), ", "), ErrUnsupported)
-		}
+	if own, _ := model.Grants.role(target.name); own {
+		return fmt.Errorf("%s has the role %s, which is its own clone, and nobody can be a role of itself: %s: %w",
+			model.Name, target.name, revokeRoleStatement(p.Server, target.name, model.Name), ErrRefused)
 	}
 	return nil
 }
@@ -136,6 +114,9 @@ func (p Pair) loginWorks(turn Turn, mode Mode, targets []target) error {
 	}
 	if account.Attributes.Locked {
 		return fmt.Errorf("%s, through which the new credentials would log in, is locked: unlock it, or leave the secret as it is: %w", account.Name, ErrLocked)
+	}
+	if err := p.loginFactors(account); err != nil {
+		return err
 	}
 	if account.Attributes.Requirement.certificate() {
 		return fmt.Errorf("%s, through which the new credentials would log in, requires a client certificate, which this function has none of: %w", account.Name, ErrUnsupported)

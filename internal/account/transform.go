@@ -20,6 +20,8 @@ type transformer struct {
 	server Server
 	name   Name
 	absent *Absences
+	roles  RoleFacts
+	locked bool // nobody can log in through the account
 	grants []Step
 	takes  []Step
 	gone   []string // what cannot be granted, since its object is gone
@@ -53,6 +55,7 @@ func (t *transformer) steps(have, want Grants) []Step {
 			haveGlobal.Grantable = haveGlobal.Grantable || grant.Grantable && !wantGlobal.Grantable
 		}
 	}
+	t.grantRoles(have, want)
 	again := t.dynamic(have.Dynamic, want.Dynamic)
 	t.object(haveGlobal, wantGlobal)
 	t.grantAgain(again, want.Dynamic, haveGlobal.Grantable && !wantGlobal.Grantable)
@@ -83,6 +86,7 @@ func (t *transformer) steps(have, want Grants) []Step {
 			t.object(old, Grant{Object: old.Object})
 		}
 	}
+	t.takeRoles(have, want)
 	steps := append(t.grants, t.takes...)
 	return append(steps, t.restrict(have, want)...)
 }

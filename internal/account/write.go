@@ -1,7 +1,6 @@
 package account
 
 import (
-	"tandem/internal/redact"
 	"tandem/internal/statement"
 )
 
@@ -100,21 +99,12 @@ func revokeStatement(object Object, privileges []string, columns []Column, from 
 }
 
 // createStatement makes an account with all attributes, locked, with a verifier whose password nobody knows.
-func createStatement(server Server, name Name, plugin string, verifier redact.Secret, attributes Attributes) statement.Statement {
+func createStatement(server Server, name Name, credentials []credential, attributes Attributes) statement.Statement {
 	attributes.Locked = true
 	b := statement.New("CREATE USER ").Account(name.User, name.Host)
-	writeVerifier(b, server, plugin, verifier)
+	writeCredentials(b, server, credentials...)
 	writeAttributes(b, server, Attributes{}, attributes)
 	return b.Statement()
-}
-
-// writeVerifier writes the IDENTIFIED clause that sets what the server stores.
-func writeVerifier(b *statement.Builder, server Server, plugin string, verifier redact.Secret) {
-	if server.Flavor == MariaDB {
-		b.SQL(" IDENTIFIED VIA ").Identifier(plugin).SQL(" USING ").Secret(verifier)
-	} else {
-		b.SQL(" IDENTIFIED WITH ").Literal(plugin).SQL(" AS ").Secret(verifier)
-	}
 }
 
 // writeAttributes writes the clauses, in the order of the servers' grammar, that

@@ -27,19 +27,29 @@ const (
 	errSyntax                 = 1064
 	errHostBlocked            = 1129
 	errHostNotPrivileged      = 1130
+	errTableAccessDenied      = 1142
 	errNoSuchTable            = 1146
 	errUnknownSystemVariable  = 1193
 	errUserTooManyConnections = 1203
 	errUserLimitReached       = 1226
+	errSpecificAccessDenied   = 1227
 	errReadOnlyOption         = 1290 // --read-only, --super-read-only
 	errNoSuchRoutine          = 1305
+	errWrongHash              = 1372
+	errCannotUser             = 1396
 	errPluginNotLoaded        = 1524
 	errAccessDeniedNoPassword = 1698
 	errReadOnlyMode           = 1836
+	errPasswordPolicy         = 1819
 	errMustChangePassword     = 1820
 	errMustChangeOnLogin      = 1862
+	errInvalidRole            = 1959
 	errAccountLocked          = 3118
 	errSecureTransport        = 3159
+	errUnknownRole            = 3523
+	errRoleNotGranted         = 3530
+	errRoleLoop               = 4027
+	errAuthenticationPolicy   = 4058
 	errTooManyFailedLogins    = 3955
 	errAccountLockedMariaDB   = 4151
 	errAccountBlockedMariaDB  = 4150
@@ -59,6 +69,14 @@ var remedies = map[uint16]string{
 	errReadOnlyMode:           "the server is read-only: use the address of the writer, or wait for the end of a failover",
 	errPluginNotLoaded:        "the server has not loaded the account's authentication plugin: load it, or change the account's plugin",
 	errAccessDeniedNoPassword: "the account is not one for passwords: change its authentication plugin to a password's",
+	errWrongHash:              "the server does not take this verifier for its plugin: look at the account's IDENTIFIED clause",
+	errCannotUser:             "the account has been dropped or made meanwhile, or the server refuses what it is identified by: look at the validation plugins and at strict_password_validation",
+	errPasswordPolicy:         "a validation plugin finds the password too weak: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules",
+	errInvalidRole:            "the role is gone, or not granted: the next try reads the accounts anew",
+	errUnknownRole:            "the role or the account is gone: the next try reads the accounts anew",
+	errRoleNotGranted:         "the role is no longer granted: the next try reads the accounts anew",
+	errRoleLoop:               "the account is itself a role of this role, by way of others: revoke one of the two",
+	errAuthenticationPolicy:   "the server's authentication_policy forbids what the account is identified by: GRANT AUTHENTICATION_POLICY_ADMIN ON *.* to the admin, or change the policy or the account's plugin",
 	errMustChangePassword:     "the password has expired: set the user's password to the one in the secret",
 	errMustChangeOnLogin:      "the password has expired: set the user's password to the one in the secret",
 	errAccountLocked:          "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
@@ -77,6 +95,8 @@ type ServerError struct {
 	State string
 	// Message is the server's, or what stands for it where it may quote a statement.
 	Message string
+	// working: it answered a statement, not a login.
+	working bool
 }
 
 // Error gives number, SQLSTATE, message and, where there is one, a remedy.
@@ -86,7 +106,8 @@ func (e *ServerError) Error() string {
 		text += " (" + e.State + ")"
 	}
 	text += ": " + e.Message
-	if remedy, ok := remedies[e.Number]; ok {
+	// To a GRANT of a role MariaDB answers with a number of a login's.
+	if remedy, ok := remedies[e.Number]; ok && !(e.working && e.Number == errAccessDeniedNoPassword) {
 		text += "; " + remedy
 	}
 	return text

@@ -181,7 +181,7 @@ func (s *Session) Use(ctx context.Context, database string) error {
 // Apply executes a statement. Its error shows the statement masked.
 func (s *Session) Apply(ctx context.Context, toApply statement.Statement) error {
 	if _, err := s.connection.ExecContext(ctx, toApply.Reveal()); err != nil {
-		return fmt.Errorf("executing %s: %w", toApply, explain(err, toApply.HoldsSecret()))
+		return fmt.Errorf("executing %s: %w", toApply, whileWorking(explain(err, toApply.HoldsSecret())))
 	}
 	return nil
 }

@@ -128,6 +128,11 @@ type Session interface {
 	Dependents(ctx context.Context, name account.Name) ([]string, error)
 	// GrantedTo lists the accounts to which the user is granted as a role.
 	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
+	// Roles tells what the accounts do not say of the roles that they name.
+	Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error)
+	// InsistOnClear lists the plugins for whose sake the server refuses verifiers, and
+	// has to be sent passwords in clear.
+	InsistOnClear(ctx context.Context) ([]string, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Use makes a database the session's own.
@@ -144,6 +149,12 @@ type Absence interface {
 	error
 	// Absence says what is gone; false where the error is about something else.
 	Absence() (account.Absence, bool)
+}
+
+// Denial is implemented by errors of Session.Apply that may be for want of a privilege.
+type Denial interface {
+	error
+	Denied() bool
 }
 
 // Settings is the part of the function's configuration that decides what a

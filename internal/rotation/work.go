@@ -20,8 +20,9 @@ type work struct {
 	documents
 	admin  Session
 	labels Labels
-	proof  Facts // of the session of the current credentials
-	sent   int   // statements, the password aside
+	proof  Facts     // of the session of the current credentials
+	sent   int       // statements, the password aside
+	clear  *[]string // the plugins that insist on clear passwords; nil until asked
 	warned map[account.Warning]bool
 }
 
@@ -46,6 +47,9 @@ func (w *work) perform(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("setting the password of %q, whose old one is in force unless the answer was lost: %w", w.pending.Username(), err)
 		}
 		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
+		if s.HoldsSecret() {
+			w.warn(ctx, pair.ClearWarning())
+		}
 	}
 	switch {
 	case len(password) > 0:
@@ -110,7 +114,7 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		}
 		if err != nil {
 			return false, fmt.Errorf("making %q equal, as admin %s: after %d of %d statements, and before the password, which is unchanged: %w",
-				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), err)
+				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), w.mend(step, err))
 		}
 		w.sent++
 		if w.sent <= listed {
@@ -121,6 +125,16 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent)
 	}
 	return true, nil
+}
+
+// mend adds to the denial of a step about a role what lets the admin do it.
+func (w *work) mend(step account.Step, err error) error {
+	facts := w.admin.Facts()
+	var denial Denial
+	if mend := step.MendRole(facts.Server, facts.Account); mend != "" && errors.As(err, &denial) && denial.Denied() {
+		return fmt.Errorf("%w; the admin may not do this with a role: %s", err, mend)
+	}
+	return err
 }
 
 // read reads both users, and what else a plan depends on. Of an earlier reading
@@ -136,6 +150,17 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 		Login: w.proof.Account, From: w.proof.From,
 		Known: earlier.Known, Absent: earlier.Absent,
 	}
+	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
+		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
+	}
+	if w.clear == nil {
+		plugins, err := w.admin.InsistOnClear(ctx)
+		if err != nil {
+			return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
+		}
+		w.clear = &plugins
+	}
+	pair.Clear = *w.clear
 	// The account that the current credentials logged in as must be one of those
 	// read. Otherwise the server took the login for somebody else's, as an account
 	// without a name does, and all that follows would be about another user.
@@ -253,13 +278,17 @@ func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret,
 // throwaway makes the verifier that a new account, locked, has until its password
 // is set.
 func (w *work) throwaway(plugin string) (redact.Secret, error) {
+	if w.clear != nil && len(*w.clear) > 0 {
+		return w.throwawayPassword(), nil
+	}
 	return w.verifierOf(plugin, w.throwawayPassword())
 }
 
 // throwawayPassword is not the pending one and cannot be had without it, yet is
 // the same in every try of this rotation: by it a later try knows the account
-// that an earlier one had made when it died.
+// that an earlier one had made when it died. It ends in a character of every kind,
+// for the validation plugins.
 func (w *work) throwawayPassword() redact.Secret {
 	sum := sha256.Sum256([]byte("tandem throwaway\x00" + w.event.Token + "\x00" + w.pending.Password().Reveal()))
-	return redact.New(hex.EncodeToString(sum[:]))
+	return redact.New(hex.EncodeToString(sum[:]) + "-Zz0")
 }

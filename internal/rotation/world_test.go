@@ -239,6 +239,10 @@ func (s *fakeSession) Users(_ context.Context, names ...string) ([]account.User,
 func (s *fakeSession) Dependents(context.Context, account.Name) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) GrantedTo(context.Context, string) ([]account.Name, error) { return nil, nil }
+func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts, error) {
+	return account.RoleFacts{}, nil
+}
+func (s *fakeSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
