@@ -58,7 +58,7 @@ const (
 // remedies says what an operator can do about a number.
 var remedies = map[uint16]string{
 	errTooManyConnections:     "the server has no connection left: raise max_connections, or try again",
-	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host: make the secret and the server agree",
+	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host, or it asks for more than a password: make the secret and the server agree",
 	errAccessDeniedDatabase:   "the account has no privilege on this database: grant one, or correct dbname",
 	errUnknownDatabase:        "the database does not exist: create it, or correct dbname in the secret's document",
 	errHostBlocked:            "the server has blocked this client's host after too many broken connections: FLUSH HOSTS, or raise max_connect_errors",
@@ -185,6 +185,8 @@ func (e endpoint) explain(err error) error {
 		return fmt.Errorf("logging in to %s: %w", e, explain(err, false))
 	case errors.Is(err, mysql.ErrNoTLS):
 		return say("the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
+	case errors.Is(err, mysql.ErrMalformPkt):
+		return say("the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
 		return say("the account's authentication plugin is not one that this function can log in with; use a password plugin")
 	case errors.As(err, &hostname):

@@ -27,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,10 @@ import (
 
 // Fleet is the servers of a test package. Its zero value is ready for Main.
 type Fleet struct {
+	// Args are further options for the command line of every server that is started,
+	// by its flavor. Nil is none.
+	Args map[server.Flavor][]string
+
 	ctx     context.Context
 	ca      *server.CA
 	caFile  string
@@ -192,7 +197,8 @@ func (f *Fleet) start(ctx context.Context, release server.Release, args ...strin
 	if err != nil {
 		return nil, err
 	}
-	return program.Start(ctx, server.Options{Args: args, CA: f.ca})
+	all := append(slices.Clone(f.Args[program.Flavor]), args...)
+	return program.Start(ctx, server.Options{Args: all, CA: f.ca})
 }
 
 // Each runs the test as a subtest against every server asked for, one after the
