@@ -207,7 +207,7 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 			}
 		}
 		if target.have != nil {
-			taken = append(taken, minus(have.Grants, target.model.Grants)...)
+			taken = append(taken, texts(minus(have.Grants, target.model.Grants))...)
 		}
 		if target.reason != "" {
 			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
@@ -314,7 +314,7 @@ func (p Pair) planOriginal(mode Mode) Plan {
 		if clone == nil {
 			continue
 		}
-		beyond := append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...)
+		beyond := texts(append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...))
 		if len(beyond) == 0 {
 			continue
 		}

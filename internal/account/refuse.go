@@ -51,6 +51,11 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 // supported refuses what is not copied.
 func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	model := target.model
+	if p.Server.Flavor == MySQL && strings.Contains(target.name.Host, `\`) {
+		// Such an account can be created and dropped; ALTER USER is error 1133 (tried
+		// on MySQL 9.7).
+		return fmt.Errorf("the host of %s has a backslash, and MySQL cannot alter such an account: create it anew without, as a wildcard or a host of its own: %w", target.name, ErrUnsupported)
+	}
 	if len(model.Factors) != 1 {
 		var plugins []string
 		for _, factor := range model.Factors {
@@ -137,7 +142,7 @@ func (p Pair) loginWorks(turn Turn, mode Mode, targets []target) error {
 	if account.Attributes.Locked {
 		return fmt.Errorf("%s, through which the new credentials would log in, is locked: unlock it, or leave the secret as it is: %w", account.Name, ErrLocked)
 	}
-	if account.Attributes.Requirement.certificate() {
+	if account.Attributes.Requirement.certificate(p.Server.Flavor) {
 		return fmt.Errorf("%s, through which the new credentials would log in, requires a client certificate, which this function has none of: %w", account.Name, ErrUnsupported)
 	}
 	return nil
