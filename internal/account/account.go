@@ -129,9 +129,10 @@ const (
 	RequireSpecified RequirementKind = "SPECIFIED"
 )
 
-// certificate reports whether a client needs a certificate of its own.
-func (r Requirement) certificate() bool {
-	return r.Kind == RequireX509 || r.Kind == RequireSpecified && (r.Subject != "" || r.Issuer != "" || r.Cipher == "")
+// certificate reports whether a client needs a certificate of its own. MySQL asks
+// for one even where REQUIRE names a cipher alone (tried on MySQL 9.7).
+func (r Requirement) certificate(flavor Flavor) bool {
+	return r.Kind == RequireX509 || r.Kind == RequireSpecified && (flavor == MySQL || r.Subject != "" || r.Issuer != "" || r.Cipher == "")
 }
 
 // Limits are the resource limits; 0 is none.

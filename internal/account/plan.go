@@ -215,7 +215,7 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		}
 		p.furtherFactors(&plan, &have, target.model)
 		if target.have != nil {
-			taken = append(taken, minus(have.Grants, target.model.Grants)...)
+			taken = append(taken, texts(minus(have.Grants, target.model.Grants))...)
 		}
 		if target.reason != "" {
 			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
@@ -323,7 +323,7 @@ func (p Pair) planOriginal(mode Mode) Plan {
 		if clone == nil {
 			continue
 		}
-		beyond := append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...)
+		beyond := texts(append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...))
 		if len(beyond) == 0 {
 			continue
 		}
@@ -333,7 +333,7 @@ func (p Pair) planOriginal(mode Mode) Plan {
 		}
 		gained := union(original.Grants, clone.Grants)
 		gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
-		beyond = append(minus(gained, original.Grants), withheld(clone.Grants, original.Grants)...)
+		beyond = texts(append(minus(gained, original.Grants), withheld(clone.Grants, original.Grants)...))
 		// Locked only ever spares a statement that the original must never be sent.
 		t := transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, locked: true}
 		steps := t.steps(original.Grants, gained)

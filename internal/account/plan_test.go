@@ -43,7 +43,7 @@ func throwaway(plugin string) (redact.Secret, error) {
 	return redact.New("throwaway of " + plugin), nil
 }
 
-func texts(plan Plan) []string {
+func statementTexts(plan Plan) []string {
 	var out []string
 	for _, step := range plan.Steps {
 		out = append(out, step.Statement.String())
@@ -115,7 +115,7 @@ func TestTransform(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.statements, texts(plan)); diff != "" {
+			if diff := cmp.Diff(test.statements, statementTexts(plan)); diff != "" {
 				t.Error(diff)
 			}
 			if len(plan.Warnings) > 0 {
@@ -173,7 +173,7 @@ func TestAttributes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(statements, texts(plan)); diff != "" {
+				if diff := cmp.Diff(statements, statementTexts(plan)); diff != "" {
 					t.Error(diff)
 				}
 			}
@@ -227,7 +227,7 @@ func TestHosts(t *testing.T) {
 		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.%'",
 		"DROP USER 'app_clone'@'10.1.%'",
 	}
-	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
 	}
 	if !strings.Contains(plan.Steps[0].Statement.Reveal(), "throwaway of caching_sha2_password") {
@@ -247,7 +247,7 @@ func TestHosts(t *testing.T) {
 		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.1.%'",
 		"REVOKE SELECT ON `c`.* FROM 'app_clone'@'10.1.%'",
 	}
-	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{DefinerKept}, types(plan)); diff != "" {
@@ -263,7 +263,7 @@ func TestHosts(t *testing.T) {
 	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"ALTER USER 'app_clone'@'10.1.%' ACCOUNT LOCK"}, texts(plan)); diff != "" {
+	if diff := cmp.Diff([]string{"ALTER USER 'app_clone'@'10.1.%' ACCOUNT LOCK"}, statementTexts(plan)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -297,7 +297,7 @@ func TestExpired(t *testing.T) {
 		"ALTER USER 'app_clone'@'%' PASSWORD EXPIRE NEVER",
 		"ALTER USER 'app_clone'@'%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> PASSWORD EXPIRE DEFAULT ACCOUNT LOCK",
 	}
-	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
 	}
 	pair.Original, pair.Clone = user("app", account(t, mysql9, app, expired)), user("app_clone")
@@ -335,7 +335,7 @@ func TestTurnOfOriginal(t *testing.T) {
 		"GRANT SELECT (`a`) ON `d`.`t` TO 'app'@'%'",
 		"REVOKE PROCESS ON `s`.* FROM 'app'@'%'",
 	}
-	if diff := cmp.Diff(want, texts(plan)); diff != "" {
+	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{PrivilegeTakenBack}, types(plan)); diff != "" {
@@ -372,7 +372,7 @@ func TestAdoption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"REVOKE SELECT ON `d`.* FROM 'app_clone'@'%'"}, texts(plan)); diff != "" {
+	if diff := cmp.Diff([]string{"REVOKE SELECT ON `d`.* FROM 'app_clone'@'%'"}, statementTexts(plan)); diff != "" {
 		t.Error(diff)
 	}
 	if len(plan.Warnings) != 1 || plan.Warnings[0].Type != Adopted || !strings.Contains(plan.Warnings[0].Message, "SELECT ON `d`.*") {
@@ -417,14 +417,14 @@ func TestAbsent(t *testing.T) {
 		"GRANT SELECT (`b`) ON `d`.`u` TO 'app_clone'@'%'",
 		"REVOKE CREATE ON `d`.`t` FROM 'app_clone'@'%'",
 	}
-	if diff := cmp.Diff(want, texts(p)); diff != "" {
+	if diff := cmp.Diff(want, statementTexts(p)); diff != "" {
 		t.Fatal(diff)
 	}
 	if !pair.Absent.Note(p.Steps[3], AbsentColumn) || pair.Absent.Note(p.Steps[3], AbsentColumn) || pair.Absent.Note(p.Steps[1], AbsentColumn) {
 		t.Error("a column is noted once, for a step that grants on columns")
 	}
 	p = plan()
-	if diff := cmp.Diff(append(want[:3:3], want[4]), texts(p)); diff != "" {
+	if diff := cmp.Diff(append(want[:3:3], want[4]), statementTexts(p)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]Warning{{ObjectGone, "not copied, since what it is on is gone: EXECUTE ON PROCEDURE `d`.`p`, SELECT (`a`) ON `d`.`t`, SELECT (`b`) ON `d`.`t`, SELECT (`b`) ON `d`.`u`"}}, p.Warnings); diff != "" {
@@ -476,12 +476,13 @@ func TestRefusals(t *testing.T) {
 		{"a locked original", Pair{Original: user("app", with(app, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, ErrLocked, "'app'@'%'"},
 		{"a locked clone in off", Pair{Original: user("app", plain), Clone: user("app_clone", with(clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Login: app}, Off, TurnOfClone, ErrLocked, "'app_clone'@'%'"},
 		{"a client certificate", Pair{Original: user("app", with(app, " REQUIRE X509")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, ErrUnsupported, "client certificate"},
+		{"a cipher", Pair{Original: user("app", with(app, " REQUIRE CIPHER 'c'")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, ErrUnsupported, "client certificate"},
+		{"an escaped host", Pair{Original: user("app", plain, with(Name{"app", `a\_b`}, ""))}, Merge, TurnOfClone, ErrUnsupported, `a\\_b`},
 		{"no account for the login", Pair{Original: user("app", with(Name{"app", "10.%"}, "")), Clone: user("app_clone", copied), Login: clone, From: "11.0.0.1"}, Merge, TurnOfOriginal, ErrNotFound, "'app_clone'@'%'"},
 
 		{"an admin who is a system user too", Pair{Original: user("app", with(app, "", "GRANT SYSTEM_USER ON *.* TO ME")), AdminDynamic: map[string]bool{"SYSTEM_USER": true}}, Merge, TurnOfClone, nil, ""},
 		{"locked at another host", Pair{Original: user("app", plain, with(Name{"app", "10.%"}, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
 		{"a certificate at another host", Pair{Original: user("app", plain, with(Name{"app", "10.%"}, " REQUIRE X509")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
-		{"a cipher is no certificate", Pair{Original: user("app", with(app, " REQUIRE CIPHER 'c'")), Clone: user("app_clone", copied), Login: clone}, Merge, TurnOfOriginal, nil, ""},
 		{"another account serves the login", Pair{Original: user("app", with(Name{"app", "10.%"}, "")), Clone: user("app_clone", copied), Login: clone, From: "10.0.0.1"}, Merge, TurnOfOriginal, nil, ""},
 		{"roles in off", Pair{Original: user("app", with(app, "", "GRANT `r`@`%` TO ME")), Clone: user("app_clone", copied)}, Off, TurnOfOriginal, nil, ""},
 	} {
@@ -519,5 +520,13 @@ func TestSummary(t *testing.T) {
 	}
 	if got := plan.Summary(); !strings.HasPrefix(got, "GRANT SELECT ON `0`.* TO 'app'@'%'; GRANT") || !strings.HasSuffix(got, "; and 2 more") {
 		t.Error(got)
+	}
+}
+
+// On MariaDB a client without a certificate may have the cipher.
+func TestCipherIsNoCertificate(t *testing.T) {
+	cipher := Requirement{Kind: RequireSpecified, Cipher: "c"}
+	if cipher.certificate(MariaDB) || !cipher.certificate(MySQL) {
+		t.Error("a cipher alone needs a certificate on MySQL, and not on MariaDB")
 	}
 }

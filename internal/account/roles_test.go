@@ -63,7 +63,7 @@ func TestRoles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.statements, texts(plan)); diff != "" {
+			if diff := cmp.Diff(test.statements, statementTexts(plan)); diff != "" {
 				t.Error(diff)
 			}
 			if warned := strings.Join(types(plan), " "); (warned == ObjectGone) != (test.gone != "") || test.gone != "" && !strings.Contains(plan.Warnings[0].Message, test.gone) {
@@ -102,7 +102,7 @@ func TestRolesOnTheOriginalsTurn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.statements, texts(plan)); diff != "" {
+			if diff := cmp.Diff(test.statements, statementTexts(plan)); diff != "" {
 				t.Error(diff)
 			}
 			if (len(plan.Warnings) == 1) != (test.back != nil) {

@@ -160,7 +160,7 @@ func (t *transformer) object(have, want Grant) {
 	object := want.Object
 	if object.Level == LevelRoutine && t.absent.object(object) {
 		if missing, _ := lacking(have, want); len(missing) > 0 || want.Grantable && !have.Grantable {
-			t.gone = append(t.gone, list(want)...)
+			t.gone = append(t.gone, texts(list(want))...)
 		}
 		want = Grant{Object: object, Privileges: common(have.Privileges, want.Privileges), Grantable: have.Grantable && want.Grantable}
 	}

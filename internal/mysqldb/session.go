@@ -152,6 +152,26 @@ func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: rows}, err
 }
 
+// Exists looks into information_schema, which shows a user the columns and the
+// routines that it has a privilege on.
+//
+// Source: MySQL 8.4 Reference Manual, 28.3.8 "The INFORMATION_SCHEMA COLUMNS
+// Table", 28.3.30 "The INFORMATION_SCHEMA ROUTINES Table".
+func (s *Session) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
+	query := statement.New("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ").Literal(object.Database).
+		SQL(" AND TABLE_NAME = ").Literal(object.Name).SQL(" AND COLUMN_NAME = ").Literal(column)
+	switch {
+	case object.Level == account.LevelRoutine && object.Type == "LIBRARY":
+		query = statement.New("SELECT LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = ").Literal(object.Database).
+			SQL(" AND LIBRARY_NAME = ").Literal(object.Name)
+	case object.Level == account.LevelRoutine:
+		query = statement.New("SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ").Literal(object.Database).
+			SQL(" AND ROUTINE_NAME = ").Literal(object.Name).SQL(" AND ROUTINE_TYPE = ").Literal(object.Type)
+	}
+	found, err := s.texts(ctx, query.Statement())
+	return len(found) > 0, err
+}
+
 // secretRows runs a query that answers one column of text which may hold verifiers.
 func (s *Session) secretRows(ctx context.Context, query statement.Statement) ([]redact.Secret, error) {
 	rows, err := s.connection.QueryContext(ctx, query.Reveal())
