@@ -22,6 +22,8 @@ type generator struct {
 	mighty bool
 	// ciphers are those of TLS that the function's connections use.
 	ciphers []string
+	// cover counts what was drawn that is a part of a statement.
+	cover func(kind string)
 }
 
 func (g generator) mysql() bool { return g.on.Flavor == server.MySQL }
@@ -89,13 +91,14 @@ func (g generator) hostPool(near bool) []string {
 
 func isNear(host string) bool { return slices.Contains(nearHosts, host) }
 
-// password is a clause that gives an account a password.
-func (g generator) password(password string) string {
-	plugin := ""
-	if g.mysql() && g.chance("sha256", 4) {
-		plugin = "WITH sha256_password "
+// password is a clause that gives an account a password, or at a far host something else.
+func (g generator) password(near bool, password string) string {
+	if g.chance("plugin", 3) {
+		c := g.identified(near, password)
+		g.cover(c.kind)
+		return c.sql
 	}
-	return " IDENTIFIED " + plugin + "BY " + statement.Literal(password)
+	return " IDENTIFIED BY " + statement.Literal(password)
 }
 
 // attributes draws the clauses of CREATE USER and ALTER USER. Where near, the

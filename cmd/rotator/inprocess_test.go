@@ -75,7 +75,7 @@ func (m *memory) MoveCurrent(_ context.Context, _, to, from string) error {
 // RandomPassword makes one that quoting has to hold.
 func (m *memory) RandomPassword(context.Context) (redact.Secret, error) {
 	m.made++
-	return redact.New(fmt.Sprintf("p'a\"s\\%%s-%d-%s", m.made, rand.Text())), nil
+	return redact.New(m.password() + rand.Text()), nil
 }
 
 func (m *memory) carrier(label string) string {
@@ -130,6 +130,8 @@ func newLab(t *testing.T, on *server.Server) *lab {
 	l.database = &mysqldb.Database{Roots: func() (*x509.CertPool, error) { return roots, nil }}
 
 	w := newWorld(t, on) // whose admin is no mightier than RDS's
+	w.passwords = secrets{}
+	w.passwords.add("password of a random user", passwordMark)
 	stored, err := w.Secrets.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(w.admin)})
 	if err != nil {
 		t.Fatal(err)

@@ -275,6 +275,7 @@ func (s sight) powers(g generator, hosts map[string]bool) map[string]bool {
 			add(row, "proxy", row["Proxied_user"], row["Proxied_host"], "with grant option")
 		}
 	}
+	s.powersOfRoles(add)
 	for _, row := range s["global_grants"] {
 		host := map[string]string{"Host": row["HOST"]}
 		add(host, "dynamic", row["PRIV"])
@@ -308,6 +309,7 @@ func (s sight) settings() []string {
 			if (name == "Priv" || name == "User_attributes") && json.Unmarshal([]byte(text), &content) == nil {
 				delete(content, "access")
 				delete(content, "Restrictions")
+				delete(content, "default_role") // compareDefaultRoles does
 				if kept[name] = fmt.Sprint(content); len(content) == 0 {
 					kept[name] = ""
 				}

@@ -35,6 +35,7 @@ func TestRandomUsers(t *testing.T) {
 		t.Parallel() // with other servers; every one has its own
 		l := newLab(t, on)
 		l.makeGround(t)
+		l.makeRoles(t)
 		covered := map[string]int{}
 		users := 0
 		began := time.Now()
@@ -116,7 +117,7 @@ type trial struct {
 }
 
 func newTrial(rt *rapid.T, l *lab, covered map[string]int) *trial {
-	g := generator{T: rt, on: l.on, mighty: rapid.Bool().Draw(rt, "mighty"), ciphers: l.ciphers}
+	g := generator{T: rt, on: l.on, mighty: rapid.Bool().Draw(rt, "mighty"), ciphers: l.ciphers, cover: func(kind string) { covered[kind]++ }}
 	tr := &trial{generator: g, covered: covered}
 	admin := rdsAdmin
 	if g.mighty {
@@ -180,7 +181,7 @@ func (tr *trial) run() {
 	slices.Sort(tr.hosts)
 	tr.hosts = slices.Compact(tr.hosts)
 	for _, host := range tr.hosts {
-		tr.must(change{"host " + host, "CREATE USER " + account.Name{User: tr.user, Host: host}.String() + tr.password(firstPassword) + tr.attributes(isNear(host), !isNear(host))})
+		tr.must(change{"host " + host, "CREATE USER " + account.Name{User: tr.user, Host: host}.String() + tr.described(host, firstPassword)})
 	}
 	tr.changes("grants", 14, tr.user, tr.hosts)
 	tr.rotates("to the clone")
@@ -191,7 +192,7 @@ func (tr *trial) run() {
 	hosts := slices.Clone(tr.hosts)
 	// At a near host it would be another account that the new credentials log in as.
 	if host := tr.pick("new host", tr.hostPool(false)...); tr.chance("new host", 3) && !slices.Contains(hosts, host) {
-		tr.must(change{"new host", "CREATE USER " + account.Name{User: tr.user, Host: host}.String() + tr.password("another") + tr.attributes(isNear(host), !isNear(host))})
+		tr.must(change{"new host", "CREATE USER " + account.Name{User: tr.user, Host: host}.String() + tr.described(host, "another")})
 		hosts = append(hosts, host)
 	}
 	if host := tr.pick("lost host", tr.hosts...); !isNear(host) && tr.chance("lost", 2) {
@@ -199,7 +200,7 @@ func (tr *trial) run() {
 		hosts = slices.DeleteFunc(hosts, func(other string) bool { return other == host })
 	}
 	if host := tr.pick("clone's host", tr.hostPool(false)...); tr.chance("clone's host", 4) && !slices.Contains(hosts, host) && !slices.Contains(tr.hosts, host) {
-		tr.must(change{"clone's own host", "CREATE USER " + account.Name{User: clone, Host: host}.String() + tr.password("another")})
+		tr.must(change{"clone's own host", "CREATE USER " + account.Name{User: clone, Host: host}.String() + tr.password(isNear(host), "another")})
 	}
 	tr.changes("changes of the original", 8, tr.user, hosts)
 	tr.changes("changes of the clone", 8, clone, tr.hosts)
@@ -233,8 +234,22 @@ func (tr *trial) changes(label string, most int, user string, hosts []string) {
 	for range rapid.IntRange(0, most).Draw(tr.T, label) {
 		host := tr.pick("host", hosts...)
 		at := account.Name{User: user, Host: host}.String()
+		if !isNear(host) && tr.chance("plugin", 8) {
+			c := tr.identified(false, "another")
+			tr.alterIdentified(at, c)
+			continue
+		}
 		if tr.chance("attributes", 6) {
-			tr.must(change{"attributes", "ALTER USER " + at + tr.attributes(isNear(host), !isNear(host) || !current)})
+			c := change{"attributes", "ALTER USER " + at + tr.attributes(isNear(host), !isNear(host) || !current)}
+			if isNear(host) {
+				tr.must(c)
+			} else {
+				tr.try(c) // an account without a password cannot have it expire
+			}
+			continue
+		}
+		if tr.chance("a role", 4) {
+			tr.try(tr.grantRole(at))
 			continue
 		}
 		tr.try(tr.grant(at))
@@ -332,6 +347,7 @@ func (tr *trial) compareOriginal(was, clone sight) {
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
 		tr.fail("the original may not do what both could (-want +original)", diff)
 	}
+	tr.compareDefaultRoles(was, clone, is)
 	if diff := cmp.Diff(was.settings(), is.settings()); diff != "" {
 		tr.fail("the original's attributes changed", diff)
 	}
@@ -354,6 +370,7 @@ func (l *lab) mustCover(t *testing.T, covered map[string]int, users int) {
 	for _, host := range append(slices.Clone(nearHosts), farHosts...) {
 		want = append(want, "host "+host)
 	}
+	want = append(want, roleKinds...)
 	for _, kind := range want {
 		if covered[kind] == 0 {
 			t.Errorf("%d random users, and never a statement of the kind %q", users, kind)

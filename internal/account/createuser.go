@@ -77,7 +77,7 @@ func (r *reader) factors(server Server, account *Account) {
 			plugin := r.plugin()
 			var verifier redact.Secret
 			if r.accept("USING") || r.accept("AS") {
-				verifier = r.verifier()
+				verifier = r.kept(server)
 			}
 			add(plugin, verifier)
 			if !r.accept("OR") {

@@ -199,3 +199,28 @@ func (p Pair) loginFactors(account *Account) error {
 	}
 	return nil
 }
+
+// kept takes what MariaDB keeps for a plugin. Releases that print the texts of REQUIRE
+// without escapes print this without, too (tried on 10.5, 10.11 and 11.8): a verifier
+// has nothing to escape, the name of a user or a service may. It ends at a quote with
+// a space or nothing behind it.
+func (r *reader) kept(server Server) redact.Secret {
+	if escapesRequirements(server) {
+		return r.verifier()
+	}
+	if r.next() != '\'' {
+		r.fail("a string")
+	}
+	if r.failed() {
+		return redact.Secret{}
+	}
+	for i := r.pos + 1; i < len(r.row); i++ {
+		if r.row[i] == '\'' && (i+1 == len(r.row) || r.row[i+1] == ' ') {
+			text := r.row[r.pos+1 : i]
+			r.pos = i + 1
+			return redact.New(text)
+		}
+	}
+	r.fail("a closing quote")
+	return redact.Secret{}
+}
