@@ -149,6 +149,13 @@ type Absence interface {
 	Absence() (account.Absence, bool)
 }
 
+// Denial is implemented by errors of Session.Apply that may say that the
+// session's account may not do a thing.
+type Denial interface {
+	error
+	Denied() bool
+}
+
 // Settings is the part of the function's configuration that decides what a
 // rotation does.
 type Settings struct {
