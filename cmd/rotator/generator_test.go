@@ -107,7 +107,7 @@ func (g generator) attributes(near, expired bool) string {
 	var out strings.Builder
 	add := func(format string, arguments ...any) { fmt.Fprintf(&out, " "+format, arguments...) }
 	text := func(label string) string {
-		return statement.Literal(g.pick(label, "/CN=x", "a b", `/O=a"b`, "p WITH q", "/CN=O'Brien", `a\b`, "a''b", "x' y", "/CN=日"))
+		return statement.Literal(g.pick(label, "/CN=x", "a b", `/O=a"b`, "p WITH q", "/CN=O'Brien", `a\b`, "a''b", "x' y", "/CN=日", "x' CIPHER 'y"))
 	}
 	switch kind := g.pick("require", "", "SSL", "NONE", "CIPHER", "X509", "SUBJECT", "ISSUER", "ISSUER AND CIPHER", "all"); {
 	case kind == "":
@@ -286,11 +286,22 @@ func (g generator) grant(at string) change {
 	kind := g.pick("kind", append(kinds, "revoke", "revoke")...)
 	if kind != "revoke" {
 		what := g.object(kind, true)
-		return change{kind + option, "GRANT " + what + " TO " + at + option}
+		if strings.Contains(what, " ON PACKAGE ") || strings.Contains(what, " ON LIBRARY ") {
+			kind = "package or library"
+		}
+		return change{kind + option, packaged("GRANT " + what + " TO " + at + option)}
 	}
 	kinds = append(kinds, "option")
 	what := g.object(g.pick("of", kinds...), false)
-	return change{"revoke", "REVOKE " + what + " FROM " + at}
+	return change{"revoke", packaged("REVOKE " + what + " FROM " + at)}
+}
+
+// packaged makes a statement about a package one that older MariaDBs read too.
+func packaged(text string) string {
+	if !strings.Contains(text, " ON PACKAGE ") {
+		return text
+	}
+	return "SET STATEMENT sql_mode = 'ORACLE' FOR EXECUTE IMMEDIATE " + statement.Literal(text)
 }
 
 // object draws privileges and what they are on.

@@ -74,6 +74,20 @@ func ownRoles(server Server, now, next *Grants, current, pending Name) {
 	}
 }
 
+// OwnDynamic lists the dynamic privileges of a session, those of its active roles
+// among them. It is never nil.
+func OwnDynamic(server Server, own OwnGrants) (map[string]bool, error) {
+	grants, err := parseGrants(server, own.Name, own.Rows, true)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, dynamic := range grants.Dynamic {
+		out[dynamic.Privilege] = true
+	}
+	return out, nil
+}
+
 // describe names one privilege.
 func describe(object Object, privilege, column string) string {
 	b := new(statement.Builder)

@@ -250,7 +250,7 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 }
 
 func (p *Plan) add(s statement.Statement, name Name) {
-	p.Steps = append(p.Steps, Step{Statement: s, Account: name})
+	p.Steps = append(p.Steps, Step{Statement: s, Account: name, needs: altering})
 }
 
 // forgetInterval makes PASSWORD EXPIRE DEFAULT work for an account that has an

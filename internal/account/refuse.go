@@ -87,13 +87,21 @@ func (p Pair) mayAlter(accounts ...*Account) error {
 		if account == nil {
 			continue
 		}
-		for _, dynamic := range account.Grants.Dynamic {
-			if dynamic.Privilege == systemUser {
-				return fmt.Errorf("%s has SYSTEM_USER, so that only an admin with SYSTEM_USER can change or copy it: grant that to the admin or revoke it from the account: %w", account.Name, ErrRefused)
-			}
+		if account.SystemUser() {
+			return fmt.Errorf("%s has SYSTEM_USER, so that only an admin with SYSTEM_USER can change or copy it: grant that to the admin or revoke it from the account: %w", account.Name, ErrRefused)
 		}
 	}
 	return nil
+}
+
+// SystemUser reports whether only those who have SYSTEM_USER can change the account.
+func (a Account) SystemUser() bool {
+	for _, dynamic := range a.Grants.Dynamic {
+		if dynamic.Privilege == systemUser {
+			return true
+		}
+	}
+	return false
 }
 
 // loginWorks refuses to go on where the new credentials could not log in.

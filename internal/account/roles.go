@@ -170,7 +170,7 @@ func defaultRoleStatement(server Server, roles []Name, of Name) statement.Statem
 }
 
 func (t *transformer) role(to *[]Step, s statement.Statement, role Name) {
-	*to = append(*to, Step{s, t.name, Object{Level: LevelRole, Proxied: role}, nil})
+	*to = append(*to, Step{Statement: s, Account: t.name, Object: Object{Level: LevelRole, Proxied: role}})
 }
 
 // grantRoles grants the roles that are missing, and sets the default roles.
@@ -221,7 +221,7 @@ func firstRole(roles []Name) Name {
 // original has not.
 func (t *transformer) leaveBehind(have Grants, role Name) {
 	if !t.locked {
-		t.grants = append(t.grants, Step{lockStatement(t.name), t.name, Object{}, nil})
+		t.grants = append(t.grants, Step{Statement: lockStatement(t.name), Account: t.name, needs: altering})
 	}
 	granted, _ := have.role(role)
 	if !granted {

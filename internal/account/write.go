@@ -1,6 +1,8 @@
 package account
 
 import (
+	"strings"
+
 	"tandem/internal/statement"
 )
 
@@ -75,7 +77,19 @@ func grantStatement(to Name, object Object, privileges []string, columns []Colum
 	if grantable {
 		b.SQL(" WITH GRANT OPTION")
 	}
-	return b.Statement()
+	return packaged(object, b.Statement())
+}
+
+// packaged writes a statement about a package so that every MariaDB reads it: up
+// to 11.2 the word PACKAGE is one of the grammar only where sql_mode is ORACLE,
+// which a statement can have for itself only where it is parsed when executed.
+//
+// Source: MariaDB, "SET STATEMENT", "EXECUTE IMMEDIATE"; tried on 10.5, 10.11 and 11.8.
+func packaged(object Object, s statement.Statement) statement.Statement {
+	if object.Level != LevelRoutine || !strings.HasPrefix(object.Type, "PACKAGE") {
+		return s
+	}
+	return statement.New("SET STATEMENT sql_mode = 'ORACLE' FOR EXECUTE IMMEDIATE ").Literal(s.Reveal()).Statement()
 }
 
 // revokeStatement revokes, from one account or several.
@@ -95,7 +109,7 @@ func revokeStatement(object Object, privileges []string, columns []Column, from 
 		}
 		b.Account(name.User, name.Host)
 	}
-	return b.Statement()
+	return packaged(object, b.Statement())
 }
 
 // createStatement makes an account with all attributes, locked, with a verifier whose password nobody knows.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -19,41 +20,52 @@ import (
 // Source: MySQL 8.4 Error Message Reference, "Server Error Message Reference";
 // MariaDB, "MariaDB Error Codes" (the numbers from 4000 on are MariaDB's own).
 const (
-	errTooManyConnections     = 1040
-	errAccessDeniedDatabase   = 1044
-	errAccessDenied           = 1045
-	errUnknownDatabase        = 1049
-	errBadField               = 1054
-	errSyntax                 = 1064
-	errHostBlocked            = 1129
-	errHostNotPrivileged      = 1130
-	errTableAccessDenied      = 1142
-	errNoSuchTable            = 1146
-	errUnknownSystemVariable  = 1193
-	errUserTooManyConnections = 1203
-	errUserLimitReached       = 1226
-	errSpecificAccessDenied   = 1227
-	errReadOnlyOption         = 1290 // --read-only, --super-read-only
-	errNoSuchRoutine          = 1305
-	errWrongHash              = 1372
-	errCannotUser             = 1396
-	errPluginNotLoaded        = 1524
-	errAccessDeniedNoPassword = 1698
-	errReadOnlyMode           = 1836
-	errPasswordPolicy         = 1819
-	errMustChangePassword     = 1820
-	errMustChangeOnLogin      = 1862
-	errInvalidRole            = 1959
-	errAccountLocked          = 3118
-	errSecureTransport        = 3159
-	errUnknownRole            = 3523
-	errRoleNotGranted         = 3530
-	errRoleLoop               = 4027
-	errAuthenticationPolicy   = 4058
-	errTooManyFailedLogins    = 3955
-	errAccountLockedMariaDB   = 4151
-	errAccountBlockedMariaDB  = 4150
+	errTooManyConnections      = 1040
+	errAccessDeniedDatabase    = 1044
+	errAccessDenied            = 1045
+	errUnknownDatabase         = 1049
+	errBadField                = 1054
+	errSyntax                  = 1064
+	errHostBlocked             = 1129
+	errTableDenied             = 1142
+	errColumnDenied            = 1143
+	errSpecificDenied          = 1227
+	errRoutineDenied           = 1370
+	errCannotCreateUserByGrant = 1410
+	errRestrictedDatabase      = 3879 // a partial revoke of the account stands in the way
+	errHostNotPrivileged       = 1130
+	errNoSuchTable             = 1146
+	errUnknownSystemVariable   = 1193
+	errUserTooManyConnections  = 1203
+	errUserLimitReached        = 1226
+	errReadOnlyOption          = 1290 // --read-only, --super-read-only
+	errNoSuchRoutine           = 1305
+	errPluginNotLoaded         = 1524
+	errAccessDeniedNoPassword  = 1698
+	errReadOnlyMode            = 1836
+	errMustChangePassword      = 1820
+	errMustChangeOnLogin       = 1862
+	errAccountLocked           = 3118
+	errSecureTransport         = 3159
+	errTooManyFailedLogins     = 3955
+	errAccountLockedMariaDB    = 4151
+	errAccountBlockedMariaDB   = 4150
+	errWrongHash               = 1372
+	errCannotUser              = 1396
+	errPasswordPolicy          = 1819
+	errInvalidRole             = 1959
+	errUnknownRole             = 3523
+	errRoleNotGranted          = 3530
+	errRoleLoop                = 4027
+	errAuthenticationPolicy    = 4058
 )
+
+// denials are the answers to a statement that the account may not send. 1698 is
+// GRANT PROXY's.
+var denials = []uint16{
+	errAccessDeniedDatabase, errAccessDenied, errTableDenied, errColumnDenied, errSpecificDenied, errRoutineDenied,
+	errCannotCreateUserByGrant, errAccessDeniedNoPassword, errRestrictedDatabase,
+}
 
 // remedies says what an operator can do about a number.
 var remedies = map[uint16]string{
@@ -95,8 +107,8 @@ type ServerError struct {
 	State string
 	// Message is the server's, or what stands for it where it may quote a statement.
 	Message string
-	// working: it answered a statement, not a login.
-	working bool
+	// Login: it is the answer to a login, of which the remedies speak.
+	Login bool
 }
 
 // Error gives number, SQLSTATE, message and, where there is one, a remedy.
@@ -106,8 +118,7 @@ func (e *ServerError) Error() string {
 		text += " (" + e.State + ")"
 	}
 	text += ": " + e.Message
-	// To a GRANT of a role MariaDB answers with a number of a login's.
-	if remedy, ok := remedies[e.Number]; ok && !(e.working && e.Number == errAccessDeniedNoPassword) {
+	if remedy, ok := remedies[e.Number]; ok && (e.Login || !e.Denied()) {
 		text += "; " + remedy
 	}
 	return text
@@ -118,6 +129,9 @@ func (e *ServerError) Is(target error) bool {
 	other, ok := target.(*ServerError)
 	return ok && other.Number == e.Number
 }
+
+// Denied implements rotation.Denial.
+func (e *ServerError) Denied() bool { return slices.Contains(denials, e.Number) }
 
 // Absence implements rotation.Absence.
 func (e *ServerError) Absence() (account.Absence, bool) {
@@ -182,7 +196,11 @@ func (e endpoint) explain(err error) error {
 	say := func(reason string) error { return fmt.Errorf("logging in to %s: %s: %w", e, reason, err) }
 	switch {
 	case errors.As(err, &answered):
-		return fmt.Errorf("logging in to %s: %w", e, explain(err, false))
+		explained := explain(err, false)
+		if shown := (*ServerError)(nil); errors.As(explained, &shown) {
+			shown.Login = true
+		}
+		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
 		return say("the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
 	case errors.Is(err, mysql.ErrMalformPkt):

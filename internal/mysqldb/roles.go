@@ -2,7 +2,6 @@ package mysqldb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"tandem/internal/account"
@@ -60,28 +59,4 @@ func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error)
 		facts.Mandatory[role] = true
 	}
 	return facts, nil
-}
-
-// Denied implements rotation.Denial.
-func (e *ServerError) Denied() bool {
-	switch e.Number {
-	case errAccessDeniedDatabase, errAccessDenied, errTableAccessDenied, errSpecificAccessDenied, errAccessDeniedNoPassword:
-		return true
-	}
-	return false
-}
-
-var _ interface {
-	error
-	Denied() bool
-} = (*ServerError)(nil)
-
-// whileWorking marks an answer to a statement, where a number may mean something
-// else than at a login.
-func whileWorking(err error) error {
-	var answered *ServerError
-	if errors.As(err, &answered) {
-		answered.working = true
-	}
-	return err
 }

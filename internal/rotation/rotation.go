@@ -154,7 +154,8 @@ type Absence interface {
 	Absence() (account.Absence, bool)
 }
 
-// Denial is implemented by errors of Session.Apply that may be for want of a privilege.
+// Denial is implemented by errors of Session.Apply that may say that the
+// session's account may not do a thing.
 type Denial interface {
 	error
 	Denied() bool
