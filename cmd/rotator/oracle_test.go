@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -20,85 +21,317 @@ import (
 // Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables"; MariaDB,
 // "mysql.global_priv Table" and the tables beside it.
 
-// oracle describes all accounts of a user, a line a row, without the user's name,
-// its password, and when things happened.
-func oracle(t *testing.T, on *server.Server, root *sql.DB, user string) []string {
-	t.Helper()
-	described := accountRows(t, on, root, user)
-	tables := []grantTable{
-		{name: "db"}, {name: "tables_priv"}, {name: "columns_priv"}, {name: "procs_priv"}, {name: "proxies_priv"},
-	}
-	if on.Flavor == server.MySQL {
-		tables = append(tables, grantTable{name: "global_grants"},
-			grantTable{name: "role_edges", user: "TO_USER"}, grantTable{name: "default_roles"})
-	} else {
-		tables = append(tables, grantTable{name: "roles_mapping"})
-	}
-	for _, table := range tables {
-		described = append(described, table.rows(t, root, user)...)
-	}
-	slices.Sort(described)
-	return described
+// querier is what the oracle asks: an administrator's pool, or a connection.
+type querier interface {
+	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
 }
 
-type grantTable struct {
-	name string
-	user string // the column of the user's name, User if empty
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Fatal(arguments ...any)
+	Fatalf(format string, arguments ...any)
+}
+
+// oracle describes all accounts of a user, a line a row, without the user's name,
+// its password, and when things happened.
+func oracle(t tester, on *server.Server, root querier, user string) []string {
+	t.Helper()
+	return see(t, on, root, user).lines()
+}
+
+// sight is what the tables hold on a user: rows by table.
+type sight map[string][]map[string]string
+
+func see(t tester, on *server.Server, root querier, user string) sight {
+	t.Helper()
+	seen := sight{"user": accountRows(t, on, root, user)}
+	tables := map[string]string{"db": "User", "tables_priv": "User", "columns_priv": "User", "procs_priv": "User", "proxies_priv": "User"}
+	if on.Flavor == server.MySQL {
+		maps.Copy(tables, map[string]string{"global_grants": "User", "role_edges": "TO_USER", "default_roles": "User"})
+	} else {
+		tables["roles_mapping"] = "User"
+	}
+	for table, column := range tables {
+		for _, row := range columnsOf(t, root, "SELECT * FROM mysql."+table+" WHERE "+column+" = ?", user) {
+			maps.DeleteFunc(row, func(name, _ string) bool {
+				return strings.EqualFold(name, column) || slices.Contains(passing, name)
+			})
+			seen[table] = append(seen[table], row)
+		}
+	}
+	seen.normalise(on.Flavor)
+	return seen
 }
 
 // passing are columns that say who granted something and when.
 var passing = []string{"Timestamp", "Grantor"}
 
-func (g grantTable) rows(t *testing.T, root *sql.DB, user string) []string {
-	t.Helper()
-	column := g.user
-	if column == "" {
-		column = "User"
-	}
+// lines are the rows in an order that does not depend on the tables'.
+func (s sight) lines() []string {
 	var out []string
-	for _, row := range columnsOf(t, root, fmt.Sprintf("SELECT * FROM mysql.%s WHERE %s = ?", g.name, column), user) {
-		maps.DeleteFunc(row, func(name, _ string) bool {
-			return strings.EqualFold(name, column) || slices.Contains(passing, name)
+	for table, rows := range s {
+		for _, row := range rows {
+			out = append(out, table+" "+line(row))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// everyTablePrivilege is what GRANT ALL ON a table writes into Table_priv.
+var everyTablePrivilege = map[server.Flavor][]string{
+	server.MySQL:   strings.Split("Select,Insert,Update,Delete,Create,Drop,References,Index,Alter,Create View,Show view,Trigger", ","),
+	server.MariaDB: strings.Split("Select,Insert,Update,Delete,Create,Drop,References,Index,Alter,Create View,Show view,Trigger,Delete versioning rows", ","),
+}
+
+// normalise takes out what can differ between two users who may do the same: rows
+// that a server leaves behind without a privilege in them, the letter case of
+// routines' names, and the columns of a table on which the user has everything,
+// which no server prints.
+func (s sight) normalise(flavor server.Flavor) {
+	whole := s.wholeTables(flavor)
+	at := func(row map[string]string) [3]string { return [3]string{row["Host"], row["Db"], row["Table_name"]} }
+	for _, row := range s["tables_priv"] {
+		if whole[at(row)] {
+			delete(row, "Column_priv")
+		}
+	}
+	s["tables_priv"] = slices.DeleteFunc(s["tables_priv"], func(row map[string]string) bool { return row["Table_priv"]+row["Column_priv"] == "" })
+	s["columns_priv"] = slices.DeleteFunc(s["columns_priv"], func(row map[string]string) bool { return whole[at(row)] })
+	s["procs_priv"] = slices.DeleteFunc(s["procs_priv"], func(row map[string]string) bool { return row["Proc_priv"] == "" })
+	for _, row := range s["procs_priv"] {
+		row["Routine_name"] = strings.ToLower(row["Routine_name"])
+	}
+}
+
+// wholeTables are the tables on which the user has every privilege, as host,
+// database and name.
+func (s sight) wholeTables(flavor server.Flavor) map[[3]string]bool {
+	whole := map[[3]string]bool{}
+	for _, row := range s["tables_priv"] {
+		has := strings.Split(row["Table_priv"], ",")
+		if !slices.ContainsFunc(everyTablePrivilege[flavor], func(p string) bool { return !slices.Contains(has, p) }) {
+			whole[[3]string{row["Host"], row["Db"], row["Table_name"]}] = true
+		}
+	}
+	return whole
+}
+
+// accountRows describes the accounts themselves.
+func accountRows(t tester, on *server.Server, root querier, user string) []map[string]string {
+	t.Helper()
+	if on.Flavor == server.MySQL {
+		rows := columnsOf(t, root, "SELECT * FROM mysql.user WHERE User = ?", user)
+		for _, row := range rows {
+			for _, name := range []string{"User", "password_last_changed", "password_expired"} {
+				delete(row, name)
+			}
+			if keepsPassword(row["plugin"]) {
+				delete(row, "authentication_string")
+			}
+			row["User_attributes"] = object(t, row["User_attributes"], func(attributes map[string]any) {
+				if metadata, ok := attributes["metadata"].(map[string]any); ok && len(metadata) == 0 {
+					delete(attributes, "metadata") // what ATTRIBUTE leaves that takes the last key away
+				}
+				if restrictions, ok := attributes["Restrictions"].([]any); ok {
+					slices.SortFunc(restrictions, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+				}
+			})
+		}
+		return rows
+	}
+	rows := columnsOf(t, root, "SELECT Host, Priv FROM mysql.global_priv WHERE User = ?", user)
+	for _, row := range rows {
+		row["Priv"] = object(t, row["Priv"], func(priv map[string]any) {
+			for _, name := range []string{"password_last_changed", "version_id"} {
+				delete(priv, name)
+			}
+			maskPassword(priv)
+			if several, ok := priv["auth_or"].([]any); ok {
+				for _, one := range several {
+					maskPassword(one.(map[string]any))
+				}
+				if len(several) == 1 {
+					delete(priv, "auth_or") // what ALTER USER leaves of several
+				}
+			}
+			// A setting that was never made and one that was taken back.
+			for name, unset := range map[string]any{
+				"access": 0., "account_locked": false, "ssl_type": 0., "max_questions": 0., "max_updates": 0., "max_connections": 0.,
+				"max_user_connections": 0., "max_statement_time": 0., "password_lifetime": -1., "plugin": "mysql_native_password",
+				"default_role": "", "ssl_cipher": "", "x509_issuer": "", "x509_subject": "",
+			} {
+				if priv[name] == unset {
+					delete(priv, name)
+				}
+			}
 		})
-		out = append(out, g.name+" "+line(row))
+	}
+	return rows
+}
+
+// object edits a JSON object, and writes it with its keys in order, as nothing
+// where none are left.
+func object(t tester, text string, edit func(map[string]any)) string {
+	t.Helper()
+	if text == "" {
+		return ""
+	}
+	var content map[string]any
+	if err := json.Unmarshal([]byte(text), &content); err != nil {
+		t.Fatal(err)
+	}
+	edit(content)
+	if len(content) == 0 {
+		return ""
+	}
+	out, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// powers are the single things that a user may do through its accounts at the
+// given hosts. What a partial revoke withholds is not among them.
+func (s sight) powers(g generator, hosts map[string]bool) map[string]bool {
+	out := map[string]bool{}
+	add := func(row map[string]string, what ...string) {
+		if hosts[row["Host"]] {
+			out[strings.Join(append([]string{row["Host"]}, what...), " | ")] = true
+		}
+	}
+	global := map[string][]string{} // by host
+	restricted := map[string]bool{} // host, database, privilege
+	for _, row := range s["user"] {
+		host := row["Host"]
+		if !g.mysql() {
+			var priv struct{ Access uint64 }
+			_ = json.Unmarshal([]byte(row["Priv"]), &priv)
+			for bit := range 64 {
+				if priv.Access>>bit&1 == 1 {
+					add(row, "global", fmt.Sprint(bit))
+				}
+			}
+			continue
+		}
+		var attributes struct {
+			Restrictions []struct {
+				Database   string
+				Privileges []string
+			}
+		}
+		_ = json.Unmarshal([]byte(row["User_attributes"]), &attributes)
+		for _, restriction := range attributes.Restrictions {
+			for _, privilege := range restriction.Privileges {
+				restricted[host+"|"+restriction.Database+"|"+privilegeKey(privilege)] = true
+			}
+		}
+		for name, value := range row {
+			if key, ok := strings.CutSuffix(name, "_priv"); ok && value == "Y" {
+				add(row, "global", key)
+				global[host] = append(global[host], privilegeKey(key))
+			}
+		}
+	}
+	// On a database that a partial revoke may stand on, what counts is what comes
+	// out: a GRANT there may lift the restriction, and leave no row.
+	for host, privileges := range global {
+		for _, database := range g.restrictable() {
+			for _, privilege := range privileges {
+				if !restricted[host+"|"+database+"|"+privilege] {
+					add(map[string]string{"Host": host}, "on", database, privilege)
+				}
+			}
+		}
+	}
+	for _, row := range s["db"] {
+		for name, value := range row {
+			if key, ok := strings.CutSuffix(name, "_priv"); ok && value == "Y" {
+				add(row, "on", row["Db"], privilegeKey(key))
+			}
+		}
+	}
+	for _, row := range s["tables_priv"] {
+		for _, privilege := range strings.FieldsFunc(row["Table_priv"], func(r rune) bool { return r == ',' }) {
+			add(row, "table", row["Db"], row["Table_name"], privilege)
+		}
+	}
+	for _, row := range s["columns_priv"] {
+		for _, privilege := range strings.Split(row["Column_priv"], ",") {
+			add(row, "column", row["Db"], row["Table_name"], row["Column_name"], privilege)
+		}
+	}
+	for _, row := range s["procs_priv"] {
+		for _, privilege := range strings.Split(row["Proc_priv"], ",") {
+			add(row, "routine", row["Db"], row["Routine_type"], row["Routine_name"], privilege)
+		}
+	}
+	for _, row := range s["proxies_priv"] {
+		add(row, "proxy", row["Proxied_user"], row["Proxied_host"])
+		if row["With_grant"] == "1" {
+			add(row, "proxy", row["Proxied_user"], row["Proxied_host"], "with grant option")
+		}
+	}
+	s.powersOfRoles(add)
+	for _, row := range s["global_grants"] {
+		host := map[string]string{"Host": row["HOST"]}
+		add(host, "dynamic", row["PRIV"])
+		if row["WITH_GRANT_OPTION"] == "Y" {
+			add(host, "dynamic", row["PRIV"], "with grant option")
+		}
 	}
 	return out
 }
 
-// accountRows describes the accounts themselves.
-func accountRows(t *testing.T, on *server.Server, root *sql.DB, user string) []string {
-	t.Helper()
+// privilegeKey writes alike what a column of mysql.user and a restriction name.
+func privilegeKey(name string) string {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", " "))
+	switch name {
+	case "grant option":
+		return "grant"
+	case "create temporary tables":
+		return "create tmp table"
+	}
+	return name
+}
+
+// settings are what an account is beside its privileges.
+func (s sight) settings() []string {
 	var out []string
-	if on.Flavor == server.MySQL {
-		for _, row := range columnsOf(t, root, "SELECT * FROM mysql.user WHERE User = ?", user) {
-			for _, name := range []string{"User", "authentication_string", "password_last_changed", "password_expired"} {
-				delete(row, name)
+	for _, row := range s["user"] {
+		kept := maps.Clone(row)
+		maps.DeleteFunc(kept, func(name, _ string) bool { return strings.HasSuffix(name, "_priv") })
+		for name, text := range kept {
+			var content map[string]any
+			if (name == "Priv" || name == "User_attributes") && json.Unmarshal([]byte(text), &content) == nil {
+				delete(content, "access")
+				delete(content, "Restrictions")
+				delete(content, "default_role") // compareDefaultRoles does
+				if kept[name] = fmt.Sprint(content); len(content) == 0 {
+					kept[name] = ""
+				}
 			}
-			out = append(out, "user "+line(row))
 		}
-		return out
+		out = append(out, line(kept))
 	}
-	for _, row := range columnsOf(t, root, "SELECT Host, Priv FROM mysql.global_priv WHERE User = ?", user) {
-		var priv map[string]any
-		if err := json.Unmarshal([]byte(row["Priv"]), &priv); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"authentication_string", "password_last_changed", "version_id"} {
-			delete(priv, name)
-		}
-		if access, ok := priv["access"].(float64); ok && access == 0 {
-			delete(priv, "access")
-		}
-		if locked, ok := priv["account_locked"].(bool); ok && !locked {
-			delete(priv, "account_locked")
-		}
-		text, err := json.Marshal(priv)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, "global_priv "+row["Host"]+" "+string(text))
-	}
+	slices.Sort(out)
 	return out
+}
+
+// keepsPassword reports whether what the server stores for a plugin is a password's.
+func keepsPassword(plugin string) bool {
+	return slices.Contains([]string{"mysql_native_password", "caching_sha2_password", "sha256_password", "ed25519", "parsec"}, strings.ToLower(plugin))
+}
+
+// maskPassword takes out what is stored of a password. "invalid" is none.
+func maskPassword(entry map[string]any) {
+	plugin, named := entry["plugin"].(string)
+	if (keepsPassword(plugin) || !named) && entry["authentication_string"] != "invalid" {
+		delete(entry, "authentication_string")
+	}
 }
 
 func line(row map[string]string) string {
@@ -110,7 +343,7 @@ func line(row map[string]string) string {
 }
 
 // columnsOf reads a query's rows, each a map from column to text.
-func columnsOf(t *testing.T, db *sql.DB, query string, arguments ...any) []map[string]string {
+func columnsOf(t tester, db querier, query string, arguments ...any) []map[string]string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query, arguments...)
 	if err != nil {

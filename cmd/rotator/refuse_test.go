@@ -52,11 +52,6 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 			"setSecret", []string{"locked"}, ""},
 		{"a user that is not there", func(w *world) { w.execute("DROP USER '" + w.user + "'@'%'") },
 			"setSecret", []string{"1045"}, ""},
-		{"a role", func(w *world) {
-			role := unique("role")
-			w.execute("CREATE ROLE "+role, "GRANT "+role+" TO '"+w.user+"'@'%'")
-			w.afterwards("DROP ROLE " + role)
-		}, "setSecret", []string{"role"}, ""},
 		{"the clone's name is a role", func(w *world) {
 			w.execute("CREATE ROLE " + w.clone())
 			w.afterwards("DROP ROLE " + w.clone())

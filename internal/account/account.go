@@ -12,6 +12,9 @@ type Rows struct {
 	CreateUser []redact.Secret
 	// Grants is every row of SHOW GRANTS FOR the account.
 	Grants []redact.Secret
+	// Requirement, where not nil, is what mysql.user says of REQUIRE: it decides how
+	// a clause is read that can be read in several ways.
+	Requirement *Requirement
 }
 
 // Account is one account: what decides what a login through it can do.
@@ -26,6 +29,10 @@ type Account struct {
 	// account's policy nowhere but in mysql.user.password_lifetime. A caller that
 	// reads it there sets Attributes.Expiry and clears this.
 	ExpiryHidden bool
+	// RequirementInDoubt: a text of REQUIRE may hold what was read as a second text,
+	// since servers print them without escapes. A caller parses again with
+	// Rows.Requirement.
+	RequirementInDoubt bool
 	// SecondPassword: the account has another valid password (RETAIN CURRENT
 	// PASSWORD). GrantedAsRole: it is granted to others as a role. No row shows
 	// either; a caller sets them.
@@ -129,9 +136,10 @@ const (
 	RequireSpecified RequirementKind = "SPECIFIED"
 )
 
-// certificate reports whether a client needs a certificate of its own.
-func (r Requirement) certificate() bool {
-	return r.Kind == RequireX509 || r.Kind == RequireSpecified && (r.Subject != "" || r.Issuer != "" || r.Cipher == "")
+// certificate reports whether a client needs a certificate of its own. MySQL asks
+// for one even where REQUIRE names a cipher alone (tried on MySQL 9.7).
+func (r Requirement) certificate(flavor Flavor) bool {
+	return r.Kind == RequireX509 || r.Kind == RequireSpecified && (flavor == MySQL || r.Subject != "" || r.Issuer != "" || r.Cipher == "")
 }
 
 // Limits are the resource limits; 0 is none.
@@ -167,6 +175,7 @@ const (
 	LevelTable
 	LevelRoutine // and whatever else the server names by a type before its name
 	LevelProxy
+	LevelRole // of a step about a role
 )
 
 // Object is what a privilege is on.
@@ -175,7 +184,7 @@ type Object struct {
 	Type     string // of LevelRoutine: PROCEDURE, FUNCTION, PACKAGE, PACKAGE BODY, LIBRARY ...
 	Database string // a pattern, as it stands, of LevelDatabase
 	Name     string // the table or routine
-	Proxied  Name   // of LevelProxy
+	Proxied  Name   // of LevelProxy; the role of LevelRole
 }
 
 // Column is a privilege on one column.

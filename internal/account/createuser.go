@@ -27,7 +27,9 @@ func Parse(server Server, name Name, rows Rows) (Account, error) {
 			r.must("CREATE USER")
 			r.grantee(name)
 			r.factors(server, &account)
+			r.known = rows.Requirement
 			r.attributes(server, &account)
+			account.RequirementInDoubt = r.doubt
 		} else {
 			// MariaDB prints the policy of an expired account in a statement of its own.
 			r.must("ALTER USER")
@@ -77,7 +79,7 @@ func (r *reader) factors(server Server, account *Account) {
 			plugin := r.plugin()
 			var verifier redact.Secret
 			if r.accept("USING") || r.accept("AS") {
-				verifier = r.verifier()
+				verifier = r.kept(server)
 			}
 			add(plugin, verifier)
 			if !r.accept("OR") {
@@ -297,6 +299,9 @@ func (r *reader) requirement(server Server, after func(*reader)) Requirement {
 	if r.failed() {
 		return Requirement{}
 	}
+	if r.known != nil {
+		return r.knownRequirement()
+	}
 	type reading struct {
 		requirement Requirement
 		end         int
@@ -341,13 +346,15 @@ func (r *reader) requirement(server Server, after func(*reader)) Requirement {
 				*target = at.row[at.pos+1 : i]
 				read(reader{row: at.row, pos: i + 1}, requirement, raw)
 				if beginsPart(at.row[i+1:]) {
-					return // a text that holds the beginning of another part cannot be told from two parts
+					r.doubt = true // it may be one text that holds this
+					return
 				}
 			}
 		}
 	}
 	read(*r, Requirement{Kind: RequireSpecified}, !escapesRequirements(server))
 	if len(readings) != 1 {
+		r.doubt = true
 		if len(readings) == 0 {
 			r.fail("NONE, SSL, X509, ISSUER, SUBJECT or CIPHER, and nothing but clauses of CREATE USER behind it")
 		} else {
@@ -357,6 +364,28 @@ func (r *reader) requirement(server Server, after func(*reader)) Requirement {
 	}
 	r.pos = readings[0].end
 	return readings[0].requirement
+}
+
+// knownRequirement takes the clause that prints as the requirement that is known,
+// with its parts in any order.
+func (r *reader) knownRequirement() Requirement {
+	r.space()
+	texts := map[string]string{"ISSUER": r.known.Issuer, "SUBJECT": r.known.Subject, "CIPHER": r.known.Cipher}
+	for range requirementParts {
+		for part, text := range texts {
+			if printed := part + " '" + text + "'"; text != "" && strings.HasPrefix(r.row[r.pos:], printed) {
+				r.pos += len(printed)
+				r.space()
+				delete(texts, part)
+			}
+		}
+	}
+	for _, text := range texts {
+		if text != "" {
+			r.fail("the REQUIRE clause that mysql.user has")
+		}
+	}
+	return *r.known
 }
 
 // beginsPart reports whether a part of a requirement stands next.

@@ -1,6 +1,8 @@
 package account
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"tandem/internal/redact"
@@ -238,8 +240,12 @@ func (r *reader) globalTail(server Server) (grantable bool) {
 		var limits Limits
 		return r.accept("WITH") && r.limits(&limits)
 	}
-	if r.accept("REQUIRE") {
-		r.requirement(server, func(r *reader) { tail(r) })
+	if r.accept("REQUIRE") && !r.accept("SSL") && !r.accept("X509") && !r.accept("NONE") {
+		// The texts may hold anything, and do not matter here. Nothing behind them has
+		// a quote.
+		if end := strings.LastIndexByte(r.row, '\''); end >= r.pos {
+			r.pos = end + 1
+		}
 	}
 	return tail(r)
 }
@@ -285,6 +291,34 @@ func (c *collector) restriction(r *reader, name Name) {
 		}
 	}
 	c.Restrictions = append(c.Restrictions, Restriction{object.Database, grant.Privileges})
+}
+
+// ParseRestrictions reads the partial revokes out of mysql.user.User_attributes:
+// the value of its key Restrictions, empty or null where there are none. SHOW
+// GRANTS hides that of GRANT OPTION where others stand beside it (tried on MySQL
+// 9.7), so that this is the truth.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.12 "Privilege Restriction Using Partial
+// Revokes".
+func ParseRestrictions(text string) ([]Restriction, error) {
+	if text == "" || text == "null" {
+		return nil, nil
+	}
+	var stored []struct {
+		Database   string
+		Privileges []string
+	}
+	if err := json.Unmarshal([]byte(text), &stored); err != nil {
+		return nil, fmt.Errorf("reading the partial revokes in mysql.user: %w", err)
+	}
+	var out []Restriction
+	for _, restriction := range stored {
+		for i, privilege := range restriction.Privileges {
+			restriction.Privileges[i] = canonicalPrivilege(privilege)
+		}
+		out = append(out, Restriction{restriction.Database, restriction.Privileges})
+	}
+	return out, nil
 }
 
 // merge adds a grant to what is known of its object.

@@ -14,12 +14,30 @@ type OwnGrants struct {
 	Rows []redact.Secret
 }
 
+// Lack is something that one has and another has not.
+type Lack struct {
+	Object Object
+	Column string // of a privilege on a column
+	Text   string // names it for a person
+}
+
+// MayBeGone reports whether the privilege is on something that can be dropped
+// while the privilege stays, and that it cannot be granted on again.
+func (l Lack) MayBeGone() bool { return l.Object.Level == LevelRoutine || l.Column != "" }
+
+func texts(lacks []Lack) []string {
+	var out []string
+	for _, lack := range lacks {
+		out = append(out, lack.Text)
+	}
+	return out
+}
+
 // CompareOwn compares what two sessions may do by their own SHOW GRANTS: what
-// current has and pending lacks, and what pending has beyond current, as texts for
-// a person. Names, verifiers, and the rows that are the server's own (of PUBLIC and
+// current has and pending lacks, and what pending has beyond current. Names, verifiers, and the rows that are the server's own (of PUBLIC and
 // of active roles on MariaDB) are left aside; what roles give on MySQL, mandatory
 // ones too, stands in the rows of both.
-func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []string, err error) {
+func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []Lack, err error) {
 	now, err := parseGrants(server, current.Name, current.Rows, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", current.Name, err)
@@ -28,8 +46,46 @@ func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []str
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", pending.Name, err)
 	}
+	ownRoles(server, &now, &next, current.Name, pending.Name)
 	missing, extra = minus(now, next), minus(next, now)
 	return append(missing, withheld(now, next)...), append(extra, withheld(next, now)...), nil
+}
+
+// ownRoles leaves aside what is no difference: one of the two users as a role of the
+// other, and of MariaDB's default roles those that were revoked or dropped, and
+// current's where pending has another.
+func ownRoles(server Server, now, next *Grants, current, pending Name) {
+	without := func(roles []Role, name Name) []Role {
+		var out []Role
+		for _, role := range roles {
+			if role.Name != name {
+				out = append(out, role)
+			}
+		}
+		return out
+	}
+	now.Roles, next.Roles = without(now.Roles, pending), without(next.Roles, current)
+	if server.Flavor != MariaDB {
+		return
+	}
+	now.DefaultRoles, next.DefaultRoles = RoleFacts{}.inForce(*now), RoleFacts{}.inForce(*next)
+	if len(next.DefaultRoles) > 0 && !sameNames(now.DefaultRoles, next.DefaultRoles) {
+		now.DefaultRoles = nil
+	}
+}
+
+// OwnDynamic lists the dynamic privileges of a session, those of its active roles
+// among them. It is never nil.
+func OwnDynamic(server Server, own OwnGrants) (map[string]bool, error) {
+	grants, err := parseGrants(server, own.Name, own.Rows, true)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, dynamic := range grants.Dynamic {
+		out[dynamic.Privilege] = true
+	}
+	return out, nil
 }
 
 // describe names one privilege.
@@ -50,27 +106,31 @@ func describe(object Object, privilege, column string) string {
 	return b.Statement().String()
 }
 
+func lack(object Object, privilege, column string) Lack {
+	return Lack{object, column, describe(object, privilege, column)}
+}
+
 // list names everything of a grant.
-func list(grant Grant) []string {
-	var out []string
+func list(grant Grant) []Lack {
+	var out []Lack
 	for _, privilege := range grant.Privileges {
-		out = append(out, describe(grant.Object, privilege, ""))
+		out = append(out, lack(grant.Object, privilege, ""))
 	}
 	for _, column := range grant.Columns {
-		out = append(out, describe(grant.Object, column.Privilege, column.Name))
+		out = append(out, lack(grant.Object, column.Privilege, column.Name))
 	}
 	if grant.Object.Level == LevelProxy {
-		out = append(out, describe(grant.Object, "", ""))
+		out = append(out, lack(grant.Object, "", ""))
 	}
 	if grant.Grantable {
-		out = append(out, describe(grant.Object, GrantOption, ""))
+		out = append(out, lack(grant.Object, GrantOption, ""))
 	}
 	return out
 }
 
 // minus names what a has and b lacks, partial revokes aside.
-func minus(a, b Grants) []string {
-	var out []string
+func minus(a, b Grants) []Lack {
+	var out []Lack
 	index := b.index()
 	for _, grant := range a.Objects {
 		other, known := b.lookup(index, grant.Object)
@@ -78,7 +138,7 @@ func minus(a, b Grants) []string {
 		rest := Grant{Object: grant.Object, Privileges: privileges, Columns: columns, Grantable: grant.Grantable && !other.Grantable}
 		if grant.Object.Level == LevelProxy && known {
 			if rest.Grantable {
-				out = append(out, describe(grant.Object, GrantOption, ""))
+				out = append(out, lack(grant.Object, GrantOption, ""))
 			}
 			continue
 		}
@@ -91,10 +151,10 @@ func minus(a, b Grants) []string {
 	for _, d := range a.Dynamic {
 		grantable, known := had[d.Privilege]
 		if !known {
-			out = append(out, describe(Object{}, d.Privilege, ""))
+			out = append(out, lack(Object{}, d.Privilege, ""))
 		}
 		if d.Grantable && !grantable {
-			out = append(out, describe(Object{}, d.Privilege, "")+" WITH GRANT OPTION")
+			out = append(out, Lack{Text: describe(Object{}, d.Privilege, "") + " WITH GRANT OPTION"})
 		}
 	}
 	roles := map[Role]bool{}
@@ -108,7 +168,7 @@ func minus(a, b Grants) []string {
 			if role.Admin {
 				text += " WITH ADMIN OPTION"
 			}
-			out = append(out, text)
+			out = append(out, Lack{Text: text})
 		}
 	}
 	defaults := map[Name]bool{}
@@ -117,7 +177,7 @@ func minus(a, b Grants) []string {
 	}
 	for _, role := range a.DefaultRoles {
 		if !defaults[role] {
-			out = append(out, "the default role "+role.String())
+			out = append(out, Lack{Text: "the default role " + role.String()})
 		}
 	}
 	return out
@@ -125,8 +185,8 @@ func minus(a, b Grants) []string {
 
 // withheld names the global privileges that a partial revoke withholds from b on a
 // database and not from a.
-func withheld(a, b Grants) []string {
-	var out []string
+func withheld(a, b Grants) []Lack {
+	var out []Lack
 	had := a.restrictions()
 	index := a.index()
 	for _, restriction := range b.Restrictions {
@@ -134,10 +194,11 @@ func withheld(a, b Grants) []string {
 		for _, privilege := range restriction.Privileges {
 			held := contains(global.Privileges, privilege) || contains(global.Privileges, AllPrivileges) || privilege == GrantOption && global.Grantable
 			if held && !had[restriction.Database][privilege] {
-				out = append(out, describe(Object{Level: LevelDatabase, Database: restriction.Database}, privilege, "")+" (partially revoked)")
+				object := Object{Level: LevelDatabase, Database: restriction.Database}
+				out = append(out, Lack{object, "", describe(object, privilege, "") + " (partially revoked)"})
 			}
 		}
 	}
-	sort.Strings(out)
+	sort.Slice(out, func(i, j int) bool { return out[i].Text < out[j].Text })
 	return out
 }

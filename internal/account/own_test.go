@@ -45,10 +45,10 @@ func TestCompareOwn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.missing, missing); diff != "" {
+			if diff := cmp.Diff(test.missing, texts(missing)); diff != "" {
 				t.Errorf("missing: %s", diff)
 			}
-			if diff := cmp.Diff(test.extra, extra); diff != "" {
+			if diff := cmp.Diff(test.extra, texts(extra)); diff != "" {
 				t.Errorf("extra: %s", diff)
 			}
 		})

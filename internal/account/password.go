@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"strings"
 
 	"tandem/internal/redact"
 	"tandem/internal/statement"
@@ -17,8 +18,11 @@ import (
 // UNLOCK goes for every account of its statement.
 //
 // matches tells whether a stored verifier is the password's, and verifierOf makes
-// one: MariaDB is sent that, so that the password is in none of its logs, and MySQL,
-// which masks passwords in its logs, the password.
+// one: MariaDB is sent that, so that the password is in none of its logs, unless
+// Clear says otherwise; and MySQL, which masks passwords in its logs, the password.
+//
+// Of an account's factors those change that are passwords; an account that has none
+// is only made to have the same, and opened.
 func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 	matches func(plugin string, stored, password redact.Secret) (bool, error),
 	verifierOf func(plugin string, password redact.Secret) (redact.Secret, error),
@@ -27,14 +31,14 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 	if err := p.refuse(mode, turn, targets, append(drop, idle...)); err != nil {
 		return nil, err
 	}
+	inClear := p.Server.Flavor == MySQL || len(p.Clear) > 0
 	var statements []statement.Statement
 	var locked, open alterations
 	for _, target := range targets {
 		if target.have == nil {
 			return nil, fmt.Errorf("%s does not exist: it has to be created before its password is set: %w", target.name, ErrNotFound)
 		}
-		plugin := target.model.Factors[0].Plugin
-		set, err := done(target, plugin, password, matches)
+		set, err := p.done(target, password, matches)
 		if err != nil {
 			return nil, fmt.Errorf("comparing the stored verifier of %s: %w", target.name, err)
 		}
@@ -51,15 +55,19 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 		if set {
 			continue // it only has to be opened
 		}
-		if p.Server.Flavor == MariaDB {
-			verifier, err := verifierOf(plugin, password)
-			if err != nil {
-				return nil, fmt.Errorf("making a verifier for %s: %w", target.name, err)
+		credentials, err := p.credentials(target.model, inClear, func(plugin string) (redact.Secret, error) {
+			if inClear {
+				return password, nil
 			}
-			to.builder.SQL(" IDENTIFIED VIA ").Identifier(plugin).SQL(" USING ").Secret(verifier)
-		} else {
-			to.builder.SQL(" IDENTIFIED WITH ").Literal(plugin).SQL(" BY ").Secret(password)
+			return verifierOf(plugin, password)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("making a verifier for %s: %w", target.name, err)
 		}
+		if p.Server.Flavor == MySQL {
+			credentials = credentials[:1] // the plan has seen to the others
+		}
+		writeCredentials(to.builder, p.Server, credentials...)
 	}
 	if locked.builder != nil || open.builder != nil {
 		if discard := p.discard(mode, turn, targets); !discard.Empty() {
@@ -75,6 +83,14 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 	return statements, nil
 }
 
+// ClearWarning tells that the password was sent in clear; it is none where it was not.
+func (p Pair) ClearWarning() []Warning {
+	if len(p.Clear) == 0 {
+		return nil
+	}
+	return []Warning{{ClearPasswordSent, fmt.Sprintf("the password was sent to the server in clear, since the plugin %s has to see it (strict_password_validation is ON): where the server has its general log on, the password is in it", strings.Join(p.Clear, ", "))}}
+}
+
 // alterations is an ALTER USER of several accounts.
 type alterations struct{ builder *statement.Builder }
 
@@ -87,13 +103,31 @@ func (l *alterations) account(name Name) {
 	l.builder.Account(name.User, name.Host)
 }
 
-// done reports whether an account has the password already, and can log in with it.
-func done(target target, plugin string, password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) (bool, error) {
-	have := target.have
-	if have.Expired || len(have.Factors) != 1 || have.Factors[0].Plugin != plugin || have.Factors[0].Verifier.Empty() {
+// done reports whether an account has the password already, and can log in with it;
+// and what it has of other factors is the model's.
+func (p Pair) done(target target, password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) (bool, error) {
+	have, want := target.have.Factors, target.model.Factors
+	if p.Server.Flavor == MySQL {
+		have, want = have[:min(1, len(have))], want[:1]
+	}
+	if len(have) != len(want) {
 		return false, nil
 	}
-	return matches(plugin, have.Factors[0].Verifier, password)
+	for i, factor := range want {
+		if !p.Server.settable(factor) {
+			if !sameFactor(have[i], factor) {
+				return false, nil
+			}
+			continue
+		}
+		if target.have.Expired || !strings.EqualFold(have[i].Plugin, factor.Plugin) || have[i].Verifier.Empty() {
+			return false, nil
+		}
+		if set, err := matches(factor.Plugin, have[i].Verifier, password); !set || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // discard takes the second password (RETAIN CURRENT PASSWORD) from a clone: it is

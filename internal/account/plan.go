@@ -53,6 +53,7 @@ const (
 	DefinerKept        = "DefinerKept"        // such an account was kept, as something on the server needs it
 	ObjectGone         = "ObjectGone"         // a privilege was not copied, as its object is gone
 	Adopted            = "Adopted"            // an account that this program had not made was taken as the clone
+	ClearPasswordSent  = "ClearPasswordSent"  // a validation plugin had to see the password, which may stand in the server's logs
 )
 
 // Pair is an original and its clone, as the server describes them, and what else decides.
@@ -74,6 +75,11 @@ type Pair struct {
 	From  string
 	// AdminDynamic are the dynamic privileges of the admin; nil where they are not known.
 	AdminDynamic map[string]bool
+	// Roles is what else is known of the roles that the accounts name.
+	Roles RoleFacts
+	// Clear are the password validation plugins of a MariaDB that is sent passwords
+	// in clear, since it refuses verifiers for their sake; none where it takes them.
+	Clear []string
 	// Absent are the objects that were found gone.
 	Absent Absences
 }
@@ -185,20 +191,21 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	for _, target := range targets {
 		have := Account{Name: target.name}
 		if target.have == nil || target.have.ExpiryHidden {
-			plugin := target.model.Factors[0].Plugin
-			verifier, err := throwaway(plugin)
+			credentials, err := p.credentials(target.model, len(p.Clear) > 0, throwaway)
 			if err != nil {
 				return Plan{}, fmt.Errorf("making a throwaway verifier for %s: %w", target.name, err)
 			}
 			if target.have == nil {
-				plan.add(createStatement(p.Server, target.name, plugin, verifier, target.model.Attributes), target.name)
+				plan.add(createStatement(p.Server, target.name, credentials, target.model.Attributes), target.name)
+				have.Factors = target.model.Factors
 			} else {
 				// Nobody can do anything through an expired account; and MySQL does not
 				// tell its policy until it has another password.
 				have = *target.have
 				plan.forgetInterval(p.Server, target.name, Expiry{Kind: ExpireInterval}, target.model.Attributes.Expiry)
-				plan.add(p.reset(have, plugin, verifier, target.model.Attributes), target.name)
+				plan.add(p.reset(have, credentials[0], target.model.Attributes), target.name)
 			}
+			have.Attributes.Locked = true
 		} else {
 			have = *target.have
 			plan.forgetInterval(p.Server, target.name, have.Attributes.Expiry, target.model.Attributes.Expiry)
@@ -206,19 +213,21 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 				plan.add(alter, target.name)
 			}
 		}
+		p.furtherFactors(&plan, &have, target.model)
 		if target.have != nil {
-			taken = append(taken, minus(have.Grants, target.model.Grants)...)
+			taken = append(taken, texts(minus(have.Grants, target.model.Grants))...)
 		}
 		if target.reason != "" {
 			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
 		}
-		t := transformer{server: p.Server, name: target.name, absent: &p.Absent}
+		locked := have.Attributes.Locked || target.model.Attributes.Locked
+		t := transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, locked: locked}
 		plan.Steps = append(plan.Steps, t.steps(have.Grants, target.model.Grants)...)
 		gone = append(gone, t.gone...)
 	}
 	for _, account := range idle {
 		if !account.Attributes.Locked {
-			plan.add(statement.New("ALTER USER ").Account(account.Name.User, account.Name.Host).SQL(" ACCOUNT LOCK").Statement(), account.Name)
+			plan.add(lockStatement(account.Name), account.Name)
 		}
 		plan.warn(DefinerKept, "%s was kept, though no account of %s lets in the clients of its host, since something depends on it (%s); it is locked", account.Name, p.Original.Name, enumerate(p.Depends[account.Name], ", "))
 	}
@@ -241,7 +250,7 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 }
 
 func (p *Plan) add(s statement.Statement, name Name) {
-	p.Steps = append(p.Steps, Step{Statement: s, Account: name})
+	p.Steps = append(p.Steps, Step{Statement: s, Account: name, needs: altering})
 }
 
 // forgetInterval makes PASSWORD EXPIRE DEFAULT work for an account that has an
@@ -288,9 +297,9 @@ func (p Pair) alter(name Name, have, want Attributes) statement.Statement {
 }
 
 // reset locks an account, and gives it a password that nobody knows, with all attributes.
-func (p Pair) reset(have Account, plugin string, verifier redact.Secret, want Attributes) statement.Statement {
+func (p Pair) reset(have Account, first credential, want Attributes) statement.Statement {
 	b := statement.New("ALTER USER ").Account(have.Name.User, have.Name.Host)
-	writeVerifier(b, p.Server, plugin, verifier)
+	writeCredentials(b, p.Server, first)
 	from := have.Attributes
 	want.Locked, from.Locked = true, false
 	from.Expiry = want.Expiry
@@ -314,7 +323,7 @@ func (p Pair) planOriginal(mode Mode) Plan {
 		if clone == nil {
 			continue
 		}
-		beyond := append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...)
+		beyond := texts(append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...))
 		if len(beyond) == 0 {
 			continue
 		}
@@ -322,15 +331,19 @@ func (p Pair) planOriginal(mode Mode) Plan {
 			more = append(more, beyond...)
 			continue
 		}
-		t := transformer{server: p.Server, name: original.Name, absent: &p.Absent}
-		steps := t.steps(original.Grants, union(original.Grants, clone.Grants))
+		gained := union(original.Grants, clone.Grants)
+		gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
+		beyond = texts(append(minus(gained, original.Grants), withheld(clone.Grants, original.Grants)...))
+		// Locked only ever spares a statement that the original must never be sent.
+		t := transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, locked: true}
+		steps := t.steps(original.Grants, gained)
 		gone = append(gone, t.gone...)
 		if len(steps) == 0 {
 			continue
 		}
 		plan.Steps = append(plan.Steps, steps...)
 		plan.warn(PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",
-			original.Name, enumerate(unique(beyond), ", "), enumerate(p.takeBack(original, clone), "; "))
+			original.Name, enumerate(unique(beyond), ", "), enumerate(append(p.takeBack(original, clone), p.takeRolesBack(original, clone, gained)...), "; "))
 	}
 	if len(more) > 0 {
 		plan.warn(CloneHasMore, "%s has privileges that %s lacks, and the next rotation takes them away: %s", p.Clone.Name, p.Original.Name, enumerate(unique(more), ", "))

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// passwordPlugins are the plugins whose password a rotation can set.
-var passwordPlugins = map[Flavor]map[string]bool{
-	MySQL:   {"mysql_native_password": true, "caching_sha2_password": true, "sha256_password": true},
-	MariaDB: {"mysql_native_password": true},
-}
-
 // systemUser is the privilege without which an account that has it cannot be altered.
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.11 "Account Categories".
@@ -24,6 +18,13 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 	}
 	if len(p.Clone.Accounts) == 0 && (turn == TurnOfOriginal || mode == Off) {
 		return fmt.Errorf("the clone %q does not exist, and is created on its own turn only, with PRIVILEGE_SYNC=%s or %s: %w", p.Clone.Name, Merge, Mirror, ErrNotFound)
+	}
+	if !p.Known && turn == TurnOfClone {
+		for _, account := range p.Clone.Accounts {
+			if p.Roles.Mandatory[account.Name] {
+				return fmt.Errorf("%s was not made by this program and is one of the server's mandatory_roles: take it out of them, as a clone's name has to be free: %w", account.Name, ErrRefused)
+			}
+		}
 	}
 	if !p.Known && turn == TurnOfClone && len(p.Clone.Accounts) > 0 && len(p.GrantedTo) > 0 {
 		var names []string
@@ -51,45 +52,28 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 // supported refuses what is not copied.
 func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	model := target.model
-	if len(model.Factors) != 1 {
-		var plugins []string
-		for _, factor := range model.Factors {
-			plugins = append(plugins, factor.Plugin)
+	if p.Server.Flavor == MySQL && strings.Contains(target.name.Host, `\`) {
+		// Such an account can be created and dropped; ALTER USER is error 1133 (tried
+		// on MySQL 9.7).
+		return fmt.Errorf("the host of %s has a backslash, and MySQL cannot alter such an account: create it anew without, as a wildcard or a host of its own: %w", target.name, ErrUnsupported)
+	}
+	if len(model.Factors) == 0 {
+		return fmt.Errorf("%s has no authentication plugin: give it a password: %w", model.Name, ErrUnsupported)
+	}
+	for _, factor := range model.Factors {
+		if factor.Initial {
+			return fmt.Errorf("%s waits for the registration of a device (%s), and its password is for that alone: register it, or drop the factor: %w", model.Name, factor.Plugin, ErrUnsupported)
 		}
-		if len(plugins) == 0 {
-			return fmt.Errorf("%s has no authentication plugin: give it a password: %w", model.Name, ErrUnsupported)
-		}
-		return fmt.Errorf("%s authenticates with several plugins (%s), which are not copied: %w", model.Name, strings.Join(plugins, ", "), ErrUnsupported)
 	}
-	if plugin := model.Factors[0].Plugin; !passwordPlugins[p.Server.Flavor][plugin] || model.Factors[0].Initial {
-		return fmt.Errorf("%s authenticates with %s, whose password cannot be rotated: %w", model.Name, plugin, ErrUnsupported)
-	}
-	if target.have != nil && len(target.have.Factors) > 1 && p.Server.Flavor == MySQL {
-		return fmt.Errorf("%s has several authentication factors, which are not removed: drop all but the first: %w", target.have.Name, ErrUnsupported)
-	}
-	if mode == Off {
+	if mode == Off || turn == TurnOfOriginal {
 		return nil
 	}
-	accounts := []*Account{model, target.have}
-	if turn == TurnOfOriginal {
-		if mode == Mirror {
-			return nil
-		}
-		accounts = append(accounts, p.Clone.at(model.Name.Host))
-	} else if model.ExpiryHidden {
+	if model.ExpiryHidden {
 		return fmt.Errorf("the password expiry policy of %s is not known, as its password is expired: set it a new password: %w", model.Name, ErrUnsupported)
 	}
-	for _, account := range accounts {
-		if account != nil && len(account.Grants.Roles)+len(account.Grants.DefaultRoles) > 0 {
-			var names []string
-			for _, role := range account.Grants.Roles {
-				names = append(names, role.Name.String())
-			}
-			for _, role := range account.Grants.DefaultRoles {
-				names = append(names, "default "+role.String())
-			}
-			return fmt.Errorf("%s has roles (%s), which are not copied: %w", account.Name, enumerate(unique(names), ", "), ErrUnsupported)
-		}
+	if own, _ := model.Grants.role(target.name); own {
+		return fmt.Errorf("%s has the role %s, which is its own clone, and nobody can be a role of itself: %s: %w",
+			model.Name, target.name, revokeRoleStatement(p.Server, target.name, model.Name), ErrRefused)
 	}
 	return nil
 }
@@ -103,13 +87,21 @@ func (p Pair) mayAlter(accounts ...*Account) error {
 		if account == nil {
 			continue
 		}
-		for _, dynamic := range account.Grants.Dynamic {
-			if dynamic.Privilege == systemUser {
-				return fmt.Errorf("%s has SYSTEM_USER, so that only an admin with SYSTEM_USER can change or copy it: grant that to the admin or revoke it from the account: %w", account.Name, ErrRefused)
-			}
+		if account.SystemUser() {
+			return fmt.Errorf("%s has SYSTEM_USER, so that only an admin with SYSTEM_USER can change or copy it: grant that to the admin or revoke it from the account: %w", account.Name, ErrRefused)
 		}
 	}
 	return nil
+}
+
+// SystemUser reports whether only those who have SYSTEM_USER can change the account.
+func (a Account) SystemUser() bool {
+	for _, dynamic := range a.Grants.Dynamic {
+		if dynamic.Privilege == systemUser {
+			return true
+		}
+	}
+	return false
 }
 
 // loginWorks refuses to go on where the new credentials could not log in.
@@ -137,7 +129,10 @@ func (p Pair) loginWorks(turn Turn, mode Mode, targets []target) error {
 	if account.Attributes.Locked {
 		return fmt.Errorf("%s, through which the new credentials would log in, is locked: unlock it, or leave the secret as it is: %w", account.Name, ErrLocked)
 	}
-	if account.Attributes.Requirement.certificate() {
+	if err := p.loginFactors(account); err != nil {
+		return err
+	}
+	if account.Attributes.Requirement.certificate(p.Server.Flavor) {
 		return fmt.Errorf("%s, through which the new credentials would log in, requires a client certificate, which this function has none of: %w", account.Name, ErrUnsupported)
 	}
 	return nil

@@ -90,7 +90,7 @@ func TestRecordedRows(t *testing.T) {
 				again, err := Parse(r.server, r.name, print(r.server, account))
 				if err != nil {
 					t.Errorf("printed and parsed again: %v", err)
-				} else if diff := cmp.Diff(account, again, secrets, cmpopts.EquateEmpty()); diff != "" {
+				} else if diff := cmp.Diff(account, again, secrets, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Account{}, "RequirementInDoubt")); diff != "" {
 					t.Errorf("%s changes when it is printed and parsed again:\n%s", r.name, diff)
 				}
 				writeGolden(&golden, r.server, account)
@@ -122,22 +122,13 @@ func writeGolden(out *strings.Builder, server Server, account Account) {
 	if account.Expired {
 		line("-- expired")
 	}
-	line(createStatement(server, account.Name, "", redact.Secret{}, account.Attributes).String())
+	credentials, _ := Pair{Server: server}.credentials(&account, false, throwaway)
+	line(createStatement(server, account.Name, credentials, account.Attributes).String())
 	if !account.Attributes.Locked {
 		line("-- open")
 	}
 	t := transformer{server: server, name: account.Name}
 	for _, step := range t.steps(Grants{}, account.Grants) {
 		line(step.Statement.String())
-	}
-	for _, role := range account.Grants.Roles {
-		admin := ""
-		if role.Admin {
-			admin = "with admin option"
-		}
-		line("-- role", role.Name.String(), admin)
-	}
-	for _, role := range account.Grants.DefaultRoles {
-		line("-- default role", role.String())
 	}
 }

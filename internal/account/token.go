@@ -14,6 +14,8 @@ type SyntaxError struct {
 	Account  Name
 	Row      string // masked
 	Expected string // what the parser expected where it stopped
+	// InDoubt: Rows.Requirement would tell how to read it.
+	InDoubt bool
 }
 
 // Error implements error.
@@ -27,6 +29,9 @@ type reader struct {
 	row  string
 	pos  int
 	want string // what was expected where it failed; empty while it has not
+
+	known *Requirement // what REQUIRE is to be read as
+	doubt bool         // REQUIRE could be read otherwise
 }
 
 func (r *reader) failed() bool { return r.want != "" }
@@ -323,7 +328,7 @@ func (r *reader) account() Name {
 
 // error makes an error of a failure.
 func (r *reader) error(name Name) error {
-	return &SyntaxError{Account: name, Row: mask(r.row), Expected: r.want}
+	return &SyntaxError{Account: name, Row: mask(r.row), Expected: r.want, InDoubt: r.doubt}
 }
 
 // Longest quotation of a row in an error, in bytes.

@@ -69,7 +69,7 @@ func TestNotUnderstood(t *testing.T) {
 			t.Errorf("%v: not a SyntaxError: %v", test.expected, err)
 			continue
 		}
-		want := SyntaxError{Account: app, Expected: test.expected, Row: test.row}
+		want := SyntaxError{Account: app, Expected: test.expected, Row: test.row, InDoubt: strings.Contains(test.row, " REQUIRE S")}
 		if diff := cmp.Diff(want, *syntax); diff != "" {
 			t.Error(diff)
 		}
@@ -103,6 +103,34 @@ func TestRequirementTexts(t *testing.T) {
 		} else if diff := cmp.Diff(test.want, got.Attributes.Requirement); diff != "" {
 			t.Errorf("%s: %s", test.row, diff)
 		}
+	}
+}
+
+// Where a text can be read as two, or as nothing, what mysql.user has decides.
+func TestRequirementInDoubt(t *testing.T) {
+	const row = mariaApp + ` REQUIRE SUBJECT 'x' CIPHER 'y' WITH MAX_QUERIES_PER_HOUR 1`
+	both := Requirement{Kind: RequireSpecified, Subject: "x", Cipher: "y"}
+	one := Requirement{Kind: RequireSpecified, Subject: "x' CIPHER 'y"}
+	grant := "GRANT USAGE ON *.* TO `app`@`%` IDENTIFIED BY PASSWORD '*0' REQUIRE SUBJECT 'x' CIPHER 'y' WITH GRANT OPTION MAX_QUERIES_PER_HOUR 1"
+	first, err := Parse(maria11, app, rows(row))
+	if err != nil || !first.RequirementInDoubt {
+		t.Fatalf("in doubt %v, error %v", first.RequirementInDoubt, err)
+	}
+	for _, known := range []Requirement{both, one} {
+		got, err := Parse(maria11, app, Rows{CreateUser: rows(row).CreateUser, Grants: []redact.Secret{redact.New(grant)}, Requirement: &known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Attributes.Requirement != known || got.Attributes.Limits.QueriesPerHour != 1 || got.RequirementInDoubt || len(got.Grants.Objects) != 1 {
+			t.Errorf("read as %+v, want %+v", got, known)
+		}
+	}
+	if _, err := Parse(maria11, app, Rows{CreateUser: rows(row).CreateUser, Requirement: &Requirement{Kind: RequireSpecified, Issuer: "z"}}); err == nil {
+		t.Error("a row that is not what mysql.user has is accepted")
+	}
+	var syntax *SyntaxError
+	if _, err := Parse(maria11, app, rows(mariaApp+` REQUIRE CIPHER 'x' CIPHER 'y'`)); !errors.As(err, &syntax) || !syntax.InDoubt {
+		t.Errorf("two ciphers: %v", err)
 	}
 }
 

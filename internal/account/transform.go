@@ -13,6 +13,16 @@ type Step struct {
 	Account   Name
 	Object    Object
 	Columns   []Column // the column privileges that it grants
+
+	needs needs
+}
+
+func granting(to Name, object Object, privileges []string, columns []Column, grantable bool) Step {
+	return Step{grantStatement(to, object, privileges, columns, grantable), to, object, columns, needs{object, privileges, columns}}
+}
+
+func revoking(object Object, privileges []string, columns []Column, from Name) Step {
+	return Step{revokeStatement(object, privileges, columns, from), from, object, nil, needs{object, privileges, columns}}
 }
 
 // transformer writes the statements that turn what an account has into what it must have.
@@ -20,17 +30,19 @@ type transformer struct {
 	server Server
 	name   Name
 	absent *Absences
+	roles  RoleFacts
+	locked bool // nobody can log in through the account
 	grants []Step
 	takes  []Step
 	gone   []string // what cannot be granted, since its object is gone
 }
 
 func (t *transformer) grant(object Object, privileges []string, columns []Column, grantable bool) {
-	t.grants = append(t.grants, Step{grantStatement(t.name, object, privileges, columns, grantable), t.name, object, columns})
+	t.grants = append(t.grants, granting(t.name, object, privileges, columns, grantable))
 }
 
 func (t *transformer) take(object Object, privileges []string, columns []Column) {
-	t.takes = append(t.takes, Step{revokeStatement(object, privileges, columns, t.name), t.name, object, nil})
+	t.takes = append(t.takes, revoking(object, privileges, columns, t.name))
 }
 
 // steps writes what has to be sent: grants before revokes, so that whoever logs in
@@ -53,6 +65,7 @@ func (t *transformer) steps(have, want Grants) []Step {
 			haveGlobal.Grantable = haveGlobal.Grantable || grant.Grantable && !wantGlobal.Grantable
 		}
 	}
+	t.grantRoles(have, want)
 	again := t.dynamic(have.Dynamic, want.Dynamic)
 	t.object(haveGlobal, wantGlobal)
 	t.grantAgain(again, want.Dynamic, haveGlobal.Grantable && !wantGlobal.Grantable)
@@ -69,7 +82,7 @@ func (t *transformer) steps(have, want Grants) []Step {
 		if _, known := have.lookup(had, grant.Object); known && t.server.Flavor == MariaDB {
 			// MariaDB changes the option of a PROXY privilege in memory only (tried on
 			// 10.5), so that it has to be granted anew.
-			t.grants = append(t.grants, Step{revokeStatement(grant.Object, nil, nil, t.name), t.name, grant.Object, nil})
+			t.grants = append(t.grants, revoking(grant.Object, nil, nil, t.name))
 		}
 		t.grant(grant.Object, nil, nil, grant.Grantable)
 	}
@@ -83,6 +96,7 @@ func (t *transformer) steps(have, want Grants) []Step {
 			t.object(old, Grant{Object: old.Object})
 		}
 	}
+	t.takeRoles(have, want)
 	steps := append(t.grants, t.takes...)
 	return append(steps, t.restrict(have, want)...)
 }
@@ -135,7 +149,7 @@ func (t *transformer) dynamic(have, want []Dynamic) (again []string) {
 func (t *transformer) grantAgain(again []string, want []Dynamic, optionTaken bool) {
 	regrant := func(privileges []string, grantable bool) {
 		if len(privileges) > 0 {
-			t.takes = append(t.takes, Step{grantStatement(t.name, Object{}, privileges, nil, grantable), t.name, Object{}, nil})
+			t.takes = append(t.takes, granting(t.name, Object{}, privileges, nil, grantable))
 		}
 	}
 	regrant(again, false)
@@ -156,7 +170,7 @@ func (t *transformer) object(have, want Grant) {
 	object := want.Object
 	if object.Level == LevelRoutine && t.absent.object(object) {
 		if missing, _ := lacking(have, want); len(missing) > 0 || want.Grantable && !have.Grantable {
-			t.gone = append(t.gone, list(want)...)
+			t.gone = append(t.gone, texts(list(want))...)
 		}
 		want = Grant{Object: object, Privileges: common(have.Privileges, want.Privileges), Grantable: have.Grantable && want.Grantable}
 	}
@@ -209,7 +223,7 @@ func (t *transformer) object(have, want Grant) {
 	if t.absent.isApart(object) {
 		t.apart(object, nil, again, false, &t.takes)
 	} else if len(again) > 0 {
-		t.takes = append(t.takes, Step{grantStatement(t.name, object, nil, again, false), t.name, object, again})
+		t.takes = append(t.takes, granting(t.name, object, nil, again, false))
 	}
 }
 
@@ -240,11 +254,11 @@ func together(object Object, privileges []string, columns []Column, option bool)
 // column privilege, so that an error tells which.
 func (t *transformer) apart(object Object, privileges []string, columns []Column, grantable bool, to *[]Step) {
 	if len(privileges) > 0 || grantable {
-		*to = append(*to, Step{grantStatement(t.name, object, privileges, nil, grantable), t.name, object, nil})
+		*to = append(*to, granting(t.name, object, privileges, nil, grantable))
 	}
 	for _, column := range columns {
 		one := []Column{column}
-		*to = append(*to, Step{grantStatement(t.name, object, nil, one, false), t.name, object, one})
+		*to = append(*to, granting(t.name, object, nil, one, false))
 	}
 }
 
@@ -401,7 +415,7 @@ func (t *transformer) restrict(have, want Grants) []Step {
 		}
 		if len(missing) > 0 {
 			object := Object{Level: LevelDatabase, Database: restriction.Database}
-			steps = append(steps, Step{revokeStatement(object, missing, nil, t.name), t.name, object, nil})
+			steps = append(steps, revoking(object, missing, nil, t.name))
 		}
 	}
 	return steps

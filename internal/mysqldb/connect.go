@@ -50,9 +50,9 @@ var _ rotation.Database = (*Database)(nil)
 // keeps a client that has died without a word, and its lock, for as long as
 // wait_timeout says, which is eight hours otherwise.
 func (d *Database) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
-	s, err := d.connect(ctx, login, login.TLS != secret.TLSDisabled)
+	s, err := d.handshake(ctx, login, login.TLS != secret.TLSDisabled)
 	if errors.Is(err, mysql.ErrNoTLS) && login.TLS == secret.TLSDefault && d.AllowPlaintext {
-		s, err = d.connect(ctx, login, false)
+		s, err = d.handshake(ctx, login, false)
 	}
 	if err != nil {
 		return nil, err // not s: a nil *Session in an interface is not nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -20,36 +21,57 @@ import (
 // Source: MySQL 8.4 Error Message Reference, "Server Error Message Reference";
 // MariaDB, "MariaDB Error Codes" (the numbers from 4000 on are MariaDB's own).
 const (
-	errTooManyConnections     = 1040
-	errAccessDeniedDatabase   = 1044
-	errAccessDenied           = 1045
-	errUnknownDatabase        = 1049
-	errBadField               = 1054
-	errSyntax                 = 1064
-	errHostBlocked            = 1129
-	errHostNotPrivileged      = 1130
-	errNoSuchTable            = 1146
-	errUnknownSystemVariable  = 1193
-	errUserTooManyConnections = 1203
-	errUserLimitReached       = 1226
-	errReadOnlyOption         = 1290 // --read-only, --super-read-only
-	errNoSuchRoutine          = 1305
-	errPluginNotLoaded        = 1524
-	errAccessDeniedNoPassword = 1698
-	errReadOnlyMode           = 1836
-	errMustChangePassword     = 1820
-	errMustChangeOnLogin      = 1862
-	errAccountLocked          = 3118
-	errSecureTransport        = 3159
-	errTooManyFailedLogins    = 3955
-	errAccountLockedMariaDB   = 4151
-	errAccountBlockedMariaDB  = 4150
+	errTooManyConnections      = 1040
+	errAccessDeniedDatabase    = 1044
+	errAccessDenied            = 1045
+	errUnknownDatabase         = 1049
+	errBadField                = 1054
+	errSyntax                  = 1064
+	errHostBlocked             = 1129
+	errTableDenied             = 1142
+	errColumnDenied            = 1143
+	errSpecificDenied          = 1227
+	errRoutineDenied           = 1370
+	errCannotCreateUserByGrant = 1410
+	errRestrictedDatabase      = 3879 // a partial revoke of the account stands in the way
+	errHostNotPrivileged       = 1130
+	errNoSuchTable             = 1146
+	errUnknownSystemVariable   = 1193
+	errUserTooManyConnections  = 1203
+	errUserLimitReached        = 1226
+	errReadOnlyOption          = 1290 // --read-only, --super-read-only
+	errNoSuchRoutine           = 1305
+	errPluginNotLoaded         = 1524
+	errAccessDeniedNoPassword  = 1698
+	errReadOnlyMode            = 1836
+	errMustChangePassword      = 1820
+	errMustChangeOnLogin       = 1862
+	errAccountLocked           = 3118
+	errSecureTransport         = 3159
+	errTooManyFailedLogins     = 3955
+	errAccountLockedMariaDB    = 4151
+	errAccountBlockedMariaDB   = 4150
+	errWrongHash               = 1372
+	errCannotUser              = 1396
+	errPasswordPolicy          = 1819
+	errInvalidRole             = 1959
+	errUnknownRole             = 3523
+	errRoleNotGranted          = 3530
+	errRoleLoop                = 4027
+	errAuthenticationPolicy    = 4058
 )
+
+// denials are the answers to a statement that the account may not send. 1698 is
+// GRANT PROXY's.
+var denials = []uint16{
+	errAccessDeniedDatabase, errAccessDenied, errTableDenied, errColumnDenied, errSpecificDenied, errRoutineDenied,
+	errCannotCreateUserByGrant, errAccessDeniedNoPassword, errRestrictedDatabase,
+}
 
 // remedies says what an operator can do about a number.
 var remedies = map[uint16]string{
 	errTooManyConnections:     "the server has no connection left: raise max_connections, or try again",
-	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host: make the secret and the server agree",
+	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host, or it asks for more than a password: make the secret and the server agree",
 	errAccessDeniedDatabase:   "the account has no privilege on this database: grant one, or correct dbname",
 	errUnknownDatabase:        "the database does not exist: create it, or correct dbname in the secret's document",
 	errHostBlocked:            "the server has blocked this client's host after too many broken connections: FLUSH HOSTS, or raise max_connect_errors",
@@ -60,6 +82,14 @@ var remedies = map[uint16]string{
 	errReadOnlyMode:           "the server is read-only: use the address of the writer, or wait for the end of a failover",
 	errPluginNotLoaded:        "the server has not loaded the account's authentication plugin: load it, or change the account's plugin",
 	errAccessDeniedNoPassword: "the account is not one for passwords: change its authentication plugin to a password's",
+	errWrongHash:              "the server does not take this verifier for its plugin: look at the account's IDENTIFIED clause",
+	errCannotUser:             "the account has been dropped or made meanwhile, or the server refuses what it is identified by: look at the validation plugins and at strict_password_validation",
+	errPasswordPolicy:         "a validation plugin finds the password too weak: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules",
+	errInvalidRole:            "the role is gone, or not granted: the next try reads the accounts anew",
+	errUnknownRole:            "the role or the account is gone: the next try reads the accounts anew",
+	errRoleNotGranted:         "the role is no longer granted: the next try reads the accounts anew",
+	errRoleLoop:               "the account is itself a role of this role, by way of others: revoke one of the two",
+	errAuthenticationPolicy:   "the server's authentication_policy forbids what the account is identified by: GRANT AUTHENTICATION_POLICY_ADMIN ON *.* to the admin, or change the policy or the account's plugin",
 	errMustChangePassword:     "the password has expired: set the user's password to the one in the secret",
 	errMustChangeOnLogin:      "the password has expired: set the user's password to the one in the secret",
 	errAccountLocked:          "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
@@ -78,6 +108,8 @@ type ServerError struct {
 	State string
 	// Message is the server's, or what stands for it where it may quote a statement.
 	Message string
+	// Login: it is the answer to a login, of which the remedies speak.
+	Login bool
 }
 
 // Error gives number, SQLSTATE, message and, where there is one, a remedy.
@@ -87,7 +119,7 @@ func (e *ServerError) Error() string {
 		text += " (" + e.State + ")"
 	}
 	text += ": " + e.Message
-	if remedy, ok := remedies[e.Number]; ok {
+	if remedy, ok := remedies[e.Number]; ok && (e.Login || !e.Denied()) {
 		text += "; " + remedy
 	}
 	return text
@@ -101,6 +133,9 @@ func (e *ServerError) Is(target error) bool {
 	other, ok := target.(*ServerError)
 	return ok && other.Number == e.Number
 }
+
+// Denied implements rotation.Denial.
+func (e *ServerError) Denied() bool { return slices.Contains(denials, e.Number) }
 
 // Absence implements rotation.Absence.
 func (e *ServerError) Absence() (account.Absence, bool) {
@@ -165,9 +200,15 @@ func (e endpoint) explain(err error) error {
 	say := func(reason string) error { return fmt.Errorf("logging in to %s: %s: %w", e, reason, err) }
 	switch {
 	case errors.As(err, &answered):
-		return fmt.Errorf("logging in to %s: %w", e, explain(err, false))
+		explained := explain(err, false)
+		if shown := (*ServerError)(nil); errors.As(explained, &shown) {
+			shown.Login = true
+		}
+		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
 		return say("the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
+	case errors.Is(err, mysql.ErrMalformPkt):
+		return say("the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
 		return say("the account's authentication plugin is not one that this function can log in with; use a password plugin")
 	case errors.As(err, &hostname):

@@ -52,6 +52,9 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 				return nil, err
 			}
 			read.SecondPassword, read.GrantedAsRole = entry.secondPassword, entry.grantedAsRole
+			if read.Grants.Restrictions, err = account.ParseRestrictions(entry.restrictions); err != nil {
+				return nil, fmt.Errorf("reading account %s: %w", entry.name, err)
+			}
 			users[i].Accounts = append(users[i].Accounts, read)
 		}
 	}
@@ -62,6 +65,7 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 type listed struct {
 	name                                account.Name
 	role, grantedAsRole, secondPassword bool
+	restrictions                        string // a JSON array
 }
 
 // list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
@@ -71,7 +75,8 @@ type listed struct {
 // User_attributes, mysql.role_edges); MariaDB, "mysql.user Table".
 const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */, " +
 	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */, " +
-	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ " +
+	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */, " +
+	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') " +
 	"FROM mysql.user u WHERE u.User IN ("
 
 func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error) {
@@ -84,13 +89,13 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 	}
 	rows, err := s.connection.QueryContext(ctx, query.SQL(") ORDER BY u.User, u.Host").Statement().Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("listing accounts, for which the admin needs SELECT on mysql.*: %w", explain(err, false))
+		return nil, fmt.Errorf("listing accounts as %s, which needs GRANT SELECT ON mysql.* TO %s: %w", s.facts.Account, s.facts.Account, explain(err, false))
 	}
 	defer rows.Close()
 	var found []listed
 	for rows.Next() {
 		var entry listed
-		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword); err != nil {
+		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword, &entry.restrictions); err != nil {
 			return nil, fmt.Errorf("listing accounts: %w", err)
 		}
 		if entry.role {
@@ -114,6 +119,13 @@ func (s *Session) account(ctx context.Context, name account.Name) (account.Accou
 		return account.Account{}, err
 	}
 	read, err := account.Parse(s.facts.Server, name, rows)
+	var syntax *account.SyntaxError
+	if errors.As(err, &syntax) && syntax.InDoubt || err == nil && read.RequirementInDoubt {
+		if rows.Requirement, err = s.requirement(ctx, name); err != nil {
+			return account.Account{}, err
+		}
+		read, err = account.Parse(s.facts.Server, name, rows)
+	}
 	if err != nil {
 		return account.Account{}, fmt.Errorf("reading account %s: %w", name, err)
 	}
@@ -146,10 +158,44 @@ func (s *Session) expiry(ctx context.Context, name account.Name) (account.Expiry
 	return account.Expiry{Kind: account.ExpireInterval, Days: uint64(days.Int64)}, nil
 }
 
+// requirement reads the texts of REQUIRE where SHOW CREATE USER prints them so
+// that they can be read in several ways.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables"; MariaDB, "mysql.user Table".
+func (s *Session) requirement(ctx context.Context, name account.Name) (*account.Requirement, error) {
+	query := statement.New("SELECT CAST(x509_subject AS CHAR), CAST(x509_issuer AS CHAR), CAST(ssl_cipher AS CHAR) FROM mysql.user WHERE User = ").
+		Literal(name.User).SQL(" AND Host = ").Literal(name.Host).Statement()
+	known := &account.Requirement{Kind: account.RequireSpecified}
+	if err := s.connection.QueryRowContext(ctx, query.Reveal()).Scan(&known.Subject, &known.Issuer, &known.Cipher); err != nil {
+		return nil, fmt.Errorf("reading what %s requires of a connection: %w", name, explain(err, false))
+	}
+	return known, nil
+}
+
 // OwnGrants reads SHOW GRANTS of the session itself.
 func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	rows, err := s.secretRows(ctx, statement.New("SHOW GRANTS").Statement())
 	return account.OwnGrants{Name: s.facts.Account, Rows: rows}, err
+}
+
+// Exists looks into information_schema, which shows a user the columns and the
+// routines that it has a privilege on.
+//
+// Source: MySQL 8.4 Reference Manual, 28.3.8 "The INFORMATION_SCHEMA COLUMNS
+// Table", 28.3.30 "The INFORMATION_SCHEMA ROUTINES Table".
+func (s *Session) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
+	query := statement.New("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ").Literal(object.Database).
+		SQL(" AND TABLE_NAME = ").Literal(object.Name).SQL(" AND COLUMN_NAME = ").Literal(column)
+	switch {
+	case object.Level == account.LevelRoutine && object.Type == "LIBRARY":
+		query = statement.New("SELECT LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = ").Literal(object.Database).
+			SQL(" AND LIBRARY_NAME = ").Literal(object.Name)
+	case object.Level == account.LevelRoutine:
+		query = statement.New("SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ").Literal(object.Database).
+			SQL(" AND ROUTINE_NAME = ").Literal(object.Name).SQL(" AND ROUTINE_TYPE = ").Literal(object.Type)
+	}
+	found, err := s.texts(ctx, query.Statement())
+	return len(found) > 0, err
 }
 
 // secretRows runs a query that answers one column of text which may hold verifiers.

@@ -281,6 +281,18 @@ func (s *askedSession) GrantedTo(_ context.Context, user string) ([]account.Name
 	return nil, s.through(request{text: "to whom " + user + " is granted", alone: true, do: nothing}).err
 }
 
+func (s *askedSession) Roles(context.Context, []account.Name) (account.RoleFacts, error) {
+	return account.RoleFacts{}, s.through(request{text: "roles", alone: true, do: nothing}).err
+}
+
+func (s *askedSession) InsistOnClear(context.Context) ([]string, error) {
+	return nil, s.through(request{text: "plugins that insist on clear passwords", alone: true, do: nothing}).err
+}
+
+func (s *askedSession) Exists(_ context.Context, object account.Object, _ string) (bool, error) {
+	return true, s.through(request{text: "whether " + object.Name + " exists", alone: true, do: nothing}).err
+}
+
 func nothing(*universe, int) answer { return answer{} }
 
 func (s *askedSession) OwnGrants(context.Context) (account.OwnGrants, error) {

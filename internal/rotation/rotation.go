@@ -134,8 +134,16 @@ type Session interface {
 	Dependents(ctx context.Context, name account.Name) ([]string, error)
 	// GrantedTo lists the accounts to which the user is granted as a role.
 	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
+	// Roles tells what the accounts do not say of the roles that they name.
+	Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error)
+	// InsistOnClear lists the plugins for whose sake the server refuses verifiers, and
+	// has to be sent passwords in clear.
+	InsistOnClear(ctx context.Context) ([]string, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
+	// Exists reports whether a routine, or a column of a table, is there. The
+	// session's user has a privilege on it, or had.
+	Exists(ctx context.Context, object account.Object, column string) (bool, error)
 	// Use makes a database the session's own.
 	Use(ctx context.Context, database string) error
 	// Apply executes a statement. Where it fails since what a privilege is on is
@@ -150,6 +158,13 @@ type Absence interface {
 	error
 	// Absence says what is gone; false where the error is about something else.
 	Absence() (account.Absence, bool)
+}
+
+// Denial is implemented by errors of Session.Apply that may say that the
+// session's account may not do a thing.
+type Denial interface {
+	error
+	Denied() bool
 }
 
 // Settings is the part of the function's configuration that decides what a

@@ -79,17 +79,53 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 		return fmt.Errorf("comparing what %s and %s may do: %w", current.Facts().Account, pending.Facts().Account, err)
 	}
 	if len(extra) > 0 {
-		s.log.WarnContext(ctx, "the pending user may do more than the current one", "type", "PendingHasMore", "privileges", capped(extra))
+		s.log.WarnContext(ctx, "the pending user may do more than the current one", "type", "PendingHasMore", "privileges", capped(texts(extra)))
+	}
+	if missing, err = s.present(ctx, current, missing); err != nil {
+		return err
 	}
 	if len(missing) == 0 {
 		return nil
 	}
 	if s.Settings.Mode == account.Off || s.Settings.Mode == account.Mirror && !secret.IsClone(pending.Facts().Account.User) {
-		s.log.WarnContext(ctx, "the pending user may do less than the current one", "type", "PendingHasLess", "privileges", capped(missing))
+		s.log.WarnContext(ctx, "the pending user may do less than the current one", "type", "PendingHasLess", "privileges", capped(texts(missing)))
 		return nil
 	}
 	return fmt.Errorf("%s may not do everything that %s may, it lacks %s: rotate again, which makes them equal; if this repeats, grant it to the original",
-		pending.Facts().Account, current.Facts().Account, strings.Join(capped(missing), "; "))
+		pending.Facts().Account, current.Facts().Account, strings.Join(capped(texts(missing)), "; "))
+}
+
+// present leaves out, with a warning, what current has on a column or a routine
+// that was dropped: nobody can be granted that again, and nobody can use it.
+func (s step) present(ctx context.Context, current Session, missing []account.Lack) ([]account.Lack, error) {
+	var there []account.Lack
+	var gone []string
+	for _, lack := range missing {
+		exists := true
+		if lack.MayBeGone() {
+			var err error
+			if exists, err = current.Exists(ctx, lack.Object, lack.Column); err != nil {
+				return nil, fmt.Errorf("looking whether what %s has a privilege on still exists: %w", current.Facts().Account, err)
+			}
+		}
+		if exists {
+			there = append(there, lack)
+		} else {
+			gone = append(gone, lack.Text)
+		}
+	}
+	if len(gone) > 0 {
+		s.log.WarnContext(ctx, "the current user has privileges on what is gone", "type", account.ObjectGone, "privileges", capped(gone))
+	}
+	return there, nil
+}
+
+func texts(lacks []account.Lack) []string {
+	out := make([]string, len(lacks))
+	for i, lack := range lacks {
+		out[i] = lack.Text
+	}
+	return out
 }
 
 // listed is how many things a message names before it counts the rest.

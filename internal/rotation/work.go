@@ -10,6 +10,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/statement"
 	"tandem/internal/verifier"
 )
 
@@ -20,8 +21,9 @@ type work struct {
 	documents
 	admin  Session
 	labels Labels
-	proof  Facts // of the session of the current credentials
-	sent   int   // statements, the password aside
+	proof  Facts     // of the session of the current credentials
+	sent   int       // statements, the password aside
+	clear  *[]string // the plugins that insist on clear passwords; nil until asked
 	warned map[account.Warning]bool
 }
 
@@ -43,9 +45,13 @@ func (w *work) perform(ctx context.Context) (string, error) {
 	}
 	for _, s := range password {
 		if err := w.admin.Apply(ctx, s); err != nil {
-			return "", fmt.Errorf("setting the password of %q, whose old one is in force unless the answer was lost: %w", w.pending.Username(), err)
+			return "", fmt.Errorf("setting the password of %q as admin %s, whose old one is in force unless the answer was lost: %w",
+				w.pending.Username(), w.admin.Facts().Account, mend(err, account.PasswordRemedy(w.admin.Facts().Account)))
 		}
 		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
+		if s.HoldsSecret() {
+			w.warn(ctx, pair.ClearWarning())
+		}
 	}
 	switch {
 	case len(password) > 0:
@@ -65,7 +71,11 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 	if err != nil {
 		return account.Pair{}, err
 	}
-	for settled := false; ; {
+	// One round makes nothing that the next has to mend, as far as is known; that the
+	// servers have another such corner is likelier than that they have none.
+	const most = 3
+	left := ""
+	for rounds := 0; ; {
 		plan, err := pair.Plan(w.Settings.Mode, w.turn(), w.throwaway)
 		if err != nil {
 			return account.Pair{}, fmt.Errorf("planning the change of %q: %w", w.pending.Username(), err)
@@ -82,13 +92,18 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		if len(plan.Steps) == 0 {
 			return pair, nil
 		}
-		if settled {
+		if summary := plan.Summary(); rounds == most || rounds > 0 && summary == left {
 			return account.Pair{}, fmt.Errorf("making %q equal: the server accepted every statement, and this is still different: %s; "+
-				"the password was not set; grant the admin what it lacks, or change the original by hand", w.pending.Username(), plan.Summary())
+				"the password was not set; grant admin %s what it lacks, or change the original by hand", w.pending.Username(), summary, w.admin.Facts().Account)
+		} else {
+			left = summary
 		}
-		// Where something turns out to be gone, there is another plan.
-		if settled, err = w.apply(ctx, plan, &pair.Absent); err != nil {
+		all, err := w.apply(ctx, plan, &pair.Absent)
+		if err != nil {
 			return account.Pair{}, err
+		}
+		if all { // else something turned out to be gone, and there is another plan
+			rounds++
 		}
 		pair.Known = true // by now it is this program's
 		if pair, err = w.read(ctx, pair); err != nil {
@@ -110,7 +125,7 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		}
 		if err != nil {
 			return false, fmt.Errorf("making %q equal, as admin %s: after %d of %d statements, and before the password, which is unchanged: %w",
-				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), err)
+				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), w.mendStep(step, err))
 		}
 		w.sent++
 		if w.sent <= listed {
@@ -121,6 +136,29 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent)
 	}
 	return true, nil
+}
+
+// mendStep adds to a denial what lets the admin do the step.
+func (w *work) mendStep(step account.Step, err error) error {
+	facts := w.admin.Facts()
+	role := step.MendRole(facts.Server, facts.Account)
+	if role == "" {
+		return mend(err, step.Remedy(facts.Account))
+	}
+	var denial Denial
+	if errors.As(err, &denial) && denial.Denied() {
+		return fmt.Errorf("%w; what would mend it: %s", err, role)
+	}
+	return err
+}
+
+// mend adds to an error the GRANT that an admin lacks who may not do a thing.
+func mend(err error, remedy statement.Statement) error {
+	var denial Denial
+	if errors.As(err, &denial) && denial.Denied() {
+		return fmt.Errorf("%w; what would mend it: %s", err, remedy)
+	}
+	return err
 }
 
 // read reads both users, and what else a plan depends on. Of an earlier reading
@@ -135,6 +173,20 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
 		Login: w.proof.Account, From: w.proof.From,
 		Known: earlier.Known, Absent: earlier.Absent,
+	}
+	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
+		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
+	}
+	if w.clear == nil {
+		plugins, err := w.admin.InsistOnClear(ctx)
+		if err != nil {
+			return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
+		}
+		w.clear = &plugins
+	}
+	pair.Clear = *w.clear
+	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
+		return account.Pair{}, err
 	}
 	// The account that the current credentials logged in as must be one of those
 	// read. Otherwise the server took the login for somebody else's, as an account
@@ -160,6 +212,29 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 		}
 	}
 	return pair, err
+}
+
+// adminDynamic asks what the admin's dynamic privileges are, where that decides:
+// one of the accounts has SYSTEM_USER. Otherwise it is nil.
+func (w *work) adminDynamic(ctx context.Context, users ...account.User) (map[string]bool, error) {
+	system := false
+	for _, user := range users {
+		for _, read := range user.Accounts {
+			system = system || read.SystemUser()
+		}
+	}
+	if !system {
+		return nil, nil
+	}
+	own, err := w.admin.OwnGrants(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading what admin %s may do: %w", w.admin.Facts().Account, err)
+	}
+	privileges, err := account.OwnDynamic(w.admin.Facts().Server, own)
+	if err != nil {
+		return nil, fmt.Errorf("reading what admin %s may do: %w", w.admin.Facts().Account, err)
+	}
+	return privileges, nil
 }
 
 // depends asks, for each account of the clone at a host that the original has
@@ -253,13 +328,17 @@ func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret,
 // throwaway makes the verifier that a new account, locked, has until its password
 // is set.
 func (w *work) throwaway(plugin string) (redact.Secret, error) {
+	if w.clear != nil && len(*w.clear) > 0 {
+		return w.throwawayPassword(), nil
+	}
 	return w.verifierOf(plugin, w.throwawayPassword())
 }
 
 // throwawayPassword is not the pending one and cannot be had without it, yet is
 // the same in every try of this rotation: by it a later try knows the account
-// that an earlier one had made when it died.
+// that an earlier one had made when it died. It ends in a character of every kind,
+// for the validation plugins.
 func (w *work) throwawayPassword() redact.Secret {
 	sum := sha256.Sum256([]byte("tandem throwaway\x00" + w.event.Token + "\x00" + w.pending.Password().Reveal()))
-	return redact.New(hex.EncodeToString(sum[:]))
+	return redact.New(hex.EncodeToString(sum[:]) + "-Zz0")
 }

@@ -44,7 +44,8 @@ type world struct {
 	before func(what string) error
 	// identity is the server's, by user; "server" where not set.
 	identity map[string]string
-	locked   bool // by somebody else
+	locked   bool     // by somebody else
+	gone     []string // columns, as table.column
 	// matched, where set, is the account that every login is taken for.
 	matched account.Name
 }
@@ -239,9 +240,17 @@ func (s *fakeSession) Users(_ context.Context, names ...string) ([]account.User,
 func (s *fakeSession) Dependents(context.Context, account.Name) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) GrantedTo(context.Context, string) ([]account.Name, error) { return nil, nil }
+func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts, error) {
+	return account.RoleFacts{}, nil
+}
+func (s *fakeSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
+}
+
+func (s *fakeSession) Exists(_ context.Context, object account.Object, column string) (bool, error) {
+	return !slices.Contains(s.gone, object.Name+"."+column), nil
 }
 
 func (s *fakeSession) Use(_ context.Context, database string) error { return s.do("use %s", database) }

@@ -27,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,10 @@ import (
 
 // Fleet is the servers of a test package. Its zero value is ready for Main.
 type Fleet struct {
+	// Args are further options for the command line of every server that is started,
+	// by its flavor. Nil is none.
+	Args map[server.Flavor][]string
+
 	ctx     context.Context
 	ca      *server.CA
 	caFile  string
@@ -192,7 +197,7 @@ func (f *Fleet) start(ctx context.Context, release server.Release, options serve
 	if err != nil {
 		return nil, err
 	}
-	options.CA = f.ca
+	options.CA, options.Args = f.ca, append(slices.Clone(f.Args[program.Flavor]), options.Args...)
 	return program.Start(ctx, options)
 }
 
