@@ -119,3 +119,26 @@ func TestFactors(t *testing.T) {
 		})
 	}
 }
+
+// What MariaDB keeps for a plugin, as releases that escape nothing print it.
+func TestKeptIsPrintedAsItIs(t *testing.T) {
+	const row = `CREATE USER ` + "`app`@`%`" + ` IDENTIFIED VIA unix_socket USING 'it's a\b' OR ed25519 USING 'x'`
+	read, err := Parse(mustServer(t, "11.8.6-MariaDB", ""), app, rows(row))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(read.Factors) != 2 || read.Factors[0].Verifier.Reveal() != `it's a\b` {
+		t.Errorf("read %d factors, the first with %q", len(read.Factors), read.Factors[0].Verifier.Reveal())
+	}
+}
+
+// Of MariaDB's one default role the original keeps its own: that lacks nothing.
+func TestAnotherDefaultRoleIsNoLack(t *testing.T) {
+	own := func(name Name, role string) OwnGrants {
+		at := " `" + name.User + "`@`%`"
+		return OwnGrants{name, []redact.Secret{redact.New("GRANT `a` TO" + at), redact.New("GRANT `b` TO" + at), redact.New("SET DEFAULT ROLE `" + role + "` FOR" + at)}}
+	}
+	if missing, _, err := CompareOwn(maria10, own(clone, "a"), own(app, "b")); err != nil || len(missing) > 0 {
+		t.Errorf("missing: %v, %v", missing, err)
+	}
+}
