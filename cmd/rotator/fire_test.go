@@ -64,6 +64,7 @@ func sizeOfFire(t *testing.T) size {
 func TestUnderFire(t *testing.T) {
 	extent := sizeOfFire(t)
 	servers.EachRelease(t, func(t *testing.T, release string) {
+		t.Parallel() // most of the time is spent waiting for what does not answer
 		args := []string{"--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1", "--max-connections=600"}
 		f := &field{Server: servers.MustStart(t, release, args...), args: args, release: release, size: extent, kept: secrets{}, owned: map[string]bool{}}
 		f.populate(t)
@@ -112,7 +113,7 @@ type field struct {
 
 // say prints a scenario's line.
 func (f *field) say(scenario, format string, arguments ...any) {
-	fmt.Printf("fire: %s, %s (%s): %s\n", f.release, scenario, f.size.name, fmt.Sprintf(format, arguments...))
+	fmt.Printf("fire: %s, %s (%s): %s\n", f.Release().Title(), scenario, f.size.name, fmt.Sprintf(format, arguments...))
 }
 
 // place is a world of its own on the field's server, between whose function and
