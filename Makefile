@@ -7,7 +7,11 @@ GOARCH_FUNCTION ?= arm64
 # Lambda's custom runtime starts a file named bootstrap. lambda.norpc leaves out
 # the old Go runtime's protocol; the other flags keep the binary small and make
 # its bytes depend on nothing but the source and the toolchain.
-FUNCTION_FLAGS = -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -buildid="
+COMPILE_FLAGS = -tags lambda.norpc -trimpath -buildvcs=false
+FUNCTION_FLAGS = $(COMPILE_FLAGS) -ldflags "-s -w -buildid="
+
+# With the function's own flags, so that Go compiles what both need only once.
+SANDBOX = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox
 
 .DEFAULT_GOAL := help
 .PHONY: help go modules demo sandbox test test-matrix fire build build-RotationFunction refresh-roots clean
@@ -19,21 +23,21 @@ go:
 	@command -v $(GO) >/dev/null 2>&1 || { echo "$(GO) was not found: install Go $$(sed -n 's/^go //p' go.mod) or later, from Go's own site or as your system's package, or name it by GO=/path/to/go" >&2; exit 1; }
 
 modules: go
-	@$(GO) list -deps -test ./... >/dev/null 2>&1 || { echo "fetching Go modules ..."; $(GO) mod download; }
+	@GOPROXY=off $(GO) list -deps -test ./... >/dev/null 2>&1 || { echo "fetching Go modules ..."; $(GO) list -deps -test ./... >/dev/null; }
 
 demo: build ## rotate a secret on a real server, and watch it happen
-	@$(GO) run ./cmd/sandbox demo --function bin/bootstrap
+	@$(SANDBOX) demo --function bin/bootstrap
 
 sandbox: build ## a server, a local Secrets Manager and the function until Ctrl-C, to rotate by hand
-	@$(GO) run ./cmd/sandbox serve --function bin/bootstrap
+	@$(SANDBOX) serve --function bin/bootstrap
 
 test: modules ## all tests, on a MariaDB and a MySQL that are started for them
-	@$(GO) run ./cmd/sandbox fetch
+	@$(SANDBOX) fetch
 	@echo "testing; the first time Go compiles for a minute or two before it says anything ..."
 	@$(call tested,./...)
 
 test-matrix: modules ## the tests that need a server, on every release in the matrix
-	@TEST_MATRIX=1 $(GO) run ./cmd/sandbox fetch
+	@TEST_MATRIX=1 $(SANDBOX) fetch
 	@$(call tested,-count=1 ./cmd/rotator,TEST_MATRIX=1)
 
 FIRE ?= full
@@ -53,6 +57,7 @@ endef
 
 build: modules ## the function for this machine, bin/bootstrap
 	@mkdir -p bin
+	@test -e bin/bootstrap || echo "compiling the function; the first time this takes a minute or two ..."
 	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/bootstrap ./cmd/rotator
 
 build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootstrap; what sam build calls

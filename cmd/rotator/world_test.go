@@ -47,7 +47,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "building the function:", err)
 		os.Exit(1)
 	}
-	servers.Main(m) // does not return where it is interrupted; the binary is in a temporary folder
+	servers.Main(m)
+	_ = os.RemoveAll(folder) // an interrupted run leaves it to the system's cleaning
 }
 
 // world is a sandbox with the tutorial's application in it: its user, its

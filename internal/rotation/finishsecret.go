@@ -3,13 +3,52 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
+
+	"tandem/internal/secret"
 )
 
 // finishSecret moves AWSCURRENT to the token's version, in one call, which also
 // moves AWSPREVIOUS. AWSPENDING is left to the service, which takes it off after
 // this step has succeeded.
+//
+// It moves the label under the pair's lock, as the pending user, for whom the
+// lock needs no privilege. The service moves AWSCURRENT to a version whether
+// AWSPENDING is on it or not: without the lock, a step that comes late could look
+// at the labels, be overtaken by the next token's setSecret, which gives the
+// pending user another password, and then move AWSCURRENT to the one that no
+// longer works.
 func (s step) finishSecret(ctx context.Context) (string, error) {
 	const already = "the rotation has finished already"
+	version, err := s.pendingVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(version.Stages, InWork) || slices.Contains(version.Stages, Current) {
+		// A password that has been given up is not tried: a refused login counts
+		// against FAILED_LOGIN_ATTEMPTS. And what is finished needs no database.
+		labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+		if err != nil {
+			return "", err
+		}
+		if finished, err := labels.progress(s.event.Token); finished || err != nil {
+			return already, err
+		}
+	}
+	pending, err := secret.Parse(version.Document)
+	if err != nil {
+		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
+	}
+	session, err := s.Database.Connect(ctx, login(pending))
+	if err != nil {
+		return "", fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err)
+	}
+	defer s.close(ctx, session)
+	if err := s.lock(ctx, session, pending.Username()); err != nil {
+		return "", err
+	}
+
 	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
 	if err != nil {
 		return "", err
@@ -21,13 +60,18 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if from == "" {
 		return "", fmt.Errorf("no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
 	}
+	// The server keeps the lock until the invocation's deadline. One that was
+	// frozen meanwhile finds out here, whatever its timers have noticed.
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return "", fmt.Errorf("moving %s: it was not moved, as the lock may have ended with the invocation's time: %w", Current, context.DeadlineExceeded)
+	}
 	moveErr := s.Secrets.MoveCurrent(ctx, s.event.SecretID, s.event.Token, from)
 	if moveErr == nil {
 		s.log.InfoContext(ctx, "label moved", "label", Current, "from", from, "to", s.event.Token)
 		return Current + " moved", nil
 	}
-	// The call may have been carried out and its answer lost, or another run of
-	// this step may have been faster: what counts is where the label is.
+	// The call may have been carried out and its answer lost: what counts is where
+	// the label is.
 	labels, err = s.Secrets.Describe(ctx, s.event.SecretID)
 	if err == nil {
 		if finished, err := labels.progress(s.event.Token); err == nil && finished {

@@ -60,6 +60,8 @@ type Labels struct {
 type Version struct {
 	ID       string
 	Document redact.Secret
+	// Stages are the version's staging labels, where the answer says them.
+	Stages []string
 }
 
 // Pending is what createSecret stores.

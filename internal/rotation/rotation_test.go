@@ -256,6 +256,7 @@ func TestFinishSecretLosesTheAnswer(t *testing.T) {
 		t.Error(err)
 	}
 	w = newWorld(t)
+	w.values[token] = document("app_clone", "pending password", nil)
 	w.before = func(what string) error {
 		if what == "move" {
 			return errors.New("connection reset")
@@ -266,6 +267,64 @@ func TestFinishSecretLosesTheAnswer(t *testing.T) {
 		t.Errorf("error %v, want the move's", err)
 	}
 }
+
+// What comes late sees under the lock that it does, and moves nothing: the pending
+// user may have another token's password by then.
+func TestLateFinishSecretMovesNothing(t *testing.T) {
+	for _, at := range []string{"read", "connect", "lock"} {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "pending password", nil)
+		w.before = func(what string) error {
+			if strings.HasPrefix(what, at) {
+				w.labels = map[string][]string{oldToken: {"AWSCURRENT"}, newToken: {"AWSPENDING"}}
+			}
+			return nil
+		}
+		err := w.step(rotation.FinishSecret)
+		if err == nil || !strings.Contains(err.Error(), "has no version") || len(w.mutating()) > 0 {
+			t.Errorf("overtaken at %s: error %v after %v", at, err, w.trace)
+		}
+	}
+}
+
+// Without the pending credentials' login, or the lock, the label stays.
+func TestFinishSecretNeedsLoginAndLock(t *testing.T) {
+	for want, arrange := range map[string]func(*world){
+		"access denied": func(w *world) {
+			w.before = func(what string) error {
+				if what == "connect app_clone" {
+					return errors.New("access denied")
+				}
+				return nil
+			}
+		},
+		"another rotation": func(w *world) { w.locked = true },
+	} {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "pending password", nil)
+		arrange(w)
+		if err := w.step(rotation.FinishSecret); err == nil || !strings.Contains(err.Error(), want) || len(w.mutating()) > 0 {
+			t.Errorf("error %v after %v, want %q", err, w.trace, want)
+		}
+	}
+}
+
+// An invocation that was frozen until its time was over does not move the label,
+// though no timer has told it yet.
+func TestFrozenFinishSecretMovesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = document("app_clone", "pending password", nil)
+	rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Log: slog.New(slog.DiscardHandler)}
+	err := rotator.Rotate(frozen{t.Context()}, rotation.Event{Step: rotation.FinishSecret, SecretID: secretID, Token: token})
+	if !errors.Is(err, context.DeadlineExceeded) || w.position("describe") < 0 || len(w.mutating()) > 0 {
+		t.Errorf("error %v after %v", err, w.trace)
+	}
+}
+
+// frozen is a context whose deadline is over and whose timer has not fired.
+type frozen struct{ context.Context }
+
+func (frozen) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
 
 func TestTestSecretComparesPrivileges(t *testing.T) {
 	clone := account.Name{User: "app_clone", Host: "%"}

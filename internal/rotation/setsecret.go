@@ -56,7 +56,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		}
 	}
 
-	if err := s.lock(ctx, admin, documents); err != nil {
+	if err := s.lock(ctx, admin, documents.current.Username()); err != nil {
 		return "", err
 	}
 	// From here until admin is closed no other invocation changes this pair. An
@@ -162,12 +162,14 @@ func lockName(original string) string {
 	return "tandem." + hex.EncodeToString(sum[:16])
 }
 
-func (s step) lock(ctx context.Context, admin Session, d documents) error {
+// lock takes the lock of the pair that the user belongs to.
+func (s step) lock(ctx context.Context, session Session, username string) error {
+	original := secret.Original(username)
 	wait := within(ctx, lockShare, lockMax).Truncate(time.Second)
-	err := admin.Lock(ctx, lockName(secret.Original(d.current.Username())), wait)
+	err := session.Lock(ctx, lockName(original), wait)
 	if errors.Is(err, ErrLockTaken) {
 		return fmt.Errorf("another rotation of %q and its clone has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",
-			secret.Original(d.current.Username()), wait, err)
+			original, wait, err)
 	}
 	return err
 }

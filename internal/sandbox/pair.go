@@ -47,7 +47,7 @@ func labelled(ctx context.Context, secrets *secretsmanager.Client, secretID stri
 	return found, nil
 }
 
-// account is what the server has of a user.
+// accountState is what the server has of a user.
 type accountState int
 
 const (
@@ -56,7 +56,7 @@ const (
 	open
 )
 
-// accountState asks the server for the user's account at any host.
+// accountState asks the server for the user's account at the host %.
 func (s *Sandbox) accountState(ctx context.Context, user string) (accountState, error) {
 	var there bool
 	find := statement.New("SELECT COUNT(*) > 0 FROM mysql.user WHERE Host = '%' AND User = ").Literal(user).Statement()

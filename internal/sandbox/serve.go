@@ -46,6 +46,8 @@ type ServeOptions struct {
 
 	// has says which programs there are on this machine; lookPath if nil.
 	has func(program string) bool
+	// clock is the schedule's; the system's if nil.
+	clock emulator.Clock
 }
 
 // servePause is the time between two tries of a rotation: long enough to look,
@@ -84,7 +86,7 @@ func stage(ctx context.Context, options ServeOptions, lines *lineWriter) (*Sandb
 	open := func(listen string) (*Sandbox, error) {
 		return Open(ctx, Options{
 			Server: found, Binary: options.Binary, Env: options.Env, Listen: listen,
-			SecretsManager: emulator.Options{Schedule: true, Every: options.Every, Pause: servePause, Events: lines.event},
+			SecretsManager: emulator.Options{Schedule: true, Every: options.Every, Pause: servePause, Events: lines.event, Clock: options.clock},
 			Logs:           lines.log, SystemLogs: options.JSON,
 		})
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/emulator"
@@ -99,6 +100,27 @@ func sorted(names []string) []string {
 func TestServeTurnsByItself(t *testing.T) {
 	log := &lines{}
 	tutorial(t, func(o *ServeOptions) { o.Out, o.Every = log, 10*time.Millisecond })
+	log.await(t, deadline(t), " RotationSucceeded ")
+}
+
+// TestServeSchedule rotates when the rules of rotate-secret say so.
+func TestServeSchedule(t *testing.T) {
+	log, clock := &lines{}, emulator.NewManualClock(time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC))
+	s, _ := tutorial(t, func(o *ServeOptions) { o.Out, o.clock = log, clock })
+	_, err := s.Secrets.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+		SecretId: aws.String(appSecret), ClientRequestToken: aws.String(Token()), RotateImmediately: aws.Bool(false),
+		RotationRules: &types.RotationRulesType{ScheduleExpression: aws.String("cron(0 16 * * ? *)"), Duration: aws.String("1h")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if outcome, err := s.Service.WaitRotation(deadline(t), appSecret); err != nil || outcome.Err != nil {
+		t.Fatal(err, outcome.Err)
+	}
+	if err := clock.AwaitAlarm(deadline(t), 4*time.Hour); err != nil {
+		t.Fatal("nobody waits for four o'clock: ", err)
+	}
+	clock.Advance(4 * time.Hour)
 	log.await(t, deadline(t), " RotationSucceeded ")
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // transcriptFile is the text whose transcript is replayed.
-const transcriptFile = "testdata/transcript.md"
+const transcriptFile = "../../README.md"
 
 // exchange is a command of a transcript and what it shows.
 type exchange struct {

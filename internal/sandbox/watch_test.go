@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -157,34 +158,29 @@ func TestFeedHangsUpOnTheSlow(t *testing.T) {
 // TestApplicationFails counts what fails, and forgives what fails shortly before
 // the end.
 func TestApplicationFails(t *testing.T) {
+	refusing := secretsmanager.New(secretsmanager.Options{Region: Region, RetryMaxAttempts: 1, HTTPClient: doer(func() error { return errors.New("refused") })})
 	for name, test := range map[string]struct {
-		grace  time.Duration
+		end    time.Duration // after the failure
 		counts Logins
 	}{
-		"at once":             {0, Logins{Attempted: 1, Failed: 1}},
-		"just before the end": {deadlineAfter, Logins{}},
+		"goes on":             {2 * endGrace, Logins{Attempted: 1, Failed: 1}},
+		"just before the end": {endGrace / 2, Logins{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			refusing := secretsmanager.New(secretsmanager.Options{Region: Region, RetryMaxAttempts: 1}, func(o *secretsmanager.Options) {
-				o.HTTPClient = doer(func() error {
-					if test.grace > 0 {
-						cancel()
-					}
-					return errors.New("refused")
-				})
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), test.end)
+				defer cancel()
+				a := &Application{Secrets: refusing, SecretID: "app", Config: mysql.NewConfig, Every: time.Minute, Grace: endGrace, Failed: func(error) { cancel() }}
+				a.Run(ctx)
+				logins := a.Logins()
+				if (logins.Err != nil) != (test.counts.Failed > 0) {
+					t.Errorf("the last failure is %v", logins.Err)
+				}
+				logins.Err = nil
+				if logins != test.counts {
+					t.Errorf("counted %+v, want %+v", logins, test.counts)
+				}
 			})
-			a := &Application{Secrets: refusing, SecretID: "app", Config: mysql.NewConfig, Every: time.Millisecond, Grace: test.grace, Failed: func(error) { cancel() }}
-			a.Run(ctx)
-			logins := a.Logins()
-			if (logins.Err != nil) != (test.counts.Failed > 0) {
-				t.Errorf("the last failure is %v", logins.Err)
-			}
-			logins.Err = nil
-			if logins != test.counts {
-				t.Errorf("counted %+v, want %+v", logins, test.counts)
-			}
 		})
 	}
 }

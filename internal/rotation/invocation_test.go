@@ -1,0 +1,332 @@
+package rotation_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+	"tandem/internal/secret"
+	"tandem/internal/statement"
+)
+
+// request is an effect that an invocation is about to have. The invocation stands
+// still until it is answered.
+type request struct {
+	text    string // for a person, and what tells a request from another one
+	session int    // the invocation's session that it goes through; none for the service
+	mutates bool   // whether losing the answer differs from not being heard
+	// alone: it neither sees nor changes anything that another invocation could
+	// change or see, so that its place among their effects does not matter.
+	alone  bool
+	closes bool
+	user   string // of a login
+	// changes are the users whose accounts a statement changes.
+	changes []string
+	do      func(u *universe, actor int) answer
+}
+
+const noSession = -1
+
+// answer is what an effect answers. Its text tells it from other answers to the
+// same request.
+type answer struct {
+	value any
+	err   error
+	text  string
+}
+
+func failed(err error) answer { return answer{err: err, text: "error: " + err.Error()} }
+
+// invocation is the product's own code, on a goroutine of its own that stands
+// still at each effect until somebody answers.
+type invocation struct {
+	requests chan request
+	answers  chan answer
+	done     chan error
+	quit     chan struct{}
+	exiting  bool // on its own goroutine: its deferred calls go nowhere
+	sessions int
+}
+
+// wrapping replaces what an invocation stands on: a planted bug does.
+type wrapping func(token string, step rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database)
+
+func invoke(token string, step rotation.Step, wrap wrapping) *invocation {
+	v := &invocation{make(chan request), make(chan answer), make(chan error, 1), make(chan struct{}), false, 0}
+	var secrets rotation.Secrets = askedSecrets{v}
+	var database rotation.Database = askedDatabase{v}
+	if wrap != nil {
+		secrets, database = wrap(token, step, secrets, database)
+	}
+	rotator := rotation.Rotator{
+		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: account.Merge},
+		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	}
+	go func() {
+		v.done <- rotator.Rotate(context.Background(), rotation.Event{Step: step, SecretID: secretID, Token: token})
+	}()
+	return v
+}
+
+// next waits for the next effect, or for the end.
+func (v *invocation) next() (r request, ended bool, err error) {
+	select {
+	case r := <-v.requests:
+		return r, false, nil
+	case err := <-v.done:
+		return request{}, true, err
+	}
+}
+
+// kill ends the invocation at the effect that it stands at.
+func (v *invocation) kill() { close(v.quit) }
+
+func (v *invocation) ask(r request) answer {
+	if v.exiting {
+		return failed(errors.New("killed"))
+	}
+	select {
+	case v.requests <- r:
+		select {
+		case a := <-v.answers:
+			return a
+		case <-v.quit:
+		}
+	case <-v.quit:
+	}
+	v.exiting = true
+	runtime.Goexit()
+	panic("not reached")
+}
+
+type askedSecrets struct{ *invocation }
+
+func (v askedSecrets) Describe(context.Context, string) (rotation.Labels, error) {
+	a := v.ask(request{text: "describe", session: noSession, do: func(u *universe, _ int) answer {
+		return answer{value: u.labels(), text: u.current + "," + u.previous + "," + u.pending}
+	}})
+	labels, _ := a.value.(rotation.Labels)
+	return labels, a.err
+}
+
+func (v askedSecrets) Current(_ context.Context, id string) (rotation.Version, error) {
+	r := request{text: "read AWSCURRENT", session: noSession, do: func(u *universe, _ int) answer {
+		return answer{value: rotation.Version{ID: u.current, Document: redact.New(u.values[u.current])}, text: u.current + u.values[u.current]}
+	}}
+	if id == adminID {
+		content := document("admin", "admin's password", nil)
+		r = request{text: "read the admin's secret", session: noSession, alone: true, do: func(*universe, int) answer {
+			return answer{value: rotation.Version{ID: "admin", Document: redact.New(content)}}
+		}}
+	}
+	a := v.ask(r)
+	version, _ := a.value.(rotation.Version)
+	return version, a.err
+}
+
+func (v askedSecrets) Version(_ context.Context, _, id string) (rotation.Version, error) {
+	a := v.ask(request{text: "read version " + id, session: noSession, do: func(u *universe, _ int) answer {
+		value, ok := u.values[id]
+		if !ok {
+			return failed(rotation.ErrVersionNotFound)
+		}
+		stages := u.labels().Stages[id]
+		return answer{value: rotation.Version{ID: id, Document: redact.New(value), Stages: stages}, text: value + fmt.Sprint(stages)}
+	}})
+	version, _ := a.value.(rotation.Version)
+	return version, a.err
+}
+
+func (v askedSecrets) PutPending(_ context.Context, p rotation.Pending) error {
+	return v.ask(request{text: "put version " + p.VersionID, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
+		if err := u.put(p.VersionID, p.Document.Reveal()); err != nil {
+			return failed(err)
+		}
+		return answer{}
+	}}).err
+}
+
+func (v askedSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
+	return v.ask(request{text: "move AWSCURRENT from " + from + " to " + to, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
+		if err := u.move(to, from); err != nil {
+			return failed(err)
+		}
+		return answer{}
+	}}).err
+}
+
+// RandomPassword is another one for every actor, and the same in every execution.
+func (v askedSecrets) RandomPassword(context.Context) (redact.Secret, error) {
+	a := v.ask(request{text: "random password", session: noSession, alone: true, do: func(_ *universe, actor int) answer {
+		text := fmt.Sprintf("password of actor %d", actor+1)
+		return answer{value: redact.New(text), text: text}
+	}})
+	password, _ := a.value.(redact.Secret)
+	return password, a.err
+}
+
+type askedDatabase struct{ *invocation }
+
+var mariadb = sync.OnceValue(func() account.Server {
+	server, err := account.ParseServer("10.11.8-MariaDB", "")
+	if err != nil {
+		panic(err)
+	}
+	return server
+})
+
+func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotation.Session, error) {
+	name := account.Name{User: login.Username, Host: "%"}
+	number := v.sessions
+	v.sessions++
+	a := v.ask(request{
+		text: "connect " + login.Username, session: noSession, user: login.Username, alone: login.Username == "admin",
+		do: func(u *universe, _ int) answer {
+			if login.Username == "admin" {
+				return answer{}
+			}
+			if found := u.account(name); found == nil || !found.letsIn(login.Password.Reveal()) {
+				return failed(fmt.Errorf("access denied for %q", login.Username))
+			}
+			return answer{}
+		},
+	})
+	if a.err != nil {
+		return nil, a.err
+	}
+	return &askedSession{v.invocation, number, rotation.Facts{Server: mariadb(), Identity: "server", Account: name, From: "client.example"}}, nil
+}
+
+type askedSession struct {
+	*invocation
+	number int
+	facts  rotation.Facts
+}
+
+var errSessionLost = errors.New("the session is lost")
+
+// through asks through the session.
+func (s *askedSession) through(r request) answer {
+	r.session = s.number
+	r.text += " (session " + fmt.Sprint(s.number) + ")"
+	do := r.do
+	r.do = func(u *universe, actor int) answer {
+		if u.gone[actor]&(1<<s.number) != 0 {
+			return failed(errSessionLost)
+		}
+		return do(u, actor)
+	}
+	return s.ask(r)
+}
+
+func (s *askedSession) Facts() rotation.Facts { return s.facts }
+
+func (s *askedSession) Lock(_ context.Context, name string, _ time.Duration) error {
+	return s.through(request{text: "lock", mutates: true, do: func(u *universe, actor int) answer {
+		if err := u.lock(actor, s.number, name); err != nil {
+			return failed(err)
+		}
+		return answer{}
+	}}).err
+}
+
+// parsed remembers what accounts were read as.
+var parsed sync.Map // of accountsKey to []account.Account
+
+func (s *askedSession) Users(_ context.Context, names ...string) ([]account.User, error) {
+	a := s.through(request{text: "read the accounts", do: func(u *universe, _ int) answer {
+		key := accountsKey(u.accounts)
+		read, ok := parsed.Load(key)
+		if !ok {
+			var accounts []account.Account
+			for _, a := range u.accounts {
+				one, err := account.Parse(s.facts.Server, a.name, a.rows())
+				if err != nil {
+					panic(err)
+				}
+				accounts = append(accounts, one)
+			}
+			read, _ = parsed.LoadOrStore(key, accounts)
+		}
+		users := make([]account.User, len(names))
+		for i, name := range names {
+			users[i].Name = name
+			for _, a := range read.([]account.Account) {
+				if a.Name.User == name {
+					users[i].Accounts = append(users[i].Accounts, a)
+				}
+			}
+		}
+		return answer{value: users, text: key}
+	}})
+	users, _ := a.value.([]account.User)
+	return users, a.err
+}
+
+func (s *askedSession) Dependents(_ context.Context, name account.Name) ([]string, error) {
+	return nil, s.through(request{text: "dependents of " + name.String(), alone: true, do: nothing}).err
+}
+
+func (s *askedSession) GrantedTo(_ context.Context, user string) ([]account.Name, error) {
+	return nil, s.through(request{text: "to whom " + user + " is granted", alone: true, do: nothing}).err
+}
+
+func nothing(*universe, int) answer { return answer{} }
+
+func (s *askedSession) OwnGrants(context.Context) (account.OwnGrants, error) {
+	a := s.through(request{text: "own grants of " + s.facts.Account.User, do: func(u *universe, _ int) answer {
+		found := u.account(s.facts.Account)
+		if found == nil {
+			return failed(errNoSuchAccount)
+		}
+		return answer{
+			value: account.OwnGrants{Name: found.name, Rows: found.rows().Grants},
+			text:  found.verifier + strings.Join(found.privileges, ","),
+		}
+	}})
+	grants, _ := a.value.(account.OwnGrants)
+	return grants, a.err
+}
+
+func (s *askedSession) Use(_ context.Context, database string) error {
+	return s.through(request{text: "use " + database, alone: true, do: nothing}).err
+}
+
+func (s *askedSession) Apply(_ context.Context, sent statement.Statement) error {
+	change := interpret(sent.Reveal())
+	return s.through(request{text: sent.String(), mutates: true, changes: slices.Clone(change.users), do: func(u *universe, _ int) answer {
+		if err := change.apply(u); err != nil {
+			return failed(err)
+		}
+		return answer{}
+	}}).err
+}
+
+// Close ends the session. A session that holds no lock ends unseen.
+func (s *askedSession) Close() error {
+	s.ask(request{text: fmt.Sprintf("close (session %d)", s.number), session: s.number, closes: true, do: func(u *universe, actor int) answer {
+		u.endSession(actor, s.number, false)
+		u.gone[actor] &^= 1 << s.number // nothing goes through it any more
+		return answer{}
+	}})
+	return nil
+}
+
+// credentials reads a document of this world.
+func credentials(content string) (user, password string) {
+	read, err := secret.Parse(redact.New(content))
+	if err != nil {
+		panic(err)
+	}
+	return read.Username(), read.Password().Reveal()
+}

@@ -1,0 +1,186 @@
+package rotation_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+	"tandem/internal/statement"
+)
+
+// The defects that setSecret's and finishSecret's order is there to prevent, each
+// planted between the steps' code and the world, and found.
+func TestPlantedDefectsAreFound(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		plant   wrapping
+		promise string
+	}{
+		{"setSecret reads the labels before the lock", in(rotation.SetSecret, staleLabels), "promise 3"},
+		{"finishSecret reads the labels before the lock", in(rotation.FinishSecret, staleLabels), "promise"},
+		{"setSecret takes no lock", in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise"},
+		{"finishSecret takes no lock", in(rotation.FinishSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise"},
+		{"the password is set before the grants", in(rotation.SetSecret, hasty), "half made"},
+		{"the account is created open", in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return createsOpen{s} })), "half made"},
+		{"the current credentials are not proven", in(rotation.SetSecret, unproven), "promise 6"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var found *violation
+			all := scenarios(1, "A", "B")
+			for _, s := range all {
+				if found = newExploration(s, 1, test.plant).run(); found != nil {
+					break
+				}
+			}
+			if found == nil || !strings.Contains(found.promise.Error(), test.promise) {
+				t.Fatalf("found %v, want a broken %s", found, test.promise)
+			}
+			t.Log(found)
+			// What was found is a schedule that anybody can follow, and that the code
+			// without the defect does not follow into a broken promise.
+			_, broken, misfit := replay(found.schedule, all, test.plant)
+			if misfit != nil || broken == nil || broken.Error() != found.promise.Error() {
+				t.Errorf("followed again: broken %v, misfit %v", broken, misfit)
+			}
+			if _, broken, _ := replay(found.schedule, all, nil); broken != nil {
+				t.Errorf("without the defect: %v", broken)
+			}
+		})
+	}
+}
+
+// in plants a defect in one step.
+func in(where rotation.Step, plant wrapping) wrapping {
+	return func(token string, step rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+		if step != where {
+			return secrets, database
+		}
+		return plant(token, step, secrets, database)
+	}
+}
+
+// staleLabels answers for the labels what they were when the step began.
+func staleLabels(_ string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+	return &stale{Secrets: secrets}, database
+}
+
+type stale struct {
+	rotation.Secrets
+	read   bool
+	labels rotation.Labels
+	err    error
+}
+
+func (s *stale) Version(ctx context.Context, secretID, versionID string) (rotation.Version, error) {
+	if !s.read {
+		s.read = true
+		s.labels, s.err = s.Secrets.Describe(ctx, secretID)
+	}
+	return s.Secrets.Version(ctx, secretID, versionID)
+}
+
+func (s *stale) Describe(context.Context, string) (rotation.Labels, error) { return s.labels, s.err }
+
+// sessions plants a defect in every session; it is told the pending document.
+func sessions(plant func(s rotation.Session, pending string) rotation.Session) wrapping {
+	return func(token string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+		seen := &overheard{Secrets: secrets, token: token}
+		return seen, planted{database, func(s rotation.Session) rotation.Session { return plant(s, seen.pending) }}
+	}
+}
+
+type overheard struct {
+	rotation.Secrets
+	token, pending string
+}
+
+func (o *overheard) Version(ctx context.Context, secretID, versionID string) (rotation.Version, error) {
+	version, err := o.Secrets.Version(ctx, secretID, versionID)
+	if err == nil && versionID == o.token {
+		o.pending = version.Document.Reveal()
+	}
+	return version, err
+}
+
+type planted struct {
+	rotation.Database
+	plant func(rotation.Session) rotation.Session
+}
+
+func (p planted) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
+	session, err := p.Database.Connect(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	return p.plant(session), nil
+}
+
+type unlocked struct{ rotation.Session }
+
+func (unlocked) Lock(context.Context, string, time.Duration) error { return nil }
+
+// hasty sets the password as soon as there is an account to set it for.
+var hasty = sessions(func(s rotation.Session, pending string) rotation.Session { return setsPasswordFirst{s, pending} })
+
+type setsPasswordFirst struct {
+	rotation.Session
+	pending string
+}
+
+func (s setsPasswordFirst) Apply(ctx context.Context, sent statement.Statement) error {
+	if err := s.Session.Apply(ctx, sent); err != nil {
+		return err
+	}
+	m := createPattern.FindStringSubmatch(sent.Reveal())
+	if m == nil {
+		return nil
+	}
+	_, password := credentials(s.pending)
+	return s.Session.Apply(ctx, statement.New("ALTER USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
+		SQL(" USING ").Secret(redact.New(nativeVerifier(password))).SQL(" ACCOUNT UNLOCK").Statement())
+}
+
+type createsOpen struct{ rotation.Session }
+
+func (s createsOpen) Apply(ctx context.Context, sent statement.Statement) error {
+	if m := createPattern.FindStringSubmatch(sent.Reveal()); m != nil {
+		sent = statement.New("CREATE USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
+			SQL(" USING ").Secret(redact.New(m[3])).Statement()
+	}
+	return s.Session.Apply(ctx, sent)
+}
+
+// unproven takes the secret's logins for granted.
+func unproven(_ string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+	return secrets, credulous{database}
+}
+
+type credulous struct{ rotation.Database }
+
+func (c credulous) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
+	admin := login
+	admin.Username = "admin"
+	if login.Username == "admin" {
+		return c.Database.Connect(ctx, login)
+	}
+	session, err := c.Database.Connect(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	return renamed{session, login.Username}, nil
+}
+
+type renamed struct {
+	rotation.Session
+	user string
+}
+
+func (r renamed) Facts() rotation.Facts {
+	facts := r.Session.Facts()
+	facts.Account.User = r.user
+	return facts
+}

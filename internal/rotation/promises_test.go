@@ -1,0 +1,127 @@
+package rotation_test
+
+import (
+	"fmt"
+	"slices"
+)
+
+// promises are those of README that can be seen in memory, as they must hold in
+// every state. They are told in terms of what an application or a DBA would see.
+
+// current is promise 1: what is under AWSCURRENT logs in wherever the original
+// had an account in the beginning, and may there do what the original could.
+func (x *exploration) current(u *universe) error {
+	user, password := credentials(u.values[u.current])
+	for _, first := range x.scenario.original() {
+		name := first.name
+		name.User = user
+		a := u.account(name)
+		switch {
+		case a == nil:
+			return fmt.Errorf("promise 1: AWSCURRENT is on %s, and there is no account %s", u.current, name)
+		case a.locked:
+			return fmt.Errorf("promise 1: AWSCURRENT is on %s, and %s is locked", u.current, name)
+		case !a.letsIn(password):
+			return fmt.Errorf("promise 1: AWSCURRENT is on %s, and its password does not log in as %s", u.current, name)
+		case !a.mayAll(first.privileges):
+			return fmt.Errorf("promise 1: AWSCURRENT is on %s, and %s may no longer do all that the original could", u.current, name)
+		}
+	}
+	return nil
+}
+
+// copies is promise 2: once a rotation has reported success, original and clone
+// are equal.
+func (x *exploration) copies(u *universe) error {
+	if !u.reported {
+		return nil
+	}
+	original, clone := u.of("app"), u.of("app_clone")
+	if len(original) != len(clone) {
+		return fmt.Errorf("promise 2: success was reported, and the original has %d accounts, its clone %d", len(original), len(clone))
+	}
+	for i := range original {
+		if original[i].name.Host != clone[i].name.Host || original[i].locked != clone[i].locked || !slices.Equal(original[i].privileges, clone[i].privileges) {
+			return fmt.Errorf("promise 2: success was reported, and %s and %s are not equal", original[i].name, clone[i].name)
+		}
+	}
+	return nil
+}
+
+// halfMade is the rule that setSecret's order exists for: no account that a
+// rotation has made, and none that has the password of a version, lets anybody in
+// before it may do what its counterpart may.
+func (x *exploration) halfMade(u *universe) error {
+	for _, user := range []string{"app", "app_clone"} {
+		for _, a := range u.of(user) {
+			if a.locked || x.scenario.start().account(a.name) != nil && !x.pendingLogsIn(u, a) {
+				continue
+			}
+			counterpart := a.name
+			counterpart.User = map[string]string{"app": "app_clone", "app_clone": "app"}[user]
+			if other := u.account(counterpart); other != nil && !a.mayAll(other.privileges) {
+				return fmt.Errorf("half made: %s is open, and may not do what %s may", a.name, counterpart)
+			}
+		}
+	}
+	return nil
+}
+
+// pendingLogsIn reports whether a version that a rotation has made has the
+// account's password.
+func (x *exploration) pendingLogsIn(u *universe, a worldAccount) bool {
+	for id, content := range u.values {
+		if user, password := credentials(content); id != firstVersion && id != secondVersion && user == a.name.User && a.letsIn(password) {
+			return true
+		}
+	}
+	return false
+}
+
+// bystanders is a part of promise 3: nobody else's account has changed.
+func (x *exploration) bystanders(u *universe) error {
+	others := func(u *universe) []worldAccount {
+		return slices.DeleteFunc(slices.Clone(u.accounts), func(a worldAccount) bool { return a.name.User == "app" || a.name.User == "app_clone" })
+	}
+	if accountsKey(others(u)) != accountsKey(others(x.scenario.start())) {
+		return fmt.Errorf("promise 3: somebody else's account has changed")
+	}
+	return nil
+}
+
+// inState checks what a state shows.
+func (x *exploration) inState(u *universe) error {
+	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.bystanders} {
+		if err := check(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inChange checks what only the change itself shows: promise 3, a statement
+// concerns the pending user alone, and never the one under AWSCURRENT; and promise
+// 6, the invocation that sends it has logged in with the current credentials and as
+// the admin before.
+func (x *exploration) inChange(u *universe, at *history, r request) error {
+	if len(r.changes) == 0 {
+		return nil
+	}
+	currentUser, _ := credentials(u.values[u.current])
+	pendingUser, _ := credentials(u.values[at.token])
+	for _, user := range r.changes {
+		switch user {
+		case currentUser:
+			return fmt.Errorf("promise 3: %s, and %q is the user under AWSCURRENT", r.text, user)
+		case pendingUser:
+		default:
+			return fmt.Errorf("promise 3: %s, and %q is not the user whose turn it is", r.text, user)
+		}
+	}
+	for _, user := range []string{currentUser, "admin"} {
+		if !at.loggedIn(user) {
+			return fmt.Errorf("promise 6: %s, and the invocation has not logged in as %q", r.text, user)
+		}
+	}
+	return nil
+}

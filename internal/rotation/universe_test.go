@@ -1,0 +1,334 @@
+package rotation_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+	"tandem/internal/verifier"
+)
+
+// universe is everything that outlives an invocation: the secret's labels and
+// values, the server's accounts, locks and sessions. It is a value: what happens
+// in it happens in a copy, so that an exploration can go on from it in every
+// direction.
+//
+// Labels move as the service moves them: UpdateSecretVersionStage needs the
+// version that has AWSCURRENT now and does not care for AWSPENDING, PutSecretValue
+// takes AWSPENDING from whichever version has it, and the service gives it to the
+// next token when a rotation begins.
+type universe struct {
+	current, previous, pending string            // the versions that carry the labels
+	values                     map[string]string // documents by version
+	accounts                   []worldAccount    // sorted by name
+	locks                      []worldLock
+	gone                       [maxActors]uint8 // lost sessions of each actor, a bit each
+	begun                      int              // rotations that the service has begun
+	// reported: all four steps of a rotation have reported success.
+	reported bool
+}
+
+const maxActors = 3
+
+// worldAccount is an account as far as this pair needs one.
+type worldAccount struct {
+	name       account.Name
+	verifier   string
+	locked     bool
+	privileges []string // sorted, as "SELECT ON `db`.*"
+}
+
+// worldLock is a lock that a session holds. An orphan's client is gone, and the
+// server has not noticed.
+type worldLock struct {
+	name           string
+	actor, session int
+	orphan         bool
+}
+
+func (u *universe) clone() *universe {
+	c := *u
+	c.values = maps.Clone(u.values)
+	c.accounts = slices.Clone(u.accounts)
+	c.locks = slices.Clone(u.locks)
+	return &c
+}
+
+// key tells apart what an invocation or a promise could tell apart.
+func (u *universe) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s|%s|%s|%d|%v|%v\n", u.current, u.previous, u.pending, u.begun, u.reported, u.gone)
+	for _, id := range slices.Sorted(maps.Keys(u.values)) {
+		b.WriteString(id + "=" + u.values[id] + "\n")
+	}
+	b.WriteString(accountsKey(u.accounts))
+	for _, l := range u.locks {
+		fmt.Fprintf(&b, "%s %d %d %v\n", l.name, l.actor, l.session, l.orphan)
+	}
+	return b.String()
+}
+
+func accountsKey(accounts []worldAccount) string {
+	var b strings.Builder
+	for _, a := range accounts {
+		b.WriteString(a.name.User + "@" + a.name.Host + " " + a.verifier)
+		if a.locked {
+			b.WriteString(" locked")
+		}
+		for _, p := range a.privileges {
+			b.WriteString(" " + p)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (u *universe) account(name account.Name) *worldAccount {
+	for i := range u.accounts {
+		if u.accounts[i].name == name {
+			return &u.accounts[i]
+		}
+	}
+	return nil
+}
+
+// of lists a user's accounts.
+func (u *universe) of(user string) []worldAccount {
+	var found []worldAccount
+	for _, a := range u.accounts {
+		if a.name.User == user {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// letsIn reports whether a password logs in through the account.
+func (a worldAccount) letsIn(password string) bool {
+	return !a.locked && a.verifier == nativeVerifier(password)
+}
+
+func (a worldAccount) mayAll(privileges []string) bool {
+	for _, p := range privileges {
+		if !slices.Contains(a.privileges, p) {
+			return false
+		}
+	}
+	return true
+}
+
+func nativeVerifier(password string) string {
+	v, err := verifier.New("mysql_native_password", redact.New(password), nil)
+	if err != nil {
+		panic(err)
+	}
+	return v.Reveal()
+}
+
+// rows prints the account as MariaDB 10.11 does.
+func (a worldAccount) rows() account.Rows {
+	name := "`" + a.name.User + "`@`" + a.name.Host + "`"
+	create := "CREATE USER " + name + " IDENTIFIED BY PASSWORD '" + a.verifier + "'"
+	if a.locked {
+		create += " ACCOUNT LOCK"
+	}
+	rows := account.Rows{
+		CreateUser: []redact.Secret{redact.New(create)},
+		Grants:     []redact.Secret{redact.New("GRANT USAGE ON *.* TO " + name + " IDENTIFIED BY PASSWORD '" + a.verifier + "'")},
+	}
+	byObject := map[string][]string{}
+	for _, p := range a.privileges {
+		privilege, object, _ := strings.Cut(p, " ON ")
+		byObject[object] = append(byObject[object], privilege)
+	}
+	for _, object := range slices.Sorted(maps.Keys(byObject)) {
+		rows.Grants = append(rows.Grants, redact.New("GRANT "+strings.Join(byObject[object], ", ")+" ON "+object+" TO "+name))
+	}
+	return rows
+}
+
+func (u *universe) labels() rotation.Labels {
+	stages := map[string][]string{}
+	for _, l := range []struct{ label, version string }{{rotation.Current, u.current}, {rotation.InWork, u.pending}, {rotation.Previous, u.previous}} {
+		if l.version != "" {
+			stages[l.version] = append(stages[l.version], l.label)
+		}
+	}
+	return rotation.Labels{Stages: stages}
+}
+
+func (u *universe) put(token, content string) error {
+	if value, ok := u.values[token]; ok {
+		if value != content {
+			return rotation.ErrVersionExists
+		}
+		return nil // labels stay where they are
+	}
+	u.values[token] = content
+	u.pending = token
+	return nil
+}
+
+func (u *universe) move(to, from string) error {
+	switch _, exists := u.values[to]; {
+	case u.current != from:
+		return fmt.Errorf("RemoveFromVersionId doesn't match: AWSCURRENT is attached to %s", u.current)
+	case !exists:
+		return errors.New("can't find the specified secret version")
+	}
+	u.previous, u.current = from, to
+	return nil
+}
+
+// lock answers what GET_LOCK does whose wait is over at once: to wait is not to
+// be scheduled.
+func (u *universe) lock(actor, session int, name string) error {
+	for _, l := range u.locks {
+		if l.name == name && (l.actor != actor || l.session != session || l.orphan) {
+			return rotation.ErrLockTaken
+		}
+	}
+	u.locks = append(u.locks, worldLock{name: name, actor: actor, session: session})
+	return nil
+}
+
+// endSession is what becomes of a session's locks: the server notices that the
+// client is gone, or it keeps them.
+func (u *universe) endSession(actor, session int, keep bool) {
+	u.gone[actor] |= 1 << session
+	u.endLocks(func(l worldLock) bool { return l.actor == actor && l.session == session }, keep)
+}
+
+// endActor is the end of an invocation that closes nothing.
+func (u *universe) endActor(actor int, keep bool) {
+	u.gone[actor] = 0
+	u.endLocks(func(l worldLock) bool { return l.actor == actor }, keep)
+}
+
+func (u *universe) endLocks(of func(worldLock) bool, keep bool) {
+	if !keep {
+		u.locks = slices.DeleteFunc(u.locks, func(l worldLock) bool { return of(l) && !l.orphan })
+		return
+	}
+	for i := range u.locks {
+		if of(u.locks[i]) {
+			u.locks[i].orphan = true
+		}
+	}
+}
+
+// quiet is when all invocations have died and the server has noticed.
+func (u *universe) quiet() { u.locks, u.gone = nil, [maxActors]uint8{} }
+
+// holds reports whether an actor's living session has a lock.
+func (u *universe) holds(actor int) bool {
+	return slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.actor == actor && !l.orphan })
+}
+
+func (u *universe) orphans() bool {
+	return slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.orphan })
+}
+
+// change is a statement, understood.
+type change struct {
+	users []string // whose accounts it changes
+	apply func(u *universe) error
+}
+
+const accountPattern = `'([^']*)'@'([^']*)'`
+
+var (
+	createPattern = regexp.MustCompile("^CREATE USER " + accountPattern + " IDENTIFIED VIA `mysql_native_password` USING '([^']*)'( ACCOUNT LOCK)?$")
+	dropPattern   = regexp.MustCompile("^DROP USER " + accountPattern + "$")
+	grantPattern  = regexp.MustCompile("^(GRANT|REVOKE) ([A-Z, ]+) ON (`[^`]*`\\.\\*) (?:TO|FROM) " + accountPattern + "$")
+	alterPattern  = regexp.MustCompile("^ALTER USER (.*?)( ACCOUNT LOCK| ACCOUNT UNLOCK)?$")
+	alteredOne    = regexp.MustCompile("^" + accountPattern + "(?: IDENTIFIED VIA `mysql_native_password` USING '([^']*)')?$")
+)
+
+var errNoSuchAccount = errors.New("error 1396: operation failed")
+
+// interpret reads the statements that internal/account writes for this pair. What
+// it does not know is a defect of this test, and not an answer of a server.
+func interpret(sql string) change {
+	if m := createPattern.FindStringSubmatch(sql); m != nil {
+		return change{[]string{m[1]}, func(u *universe) error {
+			name := account.Name{User: m[1], Host: m[2]}
+			if u.account(name) != nil {
+				return errNoSuchAccount
+			}
+			u.accounts = append(u.accounts, worldAccount{name: name, verifier: m[3], locked: m[4] != ""})
+			slices.SortFunc(u.accounts, func(a, b worldAccount) int { return strings.Compare(a.name.String(), b.name.String()) })
+			return nil
+		}}
+	}
+	if m := dropPattern.FindStringSubmatch(sql); m != nil {
+		return change{[]string{m[1]}, func(u *universe) error {
+			before := len(u.accounts)
+			u.accounts = slices.DeleteFunc(u.accounts, func(a worldAccount) bool { return a.name == account.Name{User: m[1], Host: m[2]} })
+			if len(u.accounts) == before {
+				return errNoSuchAccount
+			}
+			return nil
+		}}
+	}
+	if m := grantPattern.FindStringSubmatch(sql); m != nil {
+		return change{[]string{m[4]}, func(u *universe) error {
+			a := u.account(account.Name{User: m[4], Host: m[5]})
+			if a == nil {
+				return errNoSuchAccount
+			}
+			changed := slices.Clone(a.privileges)
+			for _, privilege := range strings.Split(m[2], ", ") {
+				one := privilege + " ON " + m[3]
+				changed = slices.DeleteFunc(changed, func(p string) bool { return p == one })
+				if m[1] == "GRANT" {
+					changed = append(changed, one)
+				}
+			}
+			slices.Sort(changed)
+			a.privileges = changed
+			return nil
+		}}
+	}
+	m := alterPattern.FindStringSubmatch(sql)
+	if m == nil {
+		panic("a statement that this world does not know: " + sql)
+	}
+	type one struct {
+		name     account.Name
+		verifier string
+	}
+	var altered []one
+	var users []string
+	for _, part := range strings.Split(m[1], ", ") {
+		p := alteredOne.FindStringSubmatch(part)
+		if p == nil {
+			panic("an ALTER USER that this world does not know: " + sql)
+		}
+		altered = append(altered, one{account.Name{User: p[1], Host: p[2]}, p[3]})
+		users = append(users, p[1])
+	}
+	return change{users, func(u *universe) error {
+		for _, o := range altered {
+			if u.account(o.name) == nil {
+				return errNoSuchAccount
+			}
+		}
+		for _, o := range altered {
+			a := u.account(o.name)
+			if o.verifier != "" {
+				a.verifier = o.verifier
+			}
+			if m[2] != "" {
+				a.locked = m[2] == " ACCOUNT LOCK"
+			}
+		}
+		return nil
+	}}
+}
