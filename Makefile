@@ -14,7 +14,7 @@ FUNCTION_FLAGS = $(COMPILE_FLAGS) -ldflags "-s -w -buildid="
 SANDBOX = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox test test-matrix build build-RotationFunction refresh-roots clean
+.PHONY: help go modules demo sandbox test test-matrix fire build build-RotationFunction refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,14 @@ test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 test-matrix: modules ## the tests that need a server, on every release in the matrix
 	@TEST_MATRIX=1 $(SANDBOX) fetch
 	@$(call tested,-count=1 ./cmd/rotator,TEST_MATRIX=1)
+
+FIRE ?= full
+
+fire: modules ## break a rotation at every message of it and count; FIRE=reduced takes minutes
+	@TEST_MATRIX=1 $(GO) run ./cmd/sandbox fetch
+	@mkdir -p bin
+	$(GO) test -c -o bin/fire.test ./cmd/rotator
+	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 8 -test.timeout 3h
 
 # tested runs tests, and says which servers they ran against: go test hides what a
 # package that passes has printed.

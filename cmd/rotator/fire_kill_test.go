@@ -208,9 +208,6 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 		}
 		tries++
 		errs = append(errs, err.Error())
-		if !death.kill {
-			p.mustReport(report(), err)
-		}
 		p.said = append(p.said, err.Error())
 		p.stands(report()+", in "+step, user, untouched)
 		if !same || tries > death.tries {

@@ -48,7 +48,7 @@ func (f *field) late(t *testing.T) {
 }
 
 func (f *field) overtaken(t *testing.T, after, same bool, first, stride int, counts *tally) {
-	p := f.place(t, 12*time.Second)
+	p := f.place(t, 8*time.Second)
 	p.furnish()
 	over := map[string]bool{}
 	for n := first; len(over) < len(turns); n += stride {

@@ -102,7 +102,7 @@ func (p *place) loseRace(what string) *action {
 // secretsManagerMisbehaves has every call answered badly.
 func (f *field) secretsManagerMisbehaves(t *testing.T) {
 	calls := func(what string) bool { return !strings.HasPrefix(what, "the server's ") }
-	f.misbehaves(t, "Secrets Manager misbehaves", secretsManagers, calls, "call")
+	f.misbehaves(t, "Secrets Manager misbehaves", secretsManagers, calls, "call", 4)
 	lag := &tally{}
 	for _, visible := range []int{1, 3, 6} {
 		p := f.place(t, 6*time.Second, withSecretsManager(func(o *emulator.Options) { o.PendingLag = visible }))
@@ -117,8 +117,9 @@ func (f *field) secretsManagerMisbehaves(t *testing.T) {
 
 // misbehaves tries each misbehaviour at each message that is one of those. It
 // succeeds, or fails with an error of the function's own, in time; and then the
-// next try succeeds.
-func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, chosen func(what string) bool, messages string) {
+// next try succeeds. A run that is not full tries so many times the points that its
+// stride says.
+func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, chosen func(what string) bool, messages string, dense int) {
 	counts := &tally{}
 	t.Run("misbehaviours", func(t *testing.T) {
 		for i, kind := range kinds {
@@ -126,7 +127,7 @@ func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, 
 				t.Parallel()
 				first, stride := 1, 1
 				if f.size.spread {
-					stride = max(1, f.size.stride/4)
+					stride = max(1, f.size.stride/dense)
 					first += i % stride
 				}
 				p := f.place(t, 6*time.Second)

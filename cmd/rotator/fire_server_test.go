@@ -30,7 +30,7 @@ var badServers = []misbehaviour{
 // server itself in the states that operators know.
 func (f *field) serverMisbehaves(t *testing.T) {
 	messages := func(what string) bool { return strings.HasPrefix(what, "the server's ") }
-	f.misbehaves(t, "the server misbehaves", badServers, messages, "message")
+	f.misbehaves(t, "the server misbehaves", badServers, messages, "message", 2)
 
 	p := f.place(t, 6*time.Second)
 	counts := &tally{}

@@ -91,7 +91,7 @@ func TestInvokeHidesWhatPanics(t *testing.T) {
 
 func TestInvokeKeepsTimeToReport(t *testing.T) {
 	for lambda, reserve := range map[time.Duration]time.Duration{
-		60 * time.Second: time.Second, 5 * time.Second: 500 * time.Millisecond, time.Second: 250 * time.Millisecond,
+		60 * time.Second: time.Second, 7 * time.Second: 700 * time.Millisecond, 3 * time.Second: 500 * time.Millisecond,
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), lambda)
 		end, _ := ctx.Deadline()

@@ -1,0 +1,188 @@
+package fault_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"tandem/internal/fault"
+	"tandem/internal/server"
+	"tandem/internal/server/servertest"
+)
+
+var servers servertest.Fleet
+
+func TestMain(m *testing.M) { servers.Main(m) }
+
+// through opens a pool of connections to the server by way of a proxy.
+func through(t *testing.T, on *server.Server, faults func(fault.Message) fault.Fault) *sql.DB {
+	t.Helper()
+	certificate, err := servers.CA().Certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(servers.CA().PEM())
+	proxy, err := fault.Start(fault.Options{
+		Server: net.JoinHostPort(on.Host, strconv.Itoa(on.Port)), Certificate: certificate,
+		Upstream: &tls.Config{RootCAs: roots, ServerName: on.Host, MinVersion: tls.VersionTLS12}, Fault: faults,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	config := on.Config()
+	config.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(proxy.Port()))
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func TestMessagesAreToldApart(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		var mutex sync.Mutex
+		var kinds, texts []string
+		quit := make(chan struct{})
+		db := through(t, on, func(m fault.Message) fault.Fault {
+			mutex.Lock()
+			defer mutex.Unlock()
+			if m.Kind != fault.Auth { // how many there are is the plugin's affair
+				kinds = append(kinds, string(m.Kind))
+			}
+			texts = append(texts, m.Text)
+			if m.Kind == fault.Quit {
+				close(quit)
+			}
+			return fault.Fault{}
+		})
+		long := strings.Repeat("x", 100_000)
+		var answer string
+		if err := db.QueryRowContext(t.Context(), "SELECT '"+long+"'").Scan(&answer); err != nil || answer != long {
+			t.Fatalf("%d bytes of 100000, %v", len(answer), err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-quit
+		mutex.Lock()
+		defer mutex.Unlock()
+		if want := []string{"connect", "TLS", "login", "query", "quit"}; !slices.Equal(kinds, want) {
+			t.Errorf("messages %q, want %q", kinds, want)
+		}
+		if !slices.Contains(texts, "SELECT '"+long+"'") {
+			t.Error("the query's text is missing")
+		}
+	})
+}
+
+// What the server has done when the connection breaks is what the fault says.
+func TestTheServerHasActedOrNot(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		root, err := on.DB()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		for _, statement := range []string{"CREATE DATABASE fault", "CREATE TABLE fault.t (a INT)"} {
+			if _, err := root.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		defer func() { _, _ = root.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE fault") }()
+		for i, fate := range []fault.Fate{fault.Pass, fault.Drop, fault.Vanish} {
+			for j, after := range []bool{false, true} {
+				row := strconv.Itoa(2*i + j + 1)
+				struck := make(chan struct{}, 1)
+				db := through(t, on, func(m fault.Message) fault.Fault {
+					if !strings.HasPrefix(m.Text, "INSERT") {
+						return fault.Fault{}
+					}
+					strike := func() fault.Fate { struck <- struct{}{}; return fate }
+					if after {
+						return fault.Fault{After: strike}
+					}
+					return fault.Fault{Before: strike}
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				conn, err := db.Conn(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answered := make(chan error, 1)
+				go func() {
+					_, err := conn.ExecContext(ctx, "INSERT INTO fault.t VALUES ("+row+")")
+					answered <- err
+				}()
+				<-struck
+				if fate == fault.Vanish {
+					select {
+					case err := <-answered:
+						t.Errorf("a connection that had vanished answered: %v", err)
+					case <-time.After(50 * time.Millisecond): // long enough for what must not come
+					}
+					cancel()
+				}
+				if err := <-answered; (err == nil) != (fate == fault.Pass) {
+					t.Errorf("fate %d, after %v: %v", fate, after, err)
+				}
+				cancel()
+				var rows int
+				if err := root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM fault.t WHERE a = "+row).Scan(&rows); err != nil {
+					t.Fatal(err)
+				}
+				if acted := rows == 1; acted != (after || fate == fault.Pass) {
+					t.Errorf("fate %d, after %v: the server has acted %v", fate, after, acted)
+				}
+			}
+		}
+	})
+}
+
+// A session that has vanished is still there for the server.
+func TestVanishedSessionsStay(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		root, err := on.DB()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		db := through(t, on, func(m fault.Message) fault.Fault {
+			if m.Text == "DO 2" {
+				return fault.Fault{Before: func() fault.Fate { return fault.Vanish }}
+			}
+			return fault.Fault{}
+		})
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		if err := conn.QueryRowContext(t.Context(), "SELECT GET_LOCK('vanished', 0)").Scan(&got); err != nil || got != 1 {
+			t.Fatalf("%d, %v", got, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := conn.ExecContext(ctx, "DO 2"); err == nil {
+			t.Fatal("a connection that had vanished answered")
+		}
+		_ = db.Close()
+		var free int
+		if err := root.QueryRowContext(t.Context(), "SELECT IS_FREE_LOCK('vanished')").Scan(&free); err != nil || free != 0 {
+			t.Errorf("the lock is free (%d, %v): the server has been told", free, err)
+		}
+	})
+}
