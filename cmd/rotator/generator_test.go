@@ -28,14 +28,6 @@ type generator struct {
 
 func (g generator) mysql() bool { return g.on.Flavor == server.MySQL }
 
-// atLeast compares with MariaDB's releases.
-func (g generator) atLeast(series string) bool {
-	var major, minor, wantMajor, wantMinor int
-	_, _ = fmt.Sscanf(g.on.Version, "%d.%d", &major, &minor)
-	_, _ = fmt.Sscanf(series, "%d.%d", &wantMajor, &wantMinor)
-	return major > wantMajor || major == wantMajor && minor >= wantMinor
-}
-
 func (g generator) pick(label string, of ...string) string {
 	return rapid.SampledFrom(of).Draw(g.T, label)
 }

@@ -84,9 +84,14 @@ func (m *memory) carrier(label string) string {
 
 // current is the username under AWSCURRENT.
 func (m *memory) current() string {
-	var document struct{ Username string }
-	_ = json.Unmarshal([]byte(m.documents[m.carrier(rotation.Current)]), &document)
-	return document.Username
+	username, _ := m.credentials(m.carrier(rotation.Current))
+	return username
+}
+
+func (m *memory) credentials(version string) (username, password string) {
+	var document struct{ Username, Password string }
+	_ = json.Unmarshal([]byte(m.documents[version]), &document)
+	return document.Username, document.Password
 }
 
 // lab is a server on which pairs are rotated, and what all of its pairs share.
@@ -235,7 +240,7 @@ func (p *pair) WithGroup(string) slog.Handler      { return p }
 func (p *pair) drop(t tester) {
 	for _, row := range columnsOf(t, p.root, "SELECT User, Host FROM mysql.user WHERE User IN (?, ?)", p.user, p.user+"_clone") {
 		name := account.Name{User: row["User"], Host: row["Host"]}
-		if _, err := p.root.ExecContext(t.Context(), "DROP USER "+name.String()); err != nil {
+		if _, err := p.root.ExecContext(context.WithoutCancel(t.Context()), "DROP USER "+name.String()); err != nil {
 			t.Fatalf("dropping %s: %v", name, err)
 		}
 	}

@@ -165,7 +165,7 @@ func (tr *trial) rotates(title string) {
 	}
 }
 
-func (tr *trial) see(user string) sight { return see(tr.T, tr.on, tr.root, user) }
+func (tr *trial) see(user string) sight { return see(tr.T, tr.generator.on, tr.root, user) }
 
 func (tr *trial) run() {
 	tr.drop(tr.T)

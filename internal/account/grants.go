@@ -314,7 +314,9 @@ func ParseRestrictions(text string) ([]Restriction, error) {
 	var out []Restriction
 	for _, restriction := range stored {
 		for i, privilege := range restriction.Privileges {
-			restriction.Privileges[i] = canonicalPrivilege(privilege)
+			if restriction.Privileges[i] = canonicalPrivilege(privilege); restriction.Privileges[i] == "GRANT" {
+				restriction.Privileges[i] = GrantOption
+			}
 		}
 		out = append(out, Restriction{restriction.Database, restriction.Privileges})
 	}
