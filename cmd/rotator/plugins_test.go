@@ -61,7 +61,7 @@ func (w *world) identification(user string) []string {
 	w.t.Helper()
 	var out []string
 	for _, line := range oracle(w.t, w.Server, w.Root, user) {
-		if strings.HasPrefix(line, "user ") || strings.HasPrefix(line, "global_priv ") {
+		if strings.HasPrefix(line, "user ") {
 			out = append(out, line)
 		}
 	}
