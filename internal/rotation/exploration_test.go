@@ -21,6 +21,7 @@ import (
 // to end, by replay, which shares none of this.
 type exploration struct {
 	scenario scenario
+	start    *universe
 	faults   int // at most so many in one schedule
 	wrap     wrapping
 	// beyond lets a session be killed where no code can notice: see TestLimit.
@@ -31,7 +32,8 @@ type exploration struct {
 	// worlds are the universes, each once.
 	worlds   []*universe
 	worldIDs map[string]int32
-	first    []arrival // by which each was reached first
+	first    []arrival       // by which each was reached first
+	kept     map[string]bool // where all promises are, by what is seen of a universe
 
 	// effects are what has been seen to happen: an effect in a universe is
 	// performed once, whatever the other actors stand at meanwhile.
@@ -140,9 +142,6 @@ type scenario struct {
 	start  func() *universe
 }
 
-// original are the original's accounts in the beginning.
-func (s scenario) original() []worldAccount { return s.start().of("app") }
-
 // tokens are those of the actors, in the order in which the service begins them.
 func (s scenario) tokens() []string { return slices.Compact(slices.Clone(s.actors)) }
 
@@ -150,8 +149,8 @@ var stepOrder = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotat
 
 func newExploration(s scenario, faults int, wrap wrapping) *exploration {
 	return &exploration{
-		scenario: s, faults: faults, wrap: wrap,
-		roots: map[string]*history{}, worldIDs: map[string]int32{}, effects: map[effectKey]effect{}, visited: map[stateKey]int32{},
+		scenario: s, start: s.start(), faults: faults, wrap: wrap,
+		roots: map[string]*history{}, worldIDs: map[string]int32{}, kept: map[string]bool{}, effects: map[effectKey]effect{}, visited: map[stateKey]int32{},
 		recovered: map[string]bool{}, refusals: map[string]int{},
 	}
 }
@@ -276,7 +275,7 @@ func (x *exploration) run() *violation {
 		}
 	}
 	for id, first := range x.first {
-		if err, token := x.recover(x.worlds[id]); err != nil {
+		if token, err := x.recover(x.worlds[id]); err != nil {
 			v := x.violated(err, first.from, first.choice)
 			v.schedule += again + token + "\n"
 			return v
@@ -522,13 +521,13 @@ const fresh = "afresh"
 // ended, the four steps of the token that has AWSPENDING finish the rotation, or
 // say what is in the way; and in any case a new rotation finishes. It returns the
 // token whose rotation did not.
-func (x *exploration) recover(u *universe) (err error, token string) {
+func (x *exploration) recover(u *universe) (token string, err error) {
 	rest := u.clone()
 	rest.quiet()
 	rest.reported, rest.begun = false, 0
 	key := rest.key()
 	if x.recovered[key] {
-		return nil, ""
+		return "", nil
 	}
 	x.recovered[key] = true
 	x.recoveries++
@@ -538,11 +537,11 @@ func (x *exploration) recover(u *universe) (err error, token string) {
 		end, failed, broken := x.alone(rest, token)
 		switch {
 		case broken != nil:
-			return fmt.Errorf("in the four steps again, alone: %w", broken), token
+			return token, fmt.Errorf("in the four steps again, alone: %w", broken)
 		case failed == nil && end.current != token:
-			return fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", end.current), token
+			return token, fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", end.current)
 		case failed != nil && !namesTheWay(failed):
-			return fmt.Errorf("promise 4: the four steps again, alone, end in an error that names no way out: %w", failed), token
+			return token, fmt.Errorf("promise 4: the four steps again, alone, end in an error that names no way out: %w", failed)
 		case failed != nil:
 			x.refusals[failed.Error()]++
 		}
@@ -556,14 +555,14 @@ func (x *exploration) recover(u *universe) (err error, token string) {
 		end, failed, broken := x.alone(next, fresh)
 		switch {
 		case broken != nil:
-			return fmt.Errorf("in a new rotation, alone: %w", broken), fresh
+			return fresh, fmt.Errorf("in a new rotation, alone: %w", broken)
 		case failed != nil:
-			return fmt.Errorf("promise 4: a new rotation, alone, does not finish: %w", failed), fresh
+			return fresh, fmt.Errorf("promise 4: a new rotation, alone, does not finish: %w", failed)
 		case end.current != fresh:
-			return fmt.Errorf("promise 4: a new rotation, alone, succeeds, and AWSCURRENT is on %s", end.current), fresh
+			return fresh, fmt.Errorf("promise 4: a new rotation, alone, succeeds, and AWSCURRENT is on %s", end.current)
 		}
 	}
-	return nil, ""
+	return "", nil
 }
 
 // alone performs the four steps of a token, with nobody else about. failed is what
@@ -577,8 +576,12 @@ func (x *exploration) alone(u *universe, token string) (end *universe, failed, b
 				return u, nil, err
 			}
 			var a answer
+			mutates := h.next.mutates
 			u, a = perform(u, actor, h.next, happens)
 			h = x.learn(x.after(h, a))
+			if !mutates {
+				continue
+			}
 			if err := x.inState(u); err != nil {
 				return u, nil, err
 			}

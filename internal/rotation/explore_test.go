@@ -3,6 +3,7 @@ package rotation_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,6 +40,7 @@ func firstRotation() *universe {
 		values:  map[string]string{firstVersion: content("app", "first password")},
 		accounts: []worldAccount{
 			owned("app", "%", "first password", onOther, onDB),
+			owned("app", "10.%", "first password", onDB),
 			owned("bystander", "%", "a password", onDB),
 		},
 	}
@@ -72,17 +74,33 @@ func originalsTurn() *universe {
 	return u
 }
 
-// scenarios are the three beginnings with these actors.
+// beginnings are what there is when the first of the rotations begins.
+var beginnings = []struct {
+	name  string
+	start func() *universe
+}{{"first rotation", firstRotation}, {"clone's turn", clonesTurn}, {"original's turn", originalsTurn}}
+
+// scenarios are all beginnings with these actors.
 func scenarios(tries int, actors ...string) []scenario {
 	var all []scenario
-	for _, start := range []struct {
-		name  string
-		start func() *universe
-	}{{"first rotation", firstRotation}, {"clone's turn", clonesTurn}, {"original's turn", originalsTurn}} {
-		name := fmt.Sprintf("%s; %s; tries: %d", start.name, strings.Join(actors, " "), tries)
-		all = append(all, scenario{name, actors, tries, start.start})
+	for _, b := range beginnings {
+		all = append(all, scenario{fmt.Sprintf("%s; %s; tries: %d", b.name, strings.Join(actors, " "), tries), actors, tries, b.start})
 	}
 	return all
+}
+
+// scenarioOf finds a scenario by its name.
+func scenarioOf(name string) (scenario, error) {
+	parts := strings.Split(name, "; ")
+	if len(parts) == 3 {
+		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
+		for _, s := range scenarios(tries, strings.Fields(parts[1])...) {
+			if err == nil && s.name == name && len(s.actors) <= maxActors {
+				return s, nil
+			}
+		}
+	}
+	return scenario{}, fmt.Errorf("no scenario %q", name)
 }
 
 // size is how much is explored.
@@ -91,21 +109,21 @@ type size struct {
 	tries, faults int
 }
 
-// sizes are those of every test run, or those that take minutes.
-func sizes(full bool) []size {
-	if full {
+// sizes are those of every test run, and with EXPLORE=full those that take minutes.
+func sizes() []size {
+	if os.Getenv("EXPLORE") == "full" {
 		return []size{
 			{[]string{"A", "A"}, 2, 4}, {[]string{"A", "B"}, 2, 4},
 			{[]string{"A", "A", "B"}, 1, 2}, {[]string{"A", "B", "B"}, 1, 2}, {[]string{"A", "B", "C"}, 1, 2},
 		}
 	}
-	return []size{{[]string{"A", "A"}, 1, 2}, {[]string{"A", "B"}, 1, 2}, {[]string{"A", "A", "B"}, 1, 0}}
+	return []size{{[]string{"A", "A"}, 2, 2}, {[]string{"A", "B"}, 2, 2}, {[]string{"A", "A", "B"}, 1, 0}}
 }
 
 // Every interleaving of invocations of one token, of a token and those that come
 // after it, given up or finished; every death and every lost answer.
 func TestEveryInterleaving(t *testing.T) {
-	for _, size := range sizes(os.Getenv("EXPLORE") == "full") {
+	for _, size := range sizes() {
 		for _, s := range scenarios(size.tries, size.actors...) {
 			t.Run(s.name, func(t *testing.T) {
 				x := newExploration(s, size.faults, nil)
@@ -140,10 +158,10 @@ func TestLimit(t *testing.T) {
 // followAgain executes some of the schedules from beginning to end: they have to
 // lead to where the exploration says.
 func followAgain(t *testing.T, x *exploration) {
-	const some = 100
+	const some = 20
 	for i := range some {
 		to := int32(1 + i*(len(x.states)-2)/(some-1))
-		end, broken, misfit := replay(x.way(to), []scenario{x.scenario}, nil)
+		end, broken, misfit := replay(x.way(to), nil)
 		if broken != nil || misfit != nil {
 			t.Fatalf("followed again: broken %v, misfit %v:\n%s", broken, misfit, x.way(to))
 		}

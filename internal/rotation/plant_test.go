@@ -30,8 +30,7 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var found *violation
-			all := scenarios(1, "A", "B")
-			for _, s := range all {
+			for _, s := range scenarios(1, "A", "B") {
 				if found = newExploration(s, 1, test.plant).run(); found != nil {
 					break
 				}
@@ -42,11 +41,11 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 			t.Log(found)
 			// What was found is a schedule that anybody can follow, and that the code
 			// without the defect does not follow into a broken promise.
-			_, broken, misfit := replay(found.schedule, all, test.plant)
+			_, broken, misfit := replay(found.schedule, test.plant)
 			if misfit != nil || broken == nil || broken.Error() != found.promise.Error() {
 				t.Errorf("followed again: broken %v, misfit %v", broken, misfit)
 			}
-			if _, broken, _ := replay(found.schedule, all, nil); broken != nil {
+			if _, broken, _ := replay(found.schedule, nil); broken != nil {
 				t.Errorf("without the defect: %v", broken)
 			}
 		})

@@ -12,7 +12,7 @@ import (
 // had an account in the beginning, and may there do what the original could.
 func (x *exploration) current(u *universe) error {
 	user, password := credentials(u.values[u.current])
-	for _, first := range x.scenario.original() {
+	for _, first := range x.start.of("app") {
 		name := first.name
 		name.User = user
 		a := u.account(name)
@@ -54,7 +54,7 @@ func (x *exploration) copies(u *universe) error {
 func (x *exploration) halfMade(u *universe) error {
 	for _, user := range []string{"app", "app_clone"} {
 		for _, a := range u.of(user) {
-			if a.locked || x.scenario.start().account(a.name) != nil && !x.pendingLogsIn(u, a) {
+			if a.locked || x.start.account(a.name) != nil && !x.pendingLogsIn(u, a) {
 				continue
 			}
 			counterpart := a.name
@@ -83,7 +83,7 @@ func (x *exploration) bystanders(u *universe) error {
 	others := func(u *universe) []worldAccount {
 		return slices.DeleteFunc(slices.Clone(u.accounts), func(a worldAccount) bool { return a.name.User == "app" || a.name.User == "app_clone" })
 	}
-	if accountsKey(others(u)) != accountsKey(others(x.scenario.start())) {
+	if accountsKey(others(u)) != accountsKey(others(x.start)) {
 		return fmt.Errorf("promise 3: somebody else's account has changed")
 	}
 	return nil
@@ -91,11 +91,16 @@ func (x *exploration) bystanders(u *universe) error {
 
 // inState checks what a state shows.
 func (x *exploration) inState(u *universe) error {
+	seen := u.seen()
+	if x.kept[seen] {
+		return nil
+	}
 	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.bystanders} {
 		if err := check(u); err != nil {
 			return err
 		}
 	}
+	x.kept[seen] = true
 	return nil
 }
 

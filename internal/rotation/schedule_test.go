@@ -31,20 +31,15 @@ func scheduled(actor int, token string, step rotation.Step, effect, kind string)
 // beginning to end, one effect at a time as the lines say. It returns the
 // universe in which it ends, or the first broken promise; misfit is where the code
 // does something else than the schedule.
-func replay(text string, scenarios []scenario, wrap wrapping) (end *universe, broken, misfit error) {
+func replay(text string, wrap wrapping) (end *universe, broken, misfit error) {
 	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool { return strings.HasPrefix(line, "#") })
 	name, ok := strings.CutPrefix(lines[0], "scenario: ")
 	if !ok {
 		return nil, nil, fmt.Errorf("the first line is %q and not a scenario", lines[0])
 	}
-	var s scenario
-	for _, candidate := range scenarios {
-		if candidate.name == name {
-			s = candidate
-		}
-	}
-	if s.start == nil {
-		return nil, nil, fmt.Errorf("no scenario %q", name)
+	s, err := scenarioOf(name)
+	if err != nil {
+		return nil, nil, err
 	}
 
 	type running struct {
@@ -176,11 +171,7 @@ func TestSchedules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var known []scenario
-			for _, size := range append(sizes(true), sizes(false)...) {
-				known = append(known, scenarios(size.tries, size.actors...)...)
-			}
-			_, broken, misfit := replay(string(text), known, nil)
+			_, broken, misfit := replay(string(text), nil)
 			if misfit != nil {
 				t.Fatal(misfit)
 			}

@@ -6,7 +6,9 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"tandem/internal/account"
 	"tandem/internal/redact"
@@ -63,14 +65,22 @@ func (u *universe) clone() *universe {
 // key tells apart what an invocation or a promise could tell apart.
 func (u *universe) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s|%s|%s|%d|%v|%v\n", u.current, u.previous, u.pending, u.begun, u.reported, u.gone)
+	fmt.Fprintf(&b, "%d|%v\n", u.begun, u.gone)
+	b.WriteString(u.seen())
+	for _, l := range u.locks {
+		fmt.Fprintf(&b, "%s %d %d %v\n", l.name, l.actor, l.session, l.orphan)
+	}
+	return b.String()
+}
+
+// seen tells apart what a promise could tell apart.
+func (u *universe) seen() string {
+	var b strings.Builder
+	b.WriteString(u.current + "|" + u.previous + "|" + u.pending + "|" + strconv.FormatBool(u.reported) + "\n")
 	for _, id := range slices.Sorted(maps.Keys(u.values)) {
 		b.WriteString(id + "=" + u.values[id] + "\n")
 	}
 	b.WriteString(accountsKey(u.accounts))
-	for _, l := range u.locks {
-		fmt.Fprintf(&b, "%s %d %d %v\n", l.name, l.actor, l.session, l.orphan)
-	}
 	return b.String()
 }
 
@@ -123,11 +133,18 @@ func (a worldAccount) mayAll(privileges []string) bool {
 	return true
 }
 
+// verifiers remembers what passwords are stored as.
+var verifiers sync.Map
+
 func nativeVerifier(password string) string {
+	if v, ok := verifiers.Load(password); ok {
+		return v.(string)
+	}
 	v, err := verifier.New("mysql_native_password", redact.New(password), nil)
 	if err != nil {
 		panic(err)
 	}
+	verifiers.Store(password, v.Reveal())
 	return v.Reveal()
 }
 
