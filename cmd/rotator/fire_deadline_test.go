@@ -33,6 +33,7 @@ var hangs = []hang{
 	{"the server, reading", "setSecret", is("the server's query SHOW"), "reading"},
 	{"the server, setting the password", "setSecret", is("the server's query ALTER USER"), "setting the password"},
 	{"the server, on connecting to test", "testSecret", is("the server's connect"), "testing the AWSPENDING credentials"},
+	{"the server, on connecting to finish", "finishSecret", is("the server's connect"), "logging in with the AWSPENDING credentials"},
 	{"the server, testing", "testSecret", is("the server's query SHOW GRANTS"), "reading"},
 }
 

@@ -118,9 +118,14 @@ func (p *place) overtake(turn string, n int, after, same bool, counts *tally) (r
 			return err
 		case pid := <-frozen:
 			stopped = true
-			if same {
+			finished := p.current(report()).Username() == target
+			switch {
+			case same:
 				p.wholeRotation(report(), counts)
-			} else {
+			case finished:
+				// It has moved the label and does not know yet: no other rotation begins
+				// before it has returned.
+			default:
 				p.abandon()
 				if outcome, err := p.Rotate(ctx, p.app); err != nil || outcome.Err != nil {
 					p.t.Errorf("%s: the rotation that overtakes it: %v, %v", report(), err, outcome.Err)
