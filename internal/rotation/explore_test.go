@@ -131,7 +131,6 @@ func TestEveryInterleaving(t *testing.T) {
 					t.Fatal(v)
 				}
 				t.Log(x)
-				fmt.Println(x.counts()) // go test shows it without -v where the package is named
 				followAgain(t, x)
 			})
 		}
