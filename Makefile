@@ -46,7 +46,7 @@ fire: modules ## break a rotation at every message of it and count; FIRE=reduced
 	@TEST_MATRIX=1 $(GO) run ./cmd/sandbox fetch
 	@mkdir -p bin
 	$(GO) test -c -o bin/fire.test ./cmd/rotator
-	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 8 -test.timeout 3h
+	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 3h
 
 # tested runs tests, and says which servers they ran against: go test hides what a
 # package that passes has printed.

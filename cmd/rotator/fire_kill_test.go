@@ -16,6 +16,7 @@ import (
 	"tandem/internal/fault"
 	"tandem/internal/runtimeapi"
 	"tandem/internal/secret"
+	"tandem/internal/server"
 )
 
 // death is a way in which an invocation, or a connection of it, ends at a message.
@@ -128,6 +129,18 @@ func (p *place) furnish() {
 	p.t.Helper()
 	p.execute(p.grants()...)
 	p.addHost("10.9.%")
+	role := unique("role")
+	p.field.mutex.Lock()
+	p.field.owned[role] = true
+	p.field.mutex.Unlock()
+	assigned := "TO"
+	if p.Server.Flavor == server.MariaDB {
+		assigned = "FOR"
+	}
+	p.execute("CREATE ROLE "+role, "GRANT REFERENCES ON "+p.database+".* TO "+role,
+		"GRANT "+role+" TO '"+p.adminUser+"'@'%' WITH ADMIN OPTION", "GRANT "+role+" TO '"+p.user+"'@'%'",
+		"SET DEFAULT ROLE "+role+" "+assigned+" '"+p.user+"'@'%'")
+	p.afterwards("DROP ROLE " + role)
 }
 
 func (p *place) addHost(host string) {

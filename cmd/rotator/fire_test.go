@@ -119,6 +119,7 @@ type field struct {
 	// that were searched for them.
 	kept  secrets
 	wrote int64
+	shown int // of the secrets, in those bytes
 	// owned are the users that the scenarios made and rotated; everybody else is
 	// somebody else.
 	owned  map[string]bool
@@ -393,6 +394,7 @@ func (p *place) search() {
 	}
 	p.field.wrote += int64(len(text))
 	if found := p.kept.found(text); found != nil {
+		p.field.shown += len(found)
 		p.t.Errorf("the function shows %v", found)
 	}
 }
