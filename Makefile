@@ -43,7 +43,7 @@ test-matrix: modules ## the tests that need a server, on every release in the ma
 FIRE ?= full
 
 fire: modules ## break a rotation at every message of it and count; FIRE=reduced for minutes, not hours
-	@TEST_MATRIX=1 $(GO) run ./cmd/sandbox fetch
+	@TEST_MATRIX=1 $(SANDBOX) fetch
 	@mkdir -p bin
 	$(GO) test -c -o bin/fire.test ./cmd/rotator
 	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 3h

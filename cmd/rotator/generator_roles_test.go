@@ -188,6 +188,13 @@ func (tr *trial) alterIdentified(at string, c change) {
 // described draws all clauses of a CREATE USER. MySQL lets no password expire that
 // it does not keep.
 func (tr *trial) described(host, password string) string {
-	identified := tr.password(isNear(host), password)
-	return identified + tr.attributes(isNear(host), !isNear(host) && !strings.Contains(identified, "auth_socket"))
+	near := isNear(host)
+	identified := tr.password(near, password)
+	switch {
+	case strings.Contains(identified, "auth_socket"):
+		return identified + tr.attributes(near)
+	case near:
+		return identified + tr.attributes(near, byPolicy)
+	}
+	return identified + tr.attributes(near, byPolicy, byHand)
 }

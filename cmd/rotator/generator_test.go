@@ -93,9 +93,16 @@ func (g generator) password(near bool, password string) string {
 	return " IDENTIFIED BY " + statement.Literal(password)
 }
 
+// Expiries that not every account takes.
+const (
+	byPolicy = "INTERVAL 30 DAY"
+	byHand   = "now"
+)
+
 // attributes draws the clauses of CREATE USER and ALTER USER. Where near, the
 // account still lets in a client without a certificate, many times an hour.
-func (g generator) attributes(near, expired bool) string {
+// expiries are what may be drawn for PASSWORD EXPIRE besides what every account takes.
+func (g generator) attributes(near bool, expiries ...string) string {
 	var out strings.Builder
 	add := func(format string, arguments ...any) { fmt.Fprintf(&out, " "+format, arguments...) }
 	text := func(label string) string {
@@ -148,13 +155,9 @@ func (g generator) attributes(near, expired bool) string {
 	if !g.mysql() {
 		lock()
 	}
-	policies := []string{"", "NEVER", "INTERVAL 30 DAY", "DEFAULT"}
-	if expired {
-		policies = append(policies, "now")
-	}
-	switch policy := g.pick("expiry", policies...); policy {
+	switch policy := g.pick("expiry", append([]string{"", "NEVER", "DEFAULT"}, expiries...)...); policy {
 	case "":
-	case "now":
+	case byHand:
 		add("PASSWORD EXPIRE")
 	default:
 		add("PASSWORD EXPIRE %s", policy)

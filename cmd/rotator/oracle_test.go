@@ -130,6 +130,10 @@ func accountRows(t tester, on *server.Server, root querier, user string) []map[s
 			}
 			if keepsPassword(row["plugin"]) {
 				delete(row, "authentication_string")
+			} else {
+				for _, name := range []string{"password_lifetime", "Password_reuse_history", "Password_reuse_time"} {
+					delete(row, name) // of no password
+				}
 			}
 			row["User_attributes"] = object(t, row["User_attributes"], func(attributes map[string]any) {
 				if metadata, ok := attributes["metadata"].(map[string]any); ok && len(metadata) == 0 {

@@ -190,26 +190,27 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	var taken, gone []string
 	for _, target := range targets {
 		have := Account{Name: target.name}
-		if target.have == nil || target.have.ExpiryHidden {
+		want := p.attributes(target)
+		if target.have == nil || target.have.ExpiryHidden || p.pluginFirst(target, want) {
 			credentials, err := p.credentials(target.model, len(p.Clear) > 0, throwaway)
 			if err != nil {
 				return Plan{}, fmt.Errorf("making a throwaway verifier for %s: %w", target.name, err)
 			}
 			if target.have == nil {
-				plan.add(createStatement(p.Server, target.name, credentials, target.model.Attributes), target.name)
+				plan.add(createStatement(p.Server, target.name, credentials, want), target.name)
 				have.Factors = target.model.Factors
 			} else {
 				// Nobody can do anything through an expired account; and MySQL does not
 				// tell its policy until it has another password.
 				have = *target.have
-				plan.forgetInterval(p.Server, target.name, Expiry{Kind: ExpireInterval}, target.model.Attributes.Expiry)
-				plan.add(p.reset(have, credentials[0], target.model.Attributes), target.name)
+				plan.forgetInterval(p.Server, target.name, Expiry{Kind: ExpireInterval}, want.Expiry)
+				plan.add(p.reset(have, credentials[0], want), target.name)
 			}
 			have.Attributes.Locked = true
 		} else {
 			have = *target.have
-			plan.forgetInterval(p.Server, target.name, have.Attributes.Expiry, target.model.Attributes.Expiry)
-			if alter := p.alter(have.Name, have.Attributes, target.model.Attributes); !alter.Empty() {
+			plan.forgetInterval(p.Server, target.name, have.Attributes.Expiry, want.Expiry)
+			if alter := p.alter(have.Name, have.Attributes, want); !alter.Empty() {
 				plan.add(alter, target.name)
 			}
 		}
@@ -279,6 +280,35 @@ func unique(texts []string) []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// attributes are what a target's must be: its model's, but for those that nothing
+// follows from. Of a password that MySQL does not keep it refuses to say when it
+// expires (error 3671), and ignores what is said of its history.
+func (p Pair) attributes(target target) Attributes {
+	want := target.model.Attributes
+	if p.Server.Flavor == MySQL && !keepsPassword(*target.model) {
+		var have Attributes
+		if target.have != nil {
+			have = target.have.Attributes
+		}
+		want.Expiry, want.History, want.ReuseInterval = have.Expiry, have.History, have.ReuseInterval
+	}
+	return want
+}
+
+// keepsPassword reports whether MySQL keeps a password for an account: it looks at
+// the first factor.
+func keepsPassword(a Account) bool {
+	return len(a.Factors) > 0 && passwordPlugins[MySQL][strings.ToLower(a.Factors[0].Plugin)]
+}
+
+// pluginFirst reports whether an account has to have its model's plugin before it
+// can have its model's attributes.
+func (p Pair) pluginFirst(target target, want Attributes) bool {
+	have := target.have.Attributes
+	return p.Server.Flavor == MySQL && !keepsPassword(*target.have) &&
+		(have.Expiry != want.Expiry || have.History != want.History || have.ReuseInterval != want.ReuseInterval)
 }
 
 // alter writes the statement that makes an account's attributes what they must be,
