@@ -204,6 +204,10 @@ func (e endpoint) explain(err error) error {
 		if shown := (*ServerError)(nil); errors.As(explained, &shown) {
 			shown.Login = true
 		}
+		if answered.Number == errAccessDenied && !e.encrypted {
+			// MariaDB 10 has no error of its own for require_secure_transport.
+			return fmt.Errorf("logging in to %s without TLS, which this error also means on a server that takes encrypted connections only: %w", e, explained)
+		}
 		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
 		return say("the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
