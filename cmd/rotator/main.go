@@ -5,16 +5,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
+	"errors"
 	"log/slog"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	sdkconfig "github.com/aws/aws-sdk-go-v2/config"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
+	"tandem/internal/awssdk"
 	"tandem/internal/awssecrets"
 	"tandem/internal/config"
 	"tandem/internal/handler"
@@ -28,14 +26,14 @@ func main() {
 	// The runtime writes its own lines by package log: errors, each of them.
 	slog.SetDefault(log)
 	slog.SetLogLoggerLevel(slog.LevelError)
-	lambda.Start(newHandler(context.Background(), os.LookupEnv, log))
+	lambda.Start(newHandler(os.LookupEnv, log))
 }
 
 // newHandler makes the function. A configuration that cannot be read does not
 // end the process, which would leave nobody to say so: it is logged now, and is
 // what every invocation answers.
-func newHandler(ctx context.Context, lookup func(string) (string, bool), log *slog.Logger) *handler.Handler {
-	rotate, err := newRotate(ctx, lookup)
+func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.Handler {
+	rotate, err := newRotate(lookup)
 	if err != nil {
 		log.Error("function not configured", "error", err.Error())
 		rotate = func(context.Context, rotation.Event, *slog.Logger) error { return err }
@@ -43,16 +41,11 @@ func newHandler(ctx context.Context, lookup func(string) (string, bool), log *sl
 	return &handler.Handler{Rotate: rotate, Log: log}
 }
 
-func newRotate(ctx context.Context, lookup func(string) (string, bool)) (func(context.Context, rotation.Event, *slog.Logger) error, error) {
+func newRotate(lookup func(string) (string, bool)) (func(context.Context, rotation.Event, *slog.Logger) error, error) {
 	settings, err := config.Load(lookup)
-	if err != nil {
+	sdk, sdkErr := awssdk.Load(lookup)
+	if err := errors.Join(err, sdkErr); err != nil {
 		return nil, err
-	}
-	sdk, err := sdkconfig.LoadDefaultConfig(ctx,
-		sdkconfig.WithHTTPClient(awssecrets.HTTPClient()),
-		sdkconfig.WithRetryer(func() aws.Retryer { return awssecrets.Retryer() }))
-	if err != nil {
-		return nil, fmt.Errorf("configuring the AWS SDK from the environment: %w", err)
 	}
 	secrets := awssecrets.New(sdk, settings.SecretsManagerEndpoint, settings.Password)
 	database := &mysqldb.Database{Roots: new(roots.Roots).Pool, AllowPlaintext: settings.AllowPlaintext}

@@ -9,46 +9,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"tandem/internal/config"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
-
-// Limits of a call. The SDK's own would wait 91 s for an address that swallows
-// packets, and for ever for one that accepts and stays silent.
-const (
-	// ConnectTimeout is how long reaching the service's address may take.
-	ConnectTimeout = 2 * time.Second
-	// AttemptTimeout is how long one attempt of a call may take, connecting included.
-	AttemptTimeout = 5 * time.Second
-	// Attempts is how often a call is tried where the service throttles or breaks.
-	Attempts = 5
-	// maxBackoff is the longest pause between two attempts.
-	maxBackoff = 2 * time.Second
-)
-
-// HTTPClient returns an HTTP client with the limits above.
-func HTTPClient() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().
-		WithTimeout(AttemptTimeout).
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = ConnectTimeout })
-}
-
-// Retryer returns the policy by which a call is tried again.
-func Retryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = Attempts
-		o.MaxBackoff = maxBackoff
-	})
-}
 
 // operations are those of the SDK's client that a rotation uses. A test derives
 // from them what the function's role must allow.

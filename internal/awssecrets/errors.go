@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
+	"tandem/internal/awssdk"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -56,7 +57,7 @@ func (e *ServiceError) remedy() string {
 	case "DecryptionFailure", "EncryptionFailure", "KMSAccessDeniedException":
 		return "allow kms:Decrypt and kms:GenerateDataKey on the secret's key to the function's role, and enable the key"
 	case "ThrottlingException", "Throttling", "TooManyRequestsException":
-		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", Attempts)
+		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", awssdk.Attempts)
 	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException":
 		return "the credentials that the function runs with are not accepted: look at its role and at the endpoint's region"
 	}

@@ -1,0 +1,93 @@
+package awssdk
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+// Limits of a call. The SDK's own would wait 91 s for an address that swallows
+// packets, and for ever for one that accepts and stays silent.
+const (
+	// ConnectTimeout is how long reaching a service's address may take, where
+	// AWS_DEFAULTS_MODE does not say.
+	ConnectTimeout = 2 * time.Second
+	// AttemptTimeout is how long one attempt of a call may take, connecting included.
+	AttemptTimeout = 5 * time.Second
+	// Attempts is how often a call is tried where a service throttles or breaks.
+	Attempts = 5
+	// maxBackoff is the longest pause between two attempts.
+	maxBackoff = 2 * time.Second
+)
+
+// Retryer returns the policy by which a call is tried again.
+func Retryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = Attempts
+		o.MaxBackoff = maxBackoff
+	})
+}
+
+// httpClient makes an HTTP client with the limits above, and with the authorities
+// of AWS_CA_BUNDLE in the place of the system's where that is set.
+func (e *environment) httpClient() aws.HTTPClient {
+	client := awshttp.NewBuildableClient().
+		WithTimeout(AttemptTimeout).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = ConnectTimeout })
+	const name = "AWS_CA_BUNDLE"
+	file := e.first(name)
+	if file == "" {
+		return client
+	}
+	authorities, err := bundle(file)
+	if err != nil {
+		e.problem(name, "%w", err)
+		return client
+	}
+	return client.WithTransportOptions(func(transport *http.Transport) {
+		if transport.TLSClientConfig == nil {
+			transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		transport.TLSClientConfig.RootCAs = authorities
+	})
+}
+
+func bundle(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: name a file of certificates that can be read, or leave it out", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s has no certificate in PEM form: name one that has, or leave it out", file)
+	}
+	return pool, nil
+}
+
+// defaultsMode sets the mode, which for this function decides how long connecting
+// may take. The mode auto compares the client's region with that of the function's
+// environment; the SDK's loader asks EC2 for a third one, which Lambda has not.
+//
+// Source: AWS SDKs and Tools Reference Guide, "Smart configuration defaults".
+func (e *environment) defaultsMode(sdk *aws.Config) {
+	const name = "AWS_DEFAULTS_MODE"
+	value := e.first(name)
+	if !sdk.DefaultsMode.SetFromString(value) {
+		e.problem(name, "%q is no mode: correct it, or leave it out", value)
+		return
+	}
+	if sdk.DefaultsMode == aws.DefaultsModeAuto {
+		sdk.RuntimeEnvironment = aws.RuntimeEnvironment{
+			EnvironmentIdentifier: aws.ExecutionEnvironmentID(e.first("AWS_EXECUTION_ENV")),
+			Region:                sdk.Region,
+		}
+	}
+}
