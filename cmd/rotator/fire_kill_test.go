@@ -47,7 +47,7 @@ const mostTries = 8
 type tally struct {
 	mutex                          sync.Mutex
 	points, survived, tried, worst int
-	locked, takenUp, remedied      int            // see late
+	locked, takenUp, givenUp       int            // see late
 	reached                        map[string]int // the highest message, by turn
 }
 

@@ -72,6 +72,11 @@ func (m *memory) MoveCurrent(_ context.Context, _, to, from string) error {
 	return nil
 }
 
+func (m *memory) DropPending(_ context.Context, _, version string) error {
+	m.stages[version] = slices.DeleteFunc(m.stages[version], func(label string) bool { return label == rotation.InWork })
+	return nil
+}
+
 // RandomPassword makes one that quoting has to hold.
 func (m *memory) RandomPassword(context.Context) (redact.Secret, error) {
 	m.made++

@@ -104,6 +104,16 @@ func (c *Client) MoveCurrent(ctx context.Context, secretID, to, from string) err
 	return explain(err, "UpdateSecretVersionStage", secretID)
 }
 
+// DropPending implements rotation.Secrets by UpdateSecretVersionStage.
+func (c *Client) DropPending(ctx context.Context, secretID, versionID string) error {
+	_, err := c.service.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId:            aws.String(secretID),
+		VersionStage:        aws.String(rotation.InWork),
+		RemoveFromVersionId: aws.String(versionID),
+	})
+	return explain(err, "UpdateSecretVersionStage", secretID)
+}
+
 // RandomPassword implements rotation.Secrets by GetRandomPassword.
 func (c *Client) RandomPassword(ctx context.Context) (redact.Secret, error) {
 	out, err := c.service.GetRandomPassword(ctx, &secretsmanager.GetRandomPasswordInput{

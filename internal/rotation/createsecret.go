@@ -24,6 +24,9 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if current.versionID == s.event.Token {
+		return "the rotation has finished already", nil
+	}
 	if _, err := s.adminARN(current.Document); err != nil {
 		return "", err
 	}
@@ -35,7 +38,7 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
 	switch {
 	case err == nil:
-		return "the version has its value already", s.checkPending(version, other)
+		return "the version has its value already", s.keepPending(ctx, current.Document, version)
 	case !errors.Is(err, ErrVersionNotFound):
 		return "", err
 	}
@@ -59,31 +62,13 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("reading the value that another run of createSecret has stored: %w", err)
 		}
-		return "another run of this step has stored the value", s.checkPending(won, other)
+		return "another run of this step has stored the value", s.keepPending(ctx, current.Document, won)
 	}
 	if err != nil {
 		return "", err
 	}
 	s.log.InfoContext(ctx, "pending credentials stored", "user", other)
 	return "pending credentials stored", nil
-}
-
-// checkPending refuses a pending value that setSecret could not use.
-func (s step) checkPending(version Version, username string) error {
-	pending, err := secret.Parse(version.Document)
-	if err != nil {
-		return fmt.Errorf("reading the %s document: %w", InWork, err)
-	}
-	if pending.Username() != username {
-		return s.notTheOther(pending.Username(), username)
-	}
-	return nil
-}
-
-func (s step) notTheOther(got, want string) error {
-	return fmt.Errorf("the %s document is for user %q where this rotation's turn is %q's: "+
-		"the secret was changed after the rotation began; call CancelRotateSecret, take %s off version %s, and rotate the secret again",
-		InWork, got, want, InWork, s.event.Token)
 }
 
 // document is a version's document, read.

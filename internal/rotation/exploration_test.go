@@ -519,8 +519,9 @@ const fresh = "afresh"
 
 // recover is promise 4: from here, with everybody else dead and their sessions
 // ended, the four steps of the token that has AWSPENDING finish the rotation, or
-// say what is in the way; and in any case a new rotation finishes. It returns the
-// token whose rotation did not.
+// give it up, so that Secrets Manager can begin another, and that one finishes.
+// Nobody has to lend a hand; and where an operator does, by taking AWSPENDING off,
+// a new rotation finishes too. It returns the token whose rotation did not.
 func (x *exploration) recover(u *universe) (token string, err error) {
 	rest := u.clone()
 	rest.quiet()
@@ -540,15 +541,13 @@ func (x *exploration) recover(u *universe) (token string, err error) {
 			return token, fmt.Errorf("in the four steps again, alone: %w", broken)
 		case failed == nil && end.current != token:
 			return token, fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", end.current)
-		case failed != nil && !namesTheWay(failed):
-			return token, fmt.Errorf("promise 4: the four steps again, alone, end in an error that names no way out: %w", failed)
+		case failed != nil && end.pending != "":
+			return token, fmt.Errorf("promise 4: the four steps again, alone, fail, and AWSPENDING stays in the way of the next rotation: %w", failed)
 		case failed != nil:
 			x.refusals[failed.Error()]++
 		}
 		ends = append(ends, end)
 	}
-	// The operator takes AWSPENDING off and rotates again; or it is simply time
-	// for the next rotation.
 	for _, begin := range ends {
 		next := begin.clone()
 		next.pending = fresh
@@ -593,16 +592,6 @@ func (x *exploration) alone(u *universe, token string) (end *universe, failed, b
 	u = u.clone()
 	u.reported = true
 	return u, nil, x.inState(u)
-}
-
-// namesTheWay reports whether an error says what to do.
-func namesTheWay(err error) bool {
-	for _, way := range []string{"rotate the secret again", "call CancelRotateSecret"} {
-		if strings.Contains(err.Error(), way) {
-			return true
-		}
-	}
-	return false
 }
 
 // violated writes the schedule that leads over a state to a choice.

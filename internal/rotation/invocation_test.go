@@ -165,6 +165,15 @@ func (v askedSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
 	}}).err
 }
 
+func (v askedSecrets) DropPending(_ context.Context, _, id string) error {
+	return v.ask(request{text: "take AWSPENDING off " + id, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
+		if err := u.drop(id); err != nil {
+			return failed(err)
+		}
+		return answer{}
+	}}).err
+}
+
 // RandomPassword is another one for every actor, and the same in every execution.
 func (v askedSecrets) RandomPassword(context.Context) (redact.Secret, error) {
 	a := v.ask(request{text: "random password", session: noSession, alone: true, do: func(_ *universe, actor int) answer {

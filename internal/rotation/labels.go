@@ -32,7 +32,7 @@ func (l Labels) progress(token string) (finished bool, err error) {
 	stages, known := l.Stages[token]
 	switch {
 	case !known:
-		return false, fmt.Errorf("the secret has no version %s: rotate the secret instead of invoking the function with a token of one's own", token)
+		return false, fmt.Errorf("the secret has no version %s with a label: its rotation has been given up or overtaken, or it is a token of one's own; rotate the secret again", token)
 	case slices.Contains(stages, Current):
 		return true, nil
 	case !slices.Contains(stages, InWork):

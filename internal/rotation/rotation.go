@@ -87,6 +87,8 @@ type Secrets interface {
 	PutPending(ctx context.Context, pending Pending) error
 	// MoveCurrent moves AWSCURRENT from one version, which must have it, to another.
 	MoveCurrent(ctx context.Context, secretID, to, from string) error
+	// DropPending takes AWSPENDING off a version, which must have it.
+	DropPending(ctx context.Context, secretID, versionID string) error
 	// RandomPassword makes a password as the configuration wants it.
 	RandomPassword(ctx context.Context) (redact.Secret, error)
 }

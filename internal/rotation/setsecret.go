@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"tandem/internal/account"
@@ -87,23 +86,9 @@ type documents struct {
 
 func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {
 	var none documents
-	if err := s.checkPending(pending, secret.Other(current.Username())); err != nil {
-		return none, err
-	}
-	next, err := secret.Parse(pending.Document)
+	next, err := s.agree(current.Document, pending)
 	if err != nil {
-		return none, fmt.Errorf("reading the %s document: %w", InWork, err)
-	}
-	for _, field := range []struct{ name, current, pending string }{
-		{"engine", string(current.Engine()), string(next.Engine())},
-		{"host", strings.ToLower(current.Host()), strings.ToLower(next.Host())},
-		{"port", fmt.Sprint(current.Port()), fmt.Sprint(next.Port())},
-	} {
-		if field.current != field.pending {
-			return none, fmt.Errorf("the %s document's %s is %s and the %s document's is %s: the secret was changed after the rotation began; "+
-				"call CancelRotateSecret, take %s off version %s, and rotate the secret again",
-				Current, field.name, field.current, InWork, field.pending, InWork, s.event.Token)
-		}
+		return none, fmt.Errorf("%w; %s", err, nextGivesUp)
 	}
 	adminARN, err := s.adminARN(current.Document)
 	if err != nil {

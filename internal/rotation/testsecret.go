@@ -24,19 +24,21 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pending, err := secret.Parse(version.Document)
-	if err != nil {
-		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
-	}
 	current, err := s.currentDocument(ctx)
 	if err != nil {
 		return "", err
 	}
+	pending, err := secret.Parse(version.Document)
+	if err != nil {
+		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
+	}
 	// Both users the same is a test before the first rotation (RotateImmediately
 	// is false): the pending version is a copy of the current one.
 	rehearsal := pending.Username() == current.Username()
-	if !rehearsal && pending.Username() != secret.Other(current.Username()) {
-		return "", s.notTheOther(pending.Username(), secret.Other(current.Username()))
+	if !rehearsal {
+		if _, err := s.agree(current.Document, version); err != nil {
+			return "", fmt.Errorf("%w; %s", err, nextGivesUp)
+		}
 	}
 
 	session, err := s.Database.Connect(ctx, login(pending))

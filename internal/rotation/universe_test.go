@@ -203,6 +203,14 @@ func (u *universe) move(to, from string) error {
 	return nil
 }
 
+func (u *universe) drop(id string) error {
+	if u.pending != id {
+		return fmt.Errorf("RemoveFromVersionId doesn't match: AWSPENDING is attached to %s", u.pending)
+	}
+	u.pending = ""
+	return nil
+}
+
 // lock answers what GET_LOCK does whose wait is over at once: to wait is not to
 // be scheduled.
 func (u *universe) lock(actor, session int, name string) error {

@@ -178,6 +178,17 @@ func (w fakeSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
 	return nil
 }
 
+func (w fakeSecrets) DropPending(_ context.Context, _, id string) error {
+	if err := w.do("take AWSPENDING off %s", id); err != nil {
+		return err
+	}
+	if !slices.Contains(w.labels[id], "AWSPENDING") {
+		return errors.New("RemoveFromVersionId doesn't match")
+	}
+	w.labels[id] = slices.DeleteFunc(w.labels[id], func(label string) bool { return label == "AWSPENDING" })
+	return nil
+}
+
 func (w fakeSecrets) RandomPassword(context.Context) (redact.Secret, error) {
 	return redact.New("random password"), w.do("random")
 }
