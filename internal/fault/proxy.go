@@ -81,6 +81,9 @@ type Options struct {
 	Certificate tls.Certificate
 	// Fault is asked about every message. Nil leaves all alone.
 	Fault func(Message) Fault
+	// Met, where set, is told when a connection has met its fate: nothing goes
+	// through it any more, and Drop has closed it.
+	Met func(Fate)
 }
 
 // Proxy stands between clients and a server, on a port of 127.0.0.1.
@@ -186,7 +189,11 @@ func (c *connection) run() {
 	c.mutex.Lock()
 	fate := c.fate
 	c.mutex.Unlock()
+	met := c.proxy.options.Met
 	if fate == Vanish {
+		if met != nil {
+			met(fate)
+		}
 		<-c.proxy.ctx.Done()
 	}
 	if tcp, ok := c.client.(*net.TCPConn); ok && fate == Drop {
@@ -195,6 +202,9 @@ func (c *connection) run() {
 	c.proxy.forget(c.client)
 	if c.server != nil {
 		c.proxy.forget(c.server)
+	}
+	if met != nil && fate != Vanish {
+		met(fate)
 	}
 }
 
