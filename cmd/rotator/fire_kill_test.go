@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"tandem/internal/fault"
-	"tandem/internal/runtimeapi"
 	"tandem/internal/secret"
 	"tandem/internal/server"
 )
@@ -266,8 +264,7 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 // which Lambda had to end.
 func (p *place) mustReport(when string, err error) {
 	p.t.Helper()
-	var failure *runtimeapi.FunctionError
-	if !errors.As(err, &failure) || failure.Type != "RotationFailed" {
+	if !ownType(err) {
 		p.t.Errorf("%s: the function did not report it itself: %v", when, err)
 	}
 }

@@ -125,6 +125,6 @@ func TestSilentServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.store(w.user, firstPassword, map[string]any{"port": port, "masterarn": admin})
-		w.mustFail("RotationFailed", "setSecret", fmt.Sprint(port), "out of time")
+		w.mustFail("ReadTimeout", "setSecret", fmt.Sprint(port), "out of time")
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/emulator"
+	"tandem/internal/failure"
 	"tandem/internal/runtimeapi"
 	"tandem/internal/sandbox"
 	"tandem/internal/secret"
@@ -214,8 +215,29 @@ func (w *world) rotate() error {
 	w.gather(w.t.Context())
 	if outcome.Err != nil {
 		w.said = append(w.said, outcome.Err.Error())
+		if kind := errorType(outcome.Err); kind != "" && !lambdas[kind] && !ownType(outcome.Err) {
+			w.t.Errorf("an error without a type of its own: %v", outcome.Err)
+		}
 	}
 	return outcome.Err
+}
+
+// lambdas are Lambda's own types, of a function that did not answer.
+var lambdas = map[failure.Type]bool{runtimeapi.TypeTimedOut: true, runtimeapi.TypeExited: true}
+
+// errorType is what Lambda calls errorType; empty where the function was not asked.
+func errorType(err error) failure.Type {
+	var reported *runtimeapi.FunctionError
+	if !errors.As(err, &reported) {
+		return ""
+	}
+	return failure.Type(reported.Type)
+}
+
+// ownType reports whether an error is one that the function has a name for.
+func ownType(err error) bool {
+	kind := errorType(err)
+	return kind != failure.Unexpected && kind != failure.Panic && failure.Remedy(kind) != ""
 }
 
 func (w *world) mustRotate() {

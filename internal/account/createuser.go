@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 )
 
@@ -435,7 +436,7 @@ func decodeObject(text string) (map[string]any, error) {
 		return nil, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("text after a JSON object")
+		return nil, failure.New(failure.AnswerNotUnderstood, "text after a JSON object")
 	}
 	return object, nil
 }

@@ -2,9 +2,9 @@ package account
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 )
 
@@ -309,7 +309,7 @@ func ParseRestrictions(text string) ([]Restriction, error) {
 		Privileges []string
 	}
 	if err := json.Unmarshal([]byte(text), &stored); err != nil {
-		return nil, fmt.Errorf("reading the partial revokes in mysql.user: %w", err)
+		return nil, failure.Errorf(failure.AnswerNotUnderstood, "reading the partial revokes in mysql.user: %w", err)
 	}
 	var out []Restriction
 	for _, restriction := range stored {

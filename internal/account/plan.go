@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/statement"
 )
@@ -27,7 +28,7 @@ func ParseMode(text string) (Mode, error) {
 	case Merge, Mirror, Off:
 		return mode, nil
 	}
-	return "", fmt.Errorf("%q is no mode: use %s, %s or %s", text, Merge, Mirror, Off)
+	return "", failure.Errorf(failure.ConfigurationInvalid, "%q is no mode: use %s, %s or %s", text, Merge, Mirror, Off)
 }
 
 // Turn tells which of the two users gets the new password.

@@ -3,6 +3,8 @@ package account
 import (
 	"fmt"
 	"strings"
+
+	"tandem/internal/failure"
 )
 
 // systemUser is the privilege without which an account that has it cannot be altered.
@@ -22,7 +24,7 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 	if !p.Known && turn == TurnOfClone {
 		for _, account := range p.Clone.Accounts {
 			if p.Roles.Mandatory[account.Name] {
-				return fmt.Errorf("%s was not made by this program and is one of the server's mandatory_roles: take it out of them, as a clone's name has to be free: %w", account.Name, ErrRefused)
+				return failure.Errorf(failure.UserNameTaken, "%s was not made by this program and is one of the server's mandatory_roles: take it out of them, as a clone's name has to be free: %w", account.Name, ErrRefused)
 			}
 		}
 	}
@@ -31,7 +33,7 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 		for _, name := range p.GrantedTo {
 			names = append(names, name.String())
 		}
-		return fmt.Errorf("%q was not made by this program and is granted as a role to %s: drop or rename it, as a clone's name has to be free: %w", p.Clone.Name, enumerate(names, ", "), ErrRefused)
+		return failure.Errorf(failure.UserNameTaken, "%q was not made by this program and is granted as a role to %s: drop or rename it, as a clone's name has to be free: %w", p.Clone.Name, enumerate(names, ", "), ErrRefused)
 	}
 	for _, target := range targets {
 		if err := p.supported(mode, turn, target); err != nil {
@@ -88,7 +90,7 @@ func (p Pair) mayAlter(accounts ...*Account) error {
 			continue
 		}
 		if account.SystemUser() {
-			return fmt.Errorf("%s has SYSTEM_USER, so that only an admin with SYSTEM_USER can change or copy it: grant that to the admin or revoke it from the account: %w", account.Name, ErrRefused)
+			return failure.Errorf(failure.AdminAccessDenied, "%s has SYSTEM_USER, so that only an admin with SYSTEM_USER can change or copy it: grant that to the admin or revoke it from the account: %w", account.Name, ErrRefused)
 		}
 	}
 	return nil

@@ -1,6 +1,10 @@
 package account
 
-import "tandem/internal/statement"
+import (
+	"strings"
+
+	"tandem/internal/statement"
+)
 
 // needs is what somebody must have to send a statement: the very privileges that
 // it grants or takes, with GRANT OPTION.
@@ -15,6 +19,16 @@ var altering = needs{privileges: []string{"CREATE USER"}}
 
 // Remedy writes the GRANT that lets the admin send the step.
 func (s Step) Remedy(admin Name) statement.Statement { return s.needs.grant(admin) }
+
+// Kind is the statement's first word, which says what a step does.
+func (s Step) Kind() string {
+	kind, _, _ := strings.Cut(s.Statement.String(), " ")
+	return kind
+}
+
+// Passes reports whether the step passes a privilege or a role on, or takes one:
+// what nobody can do who does not have it with GRANT OPTION.
+func (s Step) Passes() bool { return s.Kind() == "GRANT" || s.Kind() == "REVOKE" }
 
 // PasswordRemedy writes the GRANT that lets the admin set passwords.
 func PasswordRemedy(admin Name) statement.Statement { return altering.grant(admin) }

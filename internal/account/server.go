@@ -12,10 +12,11 @@
 package account
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"tandem/internal/failure"
 )
 
 // Errors by which a caller acts differently. Each is wrapped in an error that says
@@ -23,15 +24,15 @@ import (
 var (
 	// ErrUnsupported is the error returned when an account or a server has
 	// something that is not copied: nothing was planned, and nothing may change.
-	ErrUnsupported = errors.New("not supported")
+	ErrUnsupported = failure.New(failure.UserUnsupported, "not supported")
 	// ErrLocked is the error returned when the account through which a login would
 	// have to be made is locked.
-	ErrLocked = errors.New("account is locked")
+	ErrLocked = failure.New(failure.AccountLocked, "account is locked")
 	// ErrNotFound is the error returned when a user or an account that has to exist does not.
-	ErrNotFound = errors.New("account does not exist")
+	ErrNotFound = failure.New(failure.UserMissing, "account does not exist")
 	// ErrRefused is the error returned when going on would give somebody rights
 	// that were not meant for them, or needs rights that the admin lacks.
-	ErrRefused = errors.New("refused")
+	ErrRefused = failure.New(failure.UserUnsupported, "refused")
 )
 
 // Flavor is the family that a server belongs to.
@@ -63,11 +64,11 @@ func ParseServer(version, versionComment string) (Server, error) {
 		// take the first digit for the whole version.
 		number = strings.TrimPrefix(number, "5.5.5-")
 	case strings.Contains(both, "tidb"), strings.Contains(both, "oceanbase"), strings.Contains(both, "vitess"), strings.Contains(both, "singlestore"), strings.Contains(both, "doris"):
-		return Server{}, fmt.Errorf("the server calls itself %q (%q): only MySQL, Percona Server, Aurora MySQL and MariaDB are known: %w", version, versionComment, ErrUnsupported)
+		return Server{}, failure.Errorf(failure.ServerUnsupported, "the server calls itself %q (%q): only MySQL, Percona Server, Aurora MySQL and MariaDB are known: %w", version, versionComment, ErrUnsupported)
 	}
 	parts := strings.SplitN(number, ".", 3)
 	if len(parts) < 2 {
-		return Server{}, fmt.Errorf("the server's version %q is not of the form major.minor.patch: %w", version, ErrUnsupported)
+		return Server{}, failure.Errorf(failure.ServerUnsupported, "the server's version %q is not of the form major.minor.patch: %w", version, ErrUnsupported)
 	}
 	if len(parts) < 3 {
 		parts = append(parts, "0")
@@ -86,7 +87,7 @@ func ParseServer(version, versionComment string) (Server, error) {
 		}
 		n, err := strconv.Atoi(digits)
 		if err != nil || n < 0 || len(digits) > 4 {
-			return Server{}, fmt.Errorf("the server's version %q is not of the form major.minor.patch: %w", version, ErrUnsupported)
+			return Server{}, failure.Errorf(failure.ServerUnsupported, "the server's version %q is not of the form major.minor.patch: %w", version, ErrUnsupported)
 		}
 		*target = n
 	}
@@ -95,7 +96,7 @@ func ParseServer(version, versionComment string) (Server, error) {
 		oldest = Server{Flavor: MariaDB, Major: 10, Minor: 4}
 	}
 	if !server.AtLeast(oldest.Major, oldest.Minor, 0) {
-		return Server{}, fmt.Errorf("the server is %s %s; %s %d.%d is the oldest that is supported: %w", server.Flavor, version, oldest.Flavor, oldest.Major, oldest.Minor, ErrUnsupported)
+		return Server{}, failure.Errorf(failure.ServerUnsupported, "the server is %s %s; %s %d.%d is the oldest that is supported: %w", server.Flavor, version, oldest.Flavor, oldest.Major, oldest.Minor, ErrUnsupported)
 	}
 	return server, nil
 }

@@ -32,6 +32,8 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"tandem/internal/failure"
 )
 
 // Load reads the configuration by lookup, which is os.LookupEnv: the clients of
@@ -55,7 +57,7 @@ func Load(lookup func(name string) (string, bool)) (aws.Config, error) {
 	if sdk.Region == "" {
 		env.problem("AWS_REGION", "it is not set: set it to the region of the secret, as Lambda does")
 	}
-	return sdk, errors.Join(env.problems...)
+	return sdk, failure.Mark(failure.ConfigurationInvalid, errors.Join(env.problems...))
 }
 
 // environment gathers what is wrong instead of stopping at the first.

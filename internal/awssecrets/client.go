@@ -7,13 +7,12 @@ package awssecrets
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"tandem/internal/config"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -72,7 +71,7 @@ func (c *Client) value(ctx context.Context, in *secretsmanager.GetSecretValueInp
 		return rotation.Version{}, explain(err, "GetSecretValue", aws.ToString(in.SecretId))
 	}
 	if out.SecretString == nil || out.VersionId == nil {
-		return rotation.Version{}, fmt.Errorf("reading secret %s: its value is binary: store the document as a string", aws.ToString(in.SecretId))
+		return rotation.Version{}, failure.Errorf(failure.SecretInvalid, "reading secret %s: its value is binary: store the document as a string", aws.ToString(in.SecretId))
 	}
 	return rotation.Version{ID: *out.VersionId, Document: redact.New(*out.SecretString), Stages: out.VersionStages}, nil
 }
@@ -129,7 +128,7 @@ func (c *Client) RandomPassword(ctx context.Context) (redact.Secret, error) {
 		return redact.Secret{}, explain(err, "GetRandomPassword", "")
 	}
 	if aws.ToString(out.RandomPassword) == "" {
-		return redact.Secret{}, errors.New("making a password: GetRandomPassword answered without one: try again")
+		return redact.Secret{}, failure.New(failure.SecretsManagerFailed, "making a password: GetRandomPassword answered without one: try again")
 	}
 	return redact.New(*out.RandomPassword), nil
 }

@@ -2,6 +2,7 @@ package awssecrets
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"tandem/internal/awssdk"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -45,6 +47,33 @@ func subject(operation, secretID string) string {
 		return operation
 	}
 	return operation + " on " + secretID
+}
+
+// kmsDenied is in the service's message where it may not use the secret's key on
+// the caller's behalf; the code is the same as for a call that is not allowed.
+const kmsDenied = "KMS"
+
+// FailureType implements failure.Typed.
+func (e *ServiceError) FailureType() failure.Type {
+	switch e.Code {
+	case "AccessDeniedException", "AccessDenied":
+		if strings.Contains(e.Message, kmsDenied) {
+			return failure.KMSAccessDenied
+		}
+		return failure.SecretsManagerAccessDenied
+	case "KMSAccessDeniedException":
+		return failure.KMSAccessDenied
+	case "DecryptionFailure", "EncryptionFailure":
+		return failure.KMSKeyUnusable
+	case "ThrottlingException", "Throttling", "TooManyRequestsException":
+		return failure.SecretsManagerThrottled
+	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException",
+		"InvalidClientTokenId", "IncompleteSignatureException":
+		return failure.SecretsManagerCredentialsRejected
+	case "ResourceNotFoundException":
+		return failure.SecretNotFound
+	}
+	return failure.SecretsManagerFailed
 }
 
 // Unwrap is the rotation's own error that this one amounts to, if any.
@@ -86,18 +115,36 @@ func explain(err error, operation, secretID string, hidden ...redact.Secret) err
 		}
 		return e
 	}
-	what := subject(operation, secretID)
-	var dns *net.DNSError
-	var network net.Error
+	return unanswered(err, subject(operation, secretID), hidden)
+}
+
+// unanswered names the reason for which the service did not answer.
+func unanswered(err error, what string, hidden []redact.Secret) error {
+	const vpc = "in a VPC, give it an interface endpoint for Secrets Manager with private DNS, whose security group lets the function in, or a NAT gateway"
+	var (
+		dns         *net.DNSError
+		certificate *tls.CertificateVerificationError
+		dialing     *net.OpError
+		network     net.Error
+	)
+	timedOut := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 	switch {
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: given up: %w", what, context.Canceled)
 	case errors.As(err, &dns):
-		return fmt.Errorf("%s: the name of the service's endpoint was not resolved; in a VPC, give it an interface endpoint for Secrets Manager with private DNS, or a NAT gateway: %w", what, dns)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return fmt.Errorf("%s: Secrets Manager did not answer in time; in a VPC, give it an interface endpoint for Secrets Manager whose security group lets the function in, or a NAT gateway: %w", what, context.DeadlineExceeded)
+		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved; %s: %w", what, vpc, dns)
+	case errors.As(err, &dialing) && dialing.Op == "dial" && timedOut:
+		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager in time; %s: %w", what, vpc, context.DeadlineExceeded)
+	case errors.As(err, &dialing) && dialing.Op == "dial":
+		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager: %s; %s", what, mask(oneLine(dialing), hidden), vpc)
+	case errors.As(err, &certificate):
+		return failure.Errorf(failure.SecretsManagerTLSFailed, "%s: Secrets Manager's certificate was not verified: %s; look at what stands between, and at SECRETS_MANAGER_ENDPOINT, SSL_CERT_FILE and SSL_CERT_DIR", what, oneLine(certificate))
+	case errors.Is(err, context.Canceled):
+		return failure.Errorf(failure.OutOfTime, "%s: given up: %w", what, context.Canceled)
+	case timedOut:
+		return failure.Errorf(failure.SecretsManagerTimeout, "%s: Secrets Manager did not answer in time; %s: %w", what, vpc, context.DeadlineExceeded)
+	case strings.Contains(err.Error(), "failed to retrieve credentials"), strings.Contains(err.Error(), "get identity"):
+		return failure.Errorf(failure.SecretsManagerCredentialsRejected, "%s: the function has no credentials: look at its role: %s", what, mask(oneLine(err), hidden))
 	}
-	return fmt.Errorf("%s: Secrets Manager was not reached: %s", what, mask(oneLine(err), hidden))
+	return failure.Errorf(failure.SecretsManagerFailed, "%s: Secrets Manager was not reached, or broke off: %s", what, mask(oneLine(err), hidden))
 }
 
 func is[E error](err error) bool {

@@ -53,7 +53,7 @@ func TestExplainNamesTheRemedy(t *testing.T) {
 		{&smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "x"}, []string{"role"}},
 		{&net.DNSError{Name: "sm.example", Err: "no such host"}, []string{"sm.example", "not resolved", "VPC"}},
 		{context.DeadlineExceeded, []string{"arn:x", "in time", "VPC"}},
-		{errors.New("line one\nline two"), []string{"arn:x", "not reached: line one line two"}},
+		{errors.New("line one\nline two"), []string{"arn:x", "broke off: line one line two"}},
 	} {
 		got := explain(test.err, "GetSecretValue", "arn:x").Error()
 		for _, want := range test.want {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/rotation"
 )
 
@@ -83,7 +84,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 		// Set but empty excludes nothing: the one variable for which that differs.
 		c.Password.ExcludeCharacters = excluded
 	}
-	return c, errors.Join(env.problems...)
+	return c, failure.Mark(failure.ConfigurationInvalid, errors.Join(env.problems...))
 }
 
 // environment gathers what is wrong instead of stopping at the first.

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -57,10 +58,10 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 	event, err := parse(payload)
 	if err != nil {
 		log.ErrorContext(ctx, "event refused", "error", err.Error())
-		return nil, messages.InvokeResponse_Error{Type: "EventRefused", Message: err.Error()}
+		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
 	}
 	if err := h.Rotate(ctx, event, log); err != nil {
-		return nil, messages.InvokeResponse_Error{Type: "RotationFailed", Message: err.Error()}
+		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
 	}
 	return []byte("null"), nil
 }
@@ -75,7 +76,7 @@ func parse(payload []byte) (rotation.Event, error) {
 		if errors.As(err, &mistyped) {
 			reason = fmt.Sprintf("its field %q is a %s", mistyped.Field, strings.Fields(mistyped.Value + " ")[0])
 		}
-		return rotation.Event{}, errors.New("reading the event: " + reason + ": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
+		return rotation.Event{}, failure.New(failure.EventInvalid, "reading the event: "+reason+": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
 	}
 	return rotation.Event{
 		Step:          rotation.Step(event.Step),
@@ -105,7 +106,7 @@ func panicked(ctx context.Context, log *slog.Logger, value any) error {
 	}
 	log.ErrorContext(ctx, "panic", "cause", cause, "stack", stack)
 	return messages.InvokeResponse_Error{
-		Type:    "Panic",
+		Type:    string(failure.Panic),
 		Message: "the function panicked (" + cause + "), which is a defect of it: its log has the stack; the next try goes on from what was done",
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/failure"
 	"tandem/internal/handler"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
@@ -52,9 +53,9 @@ func TestInvokeHandsTheEventOver(t *testing.T) {
 
 func TestInvokeReportsTheError(t *testing.T) {
 	failure, _ := invoke(t, t.Context(), func(context.Context, rotation.Event, *slog.Logger) error {
-		return fmt.Errorf("gerund: %w", errors.New("cause"))
+		return fmt.Errorf("gerund: %w", failure.New(failure.ReadOnlyServer, "cause"))
 	}, `{}`)
-	want := messages.InvokeResponse_Error{Type: "RotationFailed", Message: "gerund: cause"}
+	want := messages.InvokeResponse_Error{Type: "ReadOnlyServer", Message: "gerund: cause"}
 	if diff := cmp.Diff(want, failure); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -66,7 +67,7 @@ func TestInvokeRefusesAnEventWithoutQuotingIt(t *testing.T) {
 			t.Errorf("%q went through", payload)
 			return nil
 		}, payload)
-		if failure.Type != "EventRefused" || strings.Contains(failure.Message+log, "hunter2") {
+		if failure.Type != "EventInvalid" || strings.Contains(failure.Message+log, "hunter2") {
 			t.Errorf("%q: %+v, log %s", payload, failure, log)
 		}
 	}

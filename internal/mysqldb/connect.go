@@ -21,6 +21,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
@@ -80,7 +81,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return nil, fmt.Errorf("preparing the login to %s: %w", at, err)
+		return nil, failure.Errorf(failure.SecretInvalid, "preparing the login to %s: %w", at, err)
 	}
 	pool := sql.OpenDB(connector)
 	pool.SetMaxOpenConns(1)

@@ -63,7 +63,7 @@ func (s *Session) grantedTo(ctx context.Context, user, host string) ([]account.N
 	for rows.Next() {
 		var name account.Name
 		if err := rows.Scan(&name.User, &name.Host); err != nil {
-			return nil, fmt.Errorf("looking for those to whom %q is granted as a role: %w", user, err)
+			return nil, fmt.Errorf("looking for those to whom %q is granted as a role: %w", user, explain(err, false))
 		}
 		found = append(found, name)
 	}

@@ -9,10 +9,12 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/rotation"
 )
 
@@ -60,6 +62,30 @@ const (
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
 )
+
+// types are those of the numbers that say what is wrong whoever asks. A refused
+// username and password, and a statement that an account may not send, are not
+// among them: what they mean depends on whose they were, which the step knows.
+var types = map[uint16]failure.Type{
+	errTooManyConnections:     failure.TooManyConnections,
+	errUserTooManyConnections: failure.TooManyConnections,
+	errUnknownDatabase:        failure.UnknownDatabase,
+	errHostBlocked:            failure.AccountBlocked,
+	errHostNotPrivileged:      failure.HostNotAllowed,
+	errUserLimitReached:       failure.LimitReached,
+	errReadOnlyOption:         failure.ReadOnlyServer,
+	errReadOnlyMode:           failure.ReadOnlyServer,
+	errPluginNotLoaded:        failure.PluginMissing,
+	errMustChangePassword:     failure.PasswordExpired,
+	errMustChangeOnLogin:      failure.PasswordExpired,
+	errAccountLocked:          failure.AccountLocked,
+	errAccountLockedMariaDB:   failure.AccountLocked,
+	errSecureTransport:        failure.TLSRequired,
+	errTooManyFailedLogins:    failure.AccountBlocked,
+	errAccountBlockedMariaDB:  failure.AccountBlocked,
+	errPasswordPolicy:         failure.PasswordRefused,
+	errAuthenticationPolicy:   failure.AuthenticationPolicyRefused,
+}
 
 // denials are the answers to a statement that the account may not send. 1698 is
 // GRANT PROXY's.
@@ -134,6 +160,24 @@ func (e *ServerError) Is(target error) bool {
 	return ok && other.Number == e.Number
 }
 
+// FailureType implements failure.Typed.
+func (e *ServerError) FailureType() failure.Type {
+	switch kind := types[e.Number]; {
+	case kind != "":
+		return kind
+	case e.Login && e.Number == errAccessDeniedNoPassword:
+		return failure.PluginUnsupported
+	case e.Login && e.Number == errAccessDenied:
+		return ""
+	case !e.Login && e.Denied():
+		return ""
+	}
+	return failure.StatementRefused
+}
+
+// ServerNumber implements failure.Numbered.
+func (e *ServerError) ServerNumber() uint16 { return e.Number }
+
 // Denied implements rotation.Denial.
 func (e *ServerError) Denied() bool { return slices.Contains(denials, e.Number) }
 
@@ -170,11 +214,11 @@ func explain(err error, holdsSecret bool) error {
 	var network net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return fmt.Errorf("no answer from the server in time: %w", err)
+		return failure.Errorf(failure.ReadTimeout, "no answer from the server in time: %w", err)
 	case errors.Is(err, context.Canceled):
 		return err
 	}
-	return fmt.Errorf("the connection was lost; what was sent last may have been carried out, and the next try looks: %w", err)
+	return failure.Errorf(failure.ConnectionLost, "the connection was lost; what was sent last may have been carried out, and the next try looks: %w", err)
 }
 
 func isServerError(err error, number uint16) bool {
@@ -197,7 +241,9 @@ func (e endpoint) explain(err error) error {
 		connecting *net.OpError
 		network    net.Error
 	)
-	say := func(reason string) error { return fmt.Errorf("logging in to %s: %s: %w", e, reason, err) }
+	say := func(kind failure.Type, reason string) error {
+		return failure.Errorf(kind, "logging in to %s: %s: %w", e, reason, err)
+	}
 	switch {
 	case errors.As(err, &answered):
 		explained := explain(err, false)
@@ -210,29 +256,32 @@ func (e endpoint) explain(err error) error {
 		}
 		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
-		return say("the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
+		return say(failure.TLSNotOffered, "the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
 	case errors.Is(err, mysql.ErrMalformPkt):
-		return say("the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
+		return say(failure.PluginUnsupported, "the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
-		return say("the account's authentication plugin is not one that this function can log in with; use a password plugin")
+		return say(failure.PluginUnsupported, "the account's authentication plugin is not one that this function can log in with; use a password plugin")
 	case errors.As(err, &hostname):
-		return say("the server's certificate is for another name; use the host name that stands in it")
+		return say(failure.TLSNameMismatch, "the server's certificate is for another name; use the host name that stands in it")
 	case errors.As(err, &authority):
-		return say("the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or give the server a certificate of a known authority")
+		return say(failure.TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or give the server a certificate of a known authority")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return say("the server's certificate, or one above it, has expired or is not valid yet; renew it")
+		return say(failure.TLSCertificateExpired, "the server's certificate, or one above it, has expired or is not valid yet; renew it")
 	case errors.As(err, &handshake), errors.As(err, &notTLS):
-		return say("the TLS handshake ended without a verified server")
+		return say(failure.TLSVerificationFailed, "the TLS handshake ended without a verified server")
 	case errors.As(err, &dns):
-		return say("the host name was not resolved; correct host in the secret's document, or the network's DNS")
+		return say(failure.ServerNameNotResolved, "the host name was not resolved; correct host in the secret's document, or the network's DNS")
 	case errors.Is(err, context.Canceled):
-		return say("given up")
+		return say(failure.OutOfTime, "given up")
 	case errors.As(err, &connecting) && connecting.Op == "dial" && connecting.Timeout():
-		return say("the server was not reached in time; check host, port, route and security groups")
+		return say(failure.ConnectTimeout, "the server was not reached in time; check host, port, route and security groups")
 	case errors.As(err, &connecting) && connecting.Op == "dial":
-		return say("the server was not reached; check host, port, and that it runs")
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return say(failure.ConnectionRefused, "the host refused the connection, as nothing listens on this port; check host, port, and that the server runs")
+		}
+		return say(failure.ServerUnreachable, "the server was not reached; check host, port, the function's subnets and their routes")
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return say(fmt.Sprintf("no login within %s; check host, port, route and security groups, and the server's load", ConnectTimeout))
+		return say(failure.ReadTimeout, fmt.Sprintf("no login within %s; check host, port, route and security groups, and the server's load", ConnectTimeout))
 	}
-	return say("the connection was lost during the login")
+	return say(failure.ConnectionLost, "the connection was lost during the login")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/statement"
 )
 
@@ -52,7 +53,7 @@ func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error)
 	}
 	roles, err := account.ParseRoles(text)
 	if err != nil {
-		return facts, fmt.Errorf("reading mandatory_roles: %w", err)
+		return facts, failure.Errorf(failure.AnswerNotUnderstood, "reading mandatory_roles: %w", err)
 	}
 	facts.Mandatory = make(map[account.Name]bool, len(roles))
 	for _, role := range roles {

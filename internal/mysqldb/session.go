@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 	"tandem/internal/statement"
@@ -26,7 +27,7 @@ func (s *Session) Lock(ctx context.Context, name string, wait time.Duration) err
 	}
 	switch {
 	case !got.Valid:
-		return fmt.Errorf("taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
+		return failure.Errorf(failure.ConnectionLost, "taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
 	case got.Int64 != 1:
 		return fmt.Errorf("taking the lock %s: %w", name, rotation.ErrLockTaken)
 	}
@@ -96,10 +97,10 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 	for rows.Next() {
 		var entry listed
 		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword, &entry.restrictions); err != nil {
-			return nil, fmt.Errorf("listing accounts: %w", err)
+			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
 		if entry.role {
-			return nil, fmt.Errorf("%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)
+			return nil, failure.Errorf(failure.UserNameTaken, "%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)
 		}
 		found = append(found, entry)
 	}
@@ -209,7 +210,7 @@ func (s *Session) secretRows(ctx context.Context, query statement.Statement) ([]
 	for rows.Next() {
 		var row string
 		if err := rows.Scan(&row); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", query, err)
+			return nil, fmt.Errorf("reading %s: %w", query, explain(err, false))
 		}
 		found = append(found, redact.New(row))
 	}
@@ -237,7 +238,7 @@ func (s *Session) Apply(ctx context.Context, toApply statement.Statement) error 
 func parseAccount(text string) (account.Name, error) {
 	at := strings.LastIndexByte(text, '@')
 	if at < 0 {
-		return account.Name{}, errors.New("asking the server who is logged in: it answered something that is not an account")
+		return account.Name{}, failure.New(failure.AnswerNotUnderstood, "asking the server who is logged in: it answered something that is not an account")
 	}
 	return account.Name{User: text[:at], Host: text[at+1:]}, nil
 }

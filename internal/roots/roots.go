@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"tandem/internal/failure"
 )
 
 //go:generate go run ./refresh -o roots.pem
@@ -55,13 +57,13 @@ func (r *Roots) EarliestExpiry() (time.Time, error) {
 func (r *Roots) load() {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		r.err = fmt.Errorf("reading the system's root certificates "+
+		r.err = failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
 			"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", err)
 		return
 	}
 	certificates, err := parse(embedded)
 	if err != nil {
-		r.err = err
+		r.err = failure.Mark(failure.ConfigurationInvalid, err)
 		return
 	}
 	r.pool, r.expiry = pool, certificates[0].NotAfter
@@ -86,7 +88,7 @@ func parse(file []byte) ([]*x509.Certificate, error) {
 		certificates = append(certificates, c)
 	}
 	if len(certificates) == 0 {
-		return nil, fmt.Errorf("parsing the embedded root certificates: there are none in %d bytes", len(file))
+		return nil, failure.Errorf(failure.ConfigurationInvalid, "parsing the embedded root certificates: there are none in %d bytes", len(file))
 	}
 	return certificates, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
@@ -18,15 +19,15 @@ func adminDocument(version Version, arn string, current, next secret.Document) (
 		return none, fmt.Errorf("reading the admin secret %s: %w", arn, err)
 	}
 	if admin.ManagedByRDS() {
-		return none, fmt.Errorf("the admin secret %s has only a username and a password, as RDS manages it, and does not say where its server is: "+
+		return none, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s has only a username and a password, as RDS manages it, and does not say where its server is: "+
 			"name an admin secret with engine, host, username and password", arn)
 	}
 	if !strings.EqualFold(admin.Host(), current.Host()) || admin.Port() != current.Port() {
-		return none, fmt.Errorf("the admin secret %s is for %s:%d and the secret is for %s:%d: name the admin secret of the secret's own server",
+		return none, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for %s:%d and the secret is for %s:%d: name the admin secret of the secret's own server",
 			arn, admin.Host(), admin.Port(), current.Host(), current.Port())
 	}
 	if user := admin.Username(); user == current.Username() || user == next.Username() {
-		return none, fmt.Errorf("the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
+		return none, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
 	}
 	return admin, nil
 }
@@ -92,5 +93,5 @@ func (s step) adminError(d documents, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("reaching the server as the admin user of secret %s: %w", d.adminARN, err)
+	return refusedLogin(failure.AdminCredentialsRejected, fmt.Errorf("reaching the server as the admin user of secret %s: %w", d.adminARN, err))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
@@ -79,6 +80,9 @@ type document struct {
 
 func (s step) currentDocument(ctx context.Context) (document, error) {
 	version, err := s.Secrets.Current(ctx, s.event.SecretID)
+	if errors.Is(err, ErrVersionNotFound) {
+		return document{}, failure.Errorf(failure.CurrentSecretMissing, "reading the %s document: %w: store a document in the secret", Current, err)
+	}
 	if err != nil {
 		return document{}, err
 	}
@@ -98,7 +102,7 @@ func (s step) adminARN(current secret.Document) (string, error) {
 	if s.Settings.AdminARN != "" {
 		return s.Settings.AdminARN, nil
 	}
-	return "", errors.New("no admin secret is named: put its ARN into the secret's document as masterarn, or into the function's environment as SUPERUSER_SECRET_ARN")
+	return "", failure.New(failure.AdminSecretNotNamed, "no admin secret is named: put its ARN into the secret's document as masterarn, or into the function's environment as SUPERUSER_SECRET_ARN")
 }
 
 // Waiting for a version that has just been stored. The label and the value may
@@ -128,7 +132,7 @@ func (s step) pendingVersion(ctx context.Context) (Version, error) {
 			return Version{}, stateErr
 		}
 		if pause(patience, wait) != nil {
-			return Version{}, fmt.Errorf("version %s has no value yet, so createSecret has not succeeded: rotate the secret, which runs the steps in order: %w", s.event.Token, err)
+			return Version{}, failure.Errorf(failure.PendingSecretMissing, "version %s has no value yet, so createSecret has not succeeded: rotate the secret, which runs the steps in order: %w", s.event.Token, err)
 		}
 	}
 }

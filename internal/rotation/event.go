@@ -1,8 +1,7 @@
 package rotation
 
 import (
-	"fmt"
-
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 )
 
@@ -37,7 +36,7 @@ func (e Event) check() error {
 	case "":
 		return missingField("Step")
 	default:
-		return fmt.Errorf("reading the event: unknown Step %q: Secrets Manager sends createSecret, setSecret, testSecret or finishSecret", string(e.Step))
+		return failure.Errorf(failure.EventInvalid, "reading the event: unknown Step %q: Secrets Manager sends createSecret, setSecret, testSecret or finishSecret", string(e.Step))
 	}
 	for _, field := range []struct {
 		name, value string
@@ -53,7 +52,7 @@ func (e Event) check() error {
 		for _, r := range field.value {
 			// The value is not quoted: it may be the RotationToken's.
 			if r < ' ' || r > '~' {
-				return fmt.Errorf("reading the event: %s has a character outside printable ASCII: send it as Secrets Manager gave it", field.name)
+				return failure.Errorf(failure.EventInvalid, "reading the event: %s has a character outside printable ASCII: send it as Secrets Manager gave it", field.name)
 			}
 		}
 	}
@@ -61,5 +60,5 @@ func (e Event) check() error {
 }
 
 func missingField(name string) error {
-	return fmt.Errorf("reading the event: the field %s is missing or empty: invoke the function by rotating the secret, or with all of Step, SecretId and ClientRequestToken", name)
+	return failure.Errorf(failure.EventInvalid, "reading the event: the field %s is missing or empty: invoke the function by rotating the secret, or with all of Step, SecretId and ClientRequestToken", name)
 }

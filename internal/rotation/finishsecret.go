@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
@@ -42,7 +43,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	}
 	session, err := s.Database.Connect(ctx, login(pending))
 	if err != nil {
-		return "", fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err)
+		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err))
 	}
 	defer s.close(ctx, session)
 	if err := s.lock(ctx, session, pending.Username()); err != nil {
@@ -58,7 +59,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	}
 	from := labels.Carrier(Current)
 	if from == "" {
-		return "", fmt.Errorf("no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
+		return "", failure.Errorf(failure.CurrentSecretMissing, "no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
 	}
 	// The server keeps the lock until the invocation's deadline. One that was
 	// frozen meanwhile finds out here, whatever its timers have noticed.

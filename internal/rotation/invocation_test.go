@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
@@ -45,7 +46,14 @@ type answer struct {
 	text  string
 }
 
-func failed(err error) answer { return answer{err: err, text: "error: " + err.Error()} }
+// failed answers with an error. It has a type, as those of the rooms behind the
+// interfaces have, but where the step alone knows it.
+func failed(err error) answer {
+	if !errors.Is(err, rotation.ErrLoginRefused) && !errors.Is(err, rotation.ErrVersionNotFound) && !errors.Is(err, rotation.ErrVersionExists) {
+		err = failure.MarkUntyped(failure.StatementRefused, err)
+	}
+	return answer{err: err, text: "error: " + err.Error()}
+}
 
 // invocation is the product's own code, on a goroutine of its own that stands
 // still at each effect until somebody answers.
@@ -84,6 +92,9 @@ func (v *invocation) next() (r request, ended bool, err error) {
 	case r := <-v.requests:
 		return r, false, nil
 	case err := <-v.done:
+		if failure.Of(err) == failure.Unexpected {
+			panic("an error without a type: " + err.Error())
+		}
 		return request{}, true, err
 	}
 }

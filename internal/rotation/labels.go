@@ -1,8 +1,9 @@
 package rotation
 
 import (
-	"fmt"
 	"slices"
+
+	"tandem/internal/failure"
 )
 
 // Staging labels.
@@ -32,13 +33,13 @@ func (l Labels) progress(token string) (finished bool, err error) {
 	stages, known := l.Stages[token]
 	switch {
 	case !known:
-		return false, fmt.Errorf("the secret has no version %s with a label: its rotation has been given up or overtaken, or it is a token of one's own; rotate the secret again", token)
+		return false, failure.Errorf(failure.RotationNotInProgress, "the secret has no version %s with a label: its rotation has been given up or overtaken, or it is a token of one's own; rotate the secret again", token)
 	case slices.Contains(stages, Current):
 		return true, nil
 	case !slices.Contains(stages, InWork):
-		return false, fmt.Errorf("version %s does not carry %s (it carries %v): its rotation has been given up or overtaken; rotate the secret again", token, InWork, stages)
+		return false, failure.Errorf(failure.RotationNotInProgress, "version %s does not carry %s (it carries %v): its rotation has been given up or overtaken; rotate the secret again", token, InWork, stages)
 	case l.RotationEnabled != nil && !*l.RotationEnabled:
-		return false, fmt.Errorf("rotation is not enabled for the secret: turn it on, or call RotateSecret")
+		return false, failure.Errorf(failure.RotationNotInProgress, "rotation is not enabled for the secret: turn it on, or call RotateSecret")
 	}
 	return false, nil
 }

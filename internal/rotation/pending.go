@@ -2,16 +2,16 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
 // ErrStale is what a pending document is that AWSCURRENT has moved away from
 // since it was made: no rotation can come of it.
-var ErrStale = errors.New("the secret was changed after this document was made")
+var ErrStale = failure.New(failure.PendingSecretMismatch, "the secret was changed after this document was made")
 
 // nextGivesUp is what the steps after createSecret say of a stale document.
 const nextGivesUp = "nothing was changed; the next try begins with createSecret, which gives this rotation up"
@@ -21,7 +21,7 @@ const nextGivesUp = "nothing was changed; the next try begins with createSecret,
 func (s step) agree(current secret.Document, pending Version) (secret.Document, error) {
 	next, err := secret.Parse(pending.Document)
 	if err != nil {
-		return secret.Document{}, fmt.Errorf("reading the %s document of version %s: %w: %w", InWork, pending.ID, err, ErrStale)
+		return secret.Document{}, failure.Errorf(failure.PendingSecretMismatch, "reading the %s document of version %s: %w: %w", InWork, pending.ID, err, ErrStale)
 	}
 	for _, field := range []struct{ name, want, got string }{
 		{"username", secret.Other(current.Username()), next.Username()},

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
@@ -46,7 +47,7 @@ var ErrLoginRefused = errors.New("the login was refused")
 
 // ErrLockTaken is returned by Session.Lock where another session holds the lock
 // until the wait is over.
-var ErrLockTaken = errors.New("another session holds the lock")
+var ErrLockTaken = failure.New(failure.LockTimeout, "another session holds the lock")
 
 // Labels is what DescribeSecret tells of a secret's versions.
 type Labels struct {
@@ -203,7 +204,7 @@ func (r *Rotator) Rotate(ctx context.Context, event Event) error {
 	took := slog.Int64("durationMs", time.Since(began).Milliseconds())
 	if err != nil {
 		err = fmt.Errorf("%s of secret %s: %w", event.Step, event.SecretID, deadlineFirst(ctx, err))
-		log.ErrorContext(ctx, "step failed", took, "error", err.Error())
+		log.ErrorContext(ctx, "step failed", took, "errorType", string(failure.Of(err)), "error", err.Error())
 		return err
 	}
 	log.InfoContext(ctx, "step done", took, "result", result)
@@ -228,7 +229,7 @@ func (s step) perform(ctx context.Context) (result string, err error) {
 	case FinishSecret:
 		return s.finishSecret(ctx)
 	}
-	return "", fmt.Errorf("unknown step %q", s.event.Step) // Event.check has refused it
+	return "", failure.Errorf(failure.EventInvalid, "unknown step %q", s.event.Step) // Event.check has refused it
 }
 
 // deadlineFirst puts the reason that an operator can act on first: whatever

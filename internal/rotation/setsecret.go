@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
@@ -36,7 +37,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 
 	proof, err := s.Database.Connect(ctx, login(documents.current.Document))
 	if err != nil {
-		return "", fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err)
+		return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err))
 	}
 	defer s.close(ctx, proof)
 	admin, err := s.connectAdmin(ctx, documents)
@@ -68,7 +69,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return "the rotation has finished already", err
 	}
 	if carrier := labels.Carrier(Current); carrier != documents.current.versionID {
-		return "", fmt.Errorf("%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
+		return "", failure.Errorf(failure.RotationOvertaken, "%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
 			Current, documents.current.versionID, carrier)
 	}
 
@@ -95,6 +96,9 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 		return none, err
 	}
 	version, err := s.Secrets.Current(ctx, adminARN)
+	if errors.Is(err, ErrVersionNotFound) {
+		return none, failure.Errorf(failure.AdminSecretNotFound, "reading the admin secret: %w: correct masterarn in the secret's document, or SUPERUSER_SECRET_ARN", err)
+	}
 	if err != nil {
 		return none, fmt.Errorf("reading the admin secret: %w", err)
 	}
@@ -111,7 +115,7 @@ func (d documents) sameServer(proof, admin Facts) error {
 	if proof.Identity == admin.Identity {
 		return nil
 	}
-	return fmt.Errorf("two logins to %s:%d reached two servers (%s and %s): nothing was changed; use an address that leads to the writer alone, or try again after a failover",
+	return failure.Errorf(failure.ServersDiffer, "two logins to %s:%d reached two servers (%s and %s): nothing was changed; use an address that leads to the writer alone, or try again after a failover",
 		d.current.Host(), d.current.Port(), proof.Identity, admin.Identity)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
@@ -43,13 +44,13 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 
 	session, err := s.Database.Connect(ctx, login(pending))
 	if err != nil {
-		return "", fmt.Errorf("testing the %s credentials: %w", InWork, err)
+		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", InWork, err))
 	}
 	defer s.close(ctx, session)
 	s.warnOfPlaintext(ctx, session)
 	if database := pending.Database(); database != "" {
 		if err := session.Use(ctx, database); err != nil {
-			return "", fmt.Errorf("opening the database that the document names, as %q: %w", pending.Username(), err)
+			return "", denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", pending.Username(), err))
 		}
 	}
 	if rehearsal {
@@ -57,7 +58,7 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 	}
 	proof, err := s.Database.Connect(ctx, login(current.Document))
 	if err != nil {
-		return "", fmt.Errorf("testing the %s credentials: %w", Current, err)
+		return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", Current, err))
 	}
 	defer s.close(ctx, proof)
 	if err := s.compare(ctx, proof, session); err != nil {
@@ -93,7 +94,7 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 		s.log.WarnContext(ctx, "the pending user may do less than the current one", "type", "PendingHasLess", "privileges", capped(texts(missing)))
 		return nil
 	}
-	return fmt.Errorf("%s may not do everything that %s may, it lacks %s: rotate again, which makes them equal; if this repeats, grant it to the original",
+	return failure.Errorf(failure.PendingLacksPrivileges, "%s may not do everything that %s may, it lacks %s: rotate again, which makes them equal; if this repeats, grant it to the original",
 		pending.Facts().Account, current.Facts().Account, strings.Join(capped(texts(missing)), "; "))
 }
 

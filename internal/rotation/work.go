@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
@@ -37,7 +38,7 @@ func (w *work) turn() account.Turn {
 func (w *work) perform(ctx context.Context) (string, error) {
 	pair, err := w.equalise(ctx)
 	if err != nil {
-		return "", err
+		return "", denied(failure.AdminAccessDenied, err)
 	}
 	password, err := pair.Password(w.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
 	if err != nil {
@@ -45,8 +46,8 @@ func (w *work) perform(ctx context.Context) (string, error) {
 	}
 	for _, s := range password {
 		if err := w.admin.Apply(ctx, s); err != nil {
-			return "", fmt.Errorf("setting the password of %q as admin %s, whose old one is in force unless the answer was lost: %w",
-				w.pending.Username(), w.admin.Facts().Account, mend(err, account.PasswordRemedy(w.admin.Facts().Account)))
+			return "", denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as admin %s, whose old one is in force unless the answer was lost: %w",
+				w.pending.Username(), w.admin.Facts().Account, mend(err, account.PasswordRemedy(w.admin.Facts().Account))))
 		}
 		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
 		if s.HoldsSecret() {
@@ -93,7 +94,7 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 			return pair, nil
 		}
 		if summary := plan.Summary(); rounds == most || rounds > 0 && summary == left {
-			return account.Pair{}, fmt.Errorf("making %q equal: the server accepted every statement, and this is still different: %s; "+
+			return account.Pair{}, failure.Errorf(failure.PrivilegesStillDiffer, "making %q equal: the server accepted every statement, and this is still different: %s; "+
 				"the password was not set; grant admin %s what it lacks, or change the original by hand", w.pending.Username(), summary, w.admin.Facts().Account)
 		} else {
 			left = summary
@@ -124,8 +125,12 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 			}
 		}
 		if err != nil {
-			return false, fmt.Errorf("making %q equal, as admin %s: after %d of %d statements, and before the password, which is unchanged: %w",
-				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), w.mendStep(step, err))
+			kind := failure.AdminAccessDenied
+			if step.Passes() {
+				kind = failure.PrivilegeNotGrantable
+			}
+			return false, denied(kind, fmt.Errorf("making %q equal, as admin %s: after %d of %d statements, and before the password, which is unchanged: %w",
+				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), w.mendStep(step, err)))
 		}
 		w.sent++
 		if w.sent <= listed {
@@ -196,7 +201,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 		currentUser = pair.Clone
 	}
 	if !currentUser.Has(w.proof.Account) {
-		return account.Pair{}, fmt.Errorf("the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
+		return account.Pair{}, failure.Errorf(failure.LoginTakenForAnother, "the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
 			Current, w.current.Username(), w.proof.Account)
 	}
 	if w.turn() == account.TurnOfOriginal || w.Settings.Mode == account.Off {

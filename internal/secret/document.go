@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 )
 
@@ -100,13 +101,19 @@ type Document struct {
 
 // Parse reads an application's document. The error, if any, names the key that
 // has to be mended and says how.
-func Parse(raw redact.Secret) (Document, error) { return parse(raw, false) }
+func Parse(raw redact.Secret) (Document, error) {
+	d, err := parse(raw, false)
+	return d, failure.Mark(failure.SecretInvalid, err)
+}
 
 // ParseAdmin reads the document of an admin's secret, which has an application's
 // form or is managed by RDS: without engine and host, which then are to be had
 // from RDS. A document with one of the two is an application's form with the
 // other missing.
-func ParseAdmin(raw redact.Secret) (Document, error) { return parse(raw, true) }
+func ParseAdmin(raw redact.Secret) (Document, error) {
+	d, err := parse(raw, true)
+	return d, failure.Mark(failure.AdminSecretInvalid, err)
+}
 
 func parse(raw redact.Secret, admin bool) (Document, error) {
 	o, err := readObject(raw.Reveal())

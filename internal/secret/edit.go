@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 )
 
@@ -14,6 +15,11 @@ import (
 // with every other byte as it was. A value that does not change keeps its
 // spelling too, so that an edit that changes nothing returns the same bytes.
 func (d Document) WithCredentials(username string, password redact.Secret) (Document, error) {
+	edited, err := d.withCredentials(username, password)
+	return edited, failure.Mark(failure.SecretInvalid, err)
+}
+
+func (d Document) withCredentials(username string, password redact.Secret) (Document, error) {
 	if username == "" || password.Empty() {
 		return Document{}, errors.New("a document needs a username and a password that are not empty")
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"tandem/internal/failure"
 )
 
 // CloneSuffix is what the clone's name has and the original's has not. It is the
@@ -60,6 +62,10 @@ func NameLimit(engine Engine, configured int) int {
 // A name that ends in "_clone" is the clone by its name here; whether its
 // original exists is for the server to say.
 func CheckUsername(engine Engine, username string, configured int) error {
+	return failure.Mark(failure.UsernameUnfit, checkUsername(engine, username, configured))
+}
+
+func checkUsername(engine Engine, username string, configured int) error {
 	original := Original(username)
 	switch {
 	case username == "":

@@ -19,11 +19,11 @@ package verifier
 
 import (
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 )
 
@@ -31,16 +31,16 @@ var (
 	// ErrUnknownPlugin is the error returned by Matches and New when they cannot
 	// compute verifiers of an authentication plugin: one that keeps no password,
 	// or that is not in the package's list.
-	ErrUnknownPlugin = errors.New("no verifier can be computed for this authentication plugin")
+	ErrUnknownPlugin = failure.New(failure.UserUnsupported, "no verifier can be computed for this authentication plugin")
 
 	// ErrMalformed is the error returned by Matches when what the server stores
 	// is not a verifier of the plugin. No password logs in to such an account;
 	// MariaDB's root@localhost is made with one ("invalid") on purpose.
-	ErrMalformed = errors.New("the stored verifier does not have its plugin's form, so that no password fits it")
+	ErrMalformed = failure.New(failure.UserUnsupported, "the stored verifier does not have its plugin's form, so that no password fits it")
 
 	// ErrUnusablePassword is the error returned by New when its plugin would let
 	// nobody log in with the password: it is empty or too long.
-	ErrUnusablePassword = errors.New("the password cannot be used with this authentication plugin")
+	ErrUnusablePassword = failure.New(failure.PasswordRefused, "the password cannot be used with this authentication plugin")
 )
 
 // scheme is how a plugin makes verifiers.

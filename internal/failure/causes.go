@@ -1,0 +1,91 @@
+package failure
+
+// Cause is what is known of a type, whatever the error: a row of README's table.
+type Cause struct {
+	Type Type
+	// Meaning says what has happened, Remedy what to do about it.
+	Meaning, Remedy string
+}
+
+// Causes lists every type, in README's order.
+func Causes() []Cause {
+	return []Cause{
+		{EventInvalid, "the event is not one that Secrets Manager sends, or a check's", "rotate the secret instead of invoking the function by hand, or send the fields that the sentence names"},
+		{ConfigurationInvalid, "an environment variable, or a certificate file that one names, cannot be read", "correct the variable that the sentence names, or leave it out"},
+		{OutOfTime, "the invocation's time ended, and no wait of a more particular kind was to blame", "raise the function's timeout if it repeats; the next try goes on"},
+		{Panic, "the function panicked, which is a defect of it", "report it, with the stack in the log; the next try goes on"},
+		{Unexpected, "an error that the function knows no name for, which is a defect of it", "report it, with the sentence"},
+		{SecretInvalid, "the secret's document cannot be used as it is", "mend the key that the sentence names"},
+		{SecretNotFound, "there is no such secret, or it has no such version", "look at the ARN, the region and the endpoint"},
+		{CurrentSecretMissing, "no version carries AWSCURRENT, or it has no value", "store a document in the secret, and give AWSCURRENT to the version that the application uses"},
+		{UsernameUnfit, "the server could not hold both names of the pair, or could not tell them from others", "use a shorter or plainer user name; look at `USERNAME_CHARACTER_LIMIT`"},
+		{AdminSecretNotNamed, "neither the document nor the environment names an admin secret", "put its ARN into the document as `masterarn`, or into `SUPERUSER_SECRET_ARN`"},
+		{AdminSecretNotFound, "the admin secret that is named does not exist", "correct `masterarn` or `SUPERUSER_SECRET_ARN`"},
+		{AdminSecretInvalid, "the admin secret's document cannot be used as it is", "mend the key that the sentence names"},
+		{AdminSecretMismatch, "the admin secret is for another server, for one of the two users themselves, or does not say for which server", "name the admin secret of the secret's own server, with a user of its own"},
+		{PendingSecretMismatch, "the pending document is not for this rotation's turn: the secret was changed after the rotation began", "nothing: createSecret gives the rotation up by itself; rotate the secret again, or leave that to its schedule"},
+		{RotationNotInProgress, "the token is no rotation in progress: it has been given up or overtaken, or rotation is not enabled", "rotate the secret again"},
+		{RotationOvertaken, "AWSCURRENT moved while the step was at work, and nothing was changed", "nothing: the next try reads it anew"},
+		{PendingSecretMissing, "the pending version has no value, so createSecret has not succeeded", "rotate the secret, which runs the steps in order"},
+		{SecretsManagerUnreachable, "its endpoint's name was not resolved, or its address was not reached", "in a VPC, give it an interface endpoint for Secrets Manager with private DNS, whose security group lets the function in, or a NAT gateway"},
+		{SecretsManagerTimeout, "it was reached and did not answer in time", "look at the endpoint, its policy and the network; the next try asks again"},
+		{SecretsManagerTLSFailed, "its certificate was not verified", "look at what stands between (a proxy), at `SECRETS_MANAGER_ENDPOINT`, `SSL_CERT_FILE` and `SSL_CERT_DIR`"},
+		{SecretsManagerAccessDenied, "the function's role, the secret's policy or the VPC endpoint's policy forbids the call", "allow the action that the sentence names to the function's role"},
+		{SecretsManagerCredentialsRejected, "the credentials that the function runs with are missing or not accepted", "look at the function's role, and at the endpoint's region"},
+		{SecretsManagerThrottled, "it throttled every try of a call", "spread the rotations over a longer window"},
+		{SecretsManagerFailed, "it broke, or refused a request, for a reason of its own", "read its message in the sentence; the next try asks again"},
+		{KMSAccessDenied, "the role may not use the key that the secret is encrypted with", "allow `kms:Decrypt` and `kms:GenerateDataKey` on the key to the function's role"},
+		{KMSKeyUnusable, "the secret's key is disabled, deleted or in another state in which it cannot be used", "enable the key, or give the secret another"},
+		{ServerNameNotResolved, "the host name in the document was not resolved", "correct `host`, or the network's DNS"},
+		{ConnectionRefused, "the host answered, and nothing listens on the port", "look at `host` and `port`, and that the server runs"},
+		{ConnectTimeout, "no connection in time: packets are dropped on the way", "let the function's security group into the server's, on its port; look at routes and `host`"},
+		{ServerUnreachable, "there is no way to the server's address", "look at `host`, the function's subnets and their routes"},
+		{ReadTimeout, "the server, or what stands before it, was reached and did not answer in time", "look at the server's load, at proxies, and at the function's timeout"},
+		{ConnectionLost, "the connection broke; what was sent last may have been carried out", "nothing: the next try looks at what is there; look at the server's log if it repeats"},
+		{TLSNotOffered, "the server offers no TLS, and the document does not allow plain text", "turn TLS on at the server; or `\"ssl\": false` in the document, or `ALLOW_PLAINTEXT=true`"},
+		{TLSRequired, "the server takes encrypted connections only, and the document says `\"ssl\": false`", "remove that from the document"},
+		{TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here", "name its root in `SSL_CERT_FILE` or `SSL_CERT_DIR`, or give the server a certificate of a known authority"},
+		{TLSNameMismatch, "the server's certificate is for another name", "use the host name that stands in it"},
+		{TLSCertificateExpired, "the server's certificate, or one above it, has expired or is not valid yet", "renew it"},
+		{TLSVerificationFailed, "the handshake ended without a verified server for another reason", "read the reason in the sentence; TLS 1.2 is the oldest that is accepted"},
+		{CurrentCredentialsRejected, "the server refuses the username and password under AWSCURRENT", "store the password that the server has, or set the user's to the one in the secret"},
+		{PendingCredentialsRejected, "the server refuses those under AWSPENDING", "rotate again: setSecret sets the password"},
+		{AdminCredentialsRejected, "the server refuses those of the admin secret", "make the admin secret and the server agree"},
+		{AccountLocked, "the account is locked", "`ALTER USER ... ACCOUNT UNLOCK`, if it is meant to be used"},
+		{AccountBlocked, "the account, or the client's host, is blocked after too many failed logins or broken connections", "wait, or `ALTER USER ... ACCOUNT UNLOCK`, or `FLUSH HOSTS`; find out who logs in with a wrong password"},
+		{PasswordExpired, "the password has expired", "set the user's password to the one in the secret"},
+		{HostNotAllowed, "no account of the server allows the function's address", "create the user for a host that does"},
+		{TooManyConnections, "the server, or the user, has no connection left", "raise `max_connections` or `max_user_connections`, or find who holds them; the next try asks again"},
+		{LimitReached, "the account has used up one of its resource limits", "raise it, or wait until the hour is over"},
+		{UnknownDatabase, "the database that the document names does not exist", "create it, or correct `dbname`"},
+		{DatabaseAccessDenied, "the user has no privilege on the database that the document names", "grant one, or correct `dbname`"},
+		{PluginMissing, "the server has not loaded the account's authentication plugin", "load it, or change the account's plugin"},
+		{PluginUnsupported, "the function cannot log in by the account's authentication plugin", "use an account with one password plugin"},
+		{LoginTakenForAnother, "the credentials log in as an account that is not the user's", "drop the account that comes before it, or create one for the function's host"},
+		{ServersDiffer, "two logins to one address reached two servers", "use an address that leads to the writer alone; after a failover, try again"},
+		{ServerUnsupported, "the server is none that can be rotated, or too old", `see the versions under "What is copied"`},
+		{AnswerNotUnderstood, "the server described an account in a form that the function does not know", "report it, with the sentence and the server's version"},
+		{ReadOnlyServer, "the server is read-only", "use the address of the writer, or wait for the end of a failover"},
+		{LockTimeout, "another rotation of the same pair is at work", "nothing: the next try goes on; look for two secrets of one user if it repeats"},
+		{AdminAccessDenied, "the admin may not do what is needed", "send the GRANT in the sentence"},
+		{PrivilegeNotGrantable, "the admin may not grant, or take, a privilege that the user has", "send the GRANT in the sentence, or revoke the privilege from the original, or use `PRIVILEGE_SYNC=off`"},
+		{PrivilegesStillDiffer, "the server accepted every statement, and the two users still differ", "grant the admin what it lacks, or change the original by hand"},
+		{PendingLacksPrivileges, "the pending user may not do everything that the current one may", "rotate again; if it repeats, grant it to the original"},
+		{UserMissing, "the original does not exist, or the clone where it is not created, or an account for the function's host", "create it, or name the other user in the secret"},
+		{UserUnsupported, "the user has something that is not copied, or that the function cannot log in with", "the sentence says what: change it, or rotate another user"},
+		{UserNameTaken, "a name of the pair belongs to a role, or the clone's to somebody else's user that cannot be taken", "drop or rename it"},
+		{PasswordRefused, "a validation plugin, or the account's plugin, finds the password unfit", "set `PASSWORD_LENGTH` and the `EXCLUDE_` variables by its rules"},
+		{AuthenticationPolicyRefused, "the server's `authentication_policy` forbids what the user is identified by", "`GRANT AUTHENTICATION_POLICY_ADMIN ON *.*` to the admin, or change the policy or the user's plugin"},
+		{StatementRefused, "the server refused a statement for another reason", "read its message in the sentence; the next try reads the users anew"},
+	}
+}
+
+// Remedy returns what to do about a type; empty where it is none.
+func Remedy(kind Type) string {
+	for _, cause := range Causes() {
+		if cause.Type == kind {
+			return cause.Remedy
+		}
+	}
+	return ""
+}
