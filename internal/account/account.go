@@ -1,6 +1,8 @@
 package account
 
 import (
+	"time"
+
 	"tandem/internal/redact"
 )
 
@@ -37,6 +39,9 @@ type Account struct {
 	// PASSWORD). GrantedAsRole: it is granted to others as a role. No row shows
 	// either; a caller sets them.
 	SecondPassword, GrantedAsRole bool
+	// PasswordChanged is when the password was set last, to the second and by this
+	// machine's clock; zero where that is not known. A caller sets it.
+	PasswordChanged time.Time
 
 	Attributes Attributes
 	Grants     Grants

@@ -73,7 +73,7 @@ func (c *Client) value(ctx context.Context, in *secretsmanager.GetSecretValueInp
 	if out.SecretString == nil || out.VersionId == nil {
 		return rotation.Version{}, failure.Errorf(failure.SecretInvalid, "reading secret %s: its value is binary: store the document as a string", aws.ToString(in.SecretId))
 	}
-	return rotation.Version{ID: *out.VersionId, Document: redact.New(*out.SecretString), Stages: out.VersionStages}, nil
+	return rotation.Version{ID: *out.VersionId, Document: redact.New(*out.SecretString), Stages: out.VersionStages, Created: aws.ToTime(out.CreatedDate)}, nil
 }
 
 // PutPending implements rotation.Secrets by PutSecretValue. Without VersionStages

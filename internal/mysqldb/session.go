@@ -37,6 +37,7 @@ func (s *Session) Lock(ctx context.Context, name string, wait time.Duration) err
 // Users reads all accounts of each named user: which there are, then
 // SHOW CREATE USER and SHOW GRANTS of each.
 func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
+	asked := time.Now()
 	listed, err := s.accounts(ctx, names)
 	if err != nil {
 		return nil, err
@@ -53,6 +54,9 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 				return nil, err
 			}
 			read.SecondPassword, read.GrantedAsRole = entry.secondPassword, entry.grantedAsRole
+			if entry.passwordAge >= 0 {
+				read.PasswordChanged = asked.Add(-time.Duration(entry.passwordAge) * time.Second)
+			}
 			if read.Grants.Restrictions, err = account.ParseRestrictions(entry.restrictions); err != nil {
 				return nil, fmt.Errorf("reading account %s: %w", entry.name, err)
 			}
@@ -67,17 +71,22 @@ type listed struct {
 	name                                account.Name
 	role, grantedAsRole, secondPassword bool
 	restrictions                        string // a JSON array
+	passwordAge                         float64
 }
 
 // list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
-// a user may be a role at the same time.
+// a user may be a role at the same time. How old a password is, the server's own
+// clock says, in seconds; less than 0 is not known.
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables" (mysql.user's
-// User_attributes, mysql.role_edges); MariaDB, "mysql.user Table".
+// User_attributes and password_last_changed, mysql.role_edges); MariaDB,
+// "mysql.user Table", "mysql.global_priv Table".
 const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */, " +
 	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */, " +
 	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */, " +
-	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') " +
+	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ ''), " +
+	"COALESCE(/*!50706 UNIX_TIMESTAMP() - UNIX_TIMESTAMP(u.password_last_changed), */ " +
+	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) " +
 	"FROM mysql.user u WHERE u.User IN ("
 
 func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error) {
@@ -96,7 +105,7 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 	var found []listed
 	for rows.Next() {
 		var entry listed
-		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword, &entry.restrictions); err != nil {
+		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword, &entry.restrictions, &entry.passwordAge); err != nil {
 			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
 		if entry.role {

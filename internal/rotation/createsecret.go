@@ -76,6 +76,7 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 type document struct {
 	secret.Document
 	versionID string
+	created   time.Time // when the version got its value; zero where not known
 }
 
 func (s step) currentDocument(ctx context.Context) (document, error) {
@@ -90,7 +91,7 @@ func (s step) currentDocument(ctx context.Context) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("reading the %s document: %w", Current, err)
 	}
-	return document{read, version.ID}, nil
+	return document{read, version.ID, version.Created}, nil
 }
 
 // adminARN is the admin secret that the document, or else the function's

@@ -63,6 +63,8 @@ type Version struct {
 	Document redact.Secret
 	// Stages are the version's staging labels, where the answer says them.
 	Stages []string
+	// Created is when the version got its value; zero where the answer does not say.
+	Created time.Time
 }
 
 // Pending is what createSecret stores.

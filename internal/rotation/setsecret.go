@@ -106,7 +106,7 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 	if err != nil {
 		return none, err
 	}
-	return documents{current: current, pending: document{next, pending.ID}, admin: admin, adminARN: adminARN, adminVersion: version.ID}, nil
+	return documents{current: current, pending: document{next, pending.ID, pending.Created}, admin: admin, adminARN: adminARN, adminVersion: version.ID}, nil
 }
 
 // sameServer refuses an admin session that stands elsewhere than the proof:

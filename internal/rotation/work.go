@@ -72,6 +72,9 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 	if err != nil {
 		return account.Pair{}, err
 	}
+	if err := w.suspect(ctx, pair); err != nil {
+		return account.Pair{}, err
+	}
 	// One round makes nothing that the next has to mend, as far as is known; that the
 	// servers have another such corner is likelier than that they have none.
 	const most = 3
