@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"tandem/internal/awsrds"
 	"tandem/internal/awssdk"
 	"tandem/internal/awssecrets"
 	"tandem/internal/config"
@@ -47,10 +48,14 @@ func newRotate(lookup func(string) (string, bool)) (func(context.Context, rotati
 	if err := errors.Join(err, sdkErr); err != nil {
 		return nil, err
 	}
-	secrets := awssecrets.New(sdk, settings.SecretsManagerEndpoint, settings.Password)
+	secrets := awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password)
+	whereabouts := awsrds.New(sdk)
 	database := &mysqldb.Database{Roots: new(roots.Roots).Pool, AllowPlaintext: settings.AllowPlaintext}
 	return func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
-		rotator := rotation.Rotator{Secrets: secrets, Database: database, Settings: settings.Rotation, Random: rand.Reader, Log: log}
+		rotator := rotation.Rotator{
+			Secrets: secrets, Database: database, Whereabouts: whereabouts,
+			Settings: settings.Rotation, Random: rand.Reader, Log: log,
+		}
 		return rotator.Rotate(ctx, event)
 	}, nil
 }

@@ -52,7 +52,11 @@ func (c *Client) Describe(ctx context.Context, secretID string) (rotation.Labels
 	if err != nil {
 		return rotation.Labels{}, explain(err, "DescribeSecret", secretID)
 	}
-	return rotation.Labels{Stages: out.VersionIdsToStages, RotationEnabled: out.RotationEnabled}, nil
+	labels := rotation.Labels{Stages: out.VersionIdsToStages, RotationEnabled: out.RotationEnabled, Tags: map[string]string{}}
+	for _, tag := range out.Tags {
+		labels.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+	}
+	return labels, nil
 }
 
 // Current implements rotation.Secrets by GetSecretValue.

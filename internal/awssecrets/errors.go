@@ -99,6 +99,9 @@ func explain(err error, operation, secretID string, hidden ...redact.Secret) err
 	if err == nil {
 		return nil
 	}
+	if role := (*RoleError)(nil); errors.As(err, &role) {
+		return fmt.Errorf("%s: %w", subject(operation, secretID), role)
+	}
 	var answered smithy.APIError
 	if errors.As(err, &answered) {
 		e := &ServiceError{

@@ -47,12 +47,22 @@ type Password struct {
 	RequireEachIncludedType bool
 }
 
+// Role is a role that is assumed.
+type Role struct {
+	// ARN is the role's; empty for none.
+	ARN string
+	// ExternalID is what the role's trust policy may ask for; empty for none.
+	ExternalID string
+}
+
 // Config is the function's configuration.
 type Config struct {
 	// SecretsManagerEndpoint is a URL, or empty where the SDK decides.
 	SecretsManagerEndpoint string
-	Password               Password
-	Rotation               rotation.Settings
+	// Role is what Secrets Manager is asked as; without an ARN the function's own.
+	Role     Role
+	Password Password
+	Rotation rotation.Settings
 	// AllowPlaintext lets a login go without TLS where the server has none and
 	// the document does not insist.
 	AllowPlaintext bool
@@ -64,6 +74,10 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 	env := environment{lookup: lookup}
 	c := Config{
 		SecretsManagerEndpoint: env.endpoint("SECRETS_MANAGER_ENDPOINT"),
+		Role: Role{
+			ARN:        env.roleARN("ROTATION_ROLE_ARN"),
+			ExternalID: env.text("ROTATION_ROLE_EXTERNAL_ID"),
+		},
 		Password: Password{
 			Length:                  int64(env.number("PASSWORD_LENGTH", defaultPasswordLength, minPasswordLength, maxPasswordLength)),
 			ExcludeCharacters:       DefaultExcludeCharacters,
@@ -79,6 +93,9 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			Mode:          env.mode("PRIVILEGE_SYNC"),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
+	}
+	if c.Role.ARN == "" && c.Role.ExternalID != "" {
+		env.problem("ROTATION_ROLE_EXTERNAL_ID", "it is for the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
 	}
 	if excluded, set := lookup("EXCLUDE_CHARACTERS"); set {
 		// Set but empty excludes nothing: the one variable for which that differs.
@@ -139,6 +156,19 @@ func (e *environment) mode(name string) account.Mode {
 		e.problem(name, "%w", err)
 	}
 	return mode
+}
+
+// roleARN reads the ARN of a role, as in arn:aws:iam::123456789012:role/name.
+//
+// Source: AWS Identity and Access Management User Guide, "IAM identifiers".
+func (e *environment) roleARN(name string) string {
+	text := e.text(name)
+	fields := strings.SplitN(text, ":", 6)
+	if text != "" && (len(fields) != 6 || fields[0] != "arn" || fields[2] != "iam" || !strings.HasPrefix(fields[5], "role/")) {
+		e.problem(name, "%q is not the ARN of a role, such as arn:aws:iam::123456789012:role/rotation: correct it, or leave it out", text)
+		return ""
+	}
+	return text
 }
 
 // endpoint reads a URL. One without a scheme is taken as https.

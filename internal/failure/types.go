@@ -66,6 +66,26 @@ const (
 	KMSAccessDenied Type = "KMSAccessDenied"
 	// KMSKeyUnusable: the secret's key is disabled, deleted or in another state in which it cannot be used.
 	KMSKeyUnusable Type = "KMSKeyUnusable"
+	// RoleNotAssumed: STS did not give the credentials of the role that ROTATION_ROLE_ARN names.
+	RoleNotAssumed Type = "RoleNotAssumed"
+)
+
+// Amazon RDS.
+const (
+	// RDSServerNotFound: RDS of the function's account knows no instance or cluster of that name.
+	RDSServerNotFound Type = "RDSServerNotFound"
+	// RDSServerNotReady: the instance or cluster has no endpoint yet, or no longer.
+	RDSServerNotReady Type = "RDSServerNotReady"
+	// RDSAccessDenied: the function's role, or the VPC endpoint's policy, forbids the call.
+	RDSAccessDenied Type = "RDSAccessDenied"
+	// RDSCredentialsRejected: the credentials that the function runs with are missing or not accepted.
+	RDSCredentialsRejected Type = "RDSCredentialsRejected"
+	// RDSThrottled: it throttled every try of a call.
+	RDSThrottled Type = "RDSThrottled"
+	// RDSUnreachable: its endpoint's name was not resolved, or it was not reached or did not answer in time.
+	RDSUnreachable Type = "RDSUnreachable"
+	// RDSFailed: it broke, or refused a request, for a reason of its own.
+	RDSFailed Type = "RDSFailed"
 )
 
 // The way to the server.
@@ -130,6 +150,8 @@ const (
 	PluginUnsupported Type = "PluginUnsupported"
 	// LoginTakenForAnother: the credentials log in as an account that is not the user's.
 	LoginTakenForAnother Type = "LoginTakenForAnother"
+	// ReaderLags: the application's host is a reader, which did not get the change from its writer in time.
+	ReaderLags Type = "ReaderLags"
 	// ServersDiffer: two logins to one address reached two servers.
 	ServersDiffer Type = "ServersDiffer"
 	// ServerUnsupported: the server is none that can be rotated, or too old.

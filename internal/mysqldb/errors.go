@@ -151,10 +151,17 @@ func (e *ServerError) Error() string {
 	return text
 }
 
-// Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused.
+// lockings are the answers to a login on a locked account.
+var lockings = []uint16{errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB}
+
+// Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused and
+// rotation.ErrAccountLocked.
 func (e *ServerError) Is(target error) bool {
-	if target == rotation.ErrLoginRefused {
+	switch target {
+	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
+	case rotation.ErrAccountLocked:
+		return slices.Contains(lockings, e.Number)
 	}
 	other, ok := target.(*ServerError)
 	return ok && other.Number == e.Number

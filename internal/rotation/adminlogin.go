@@ -4,32 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"tandem/internal/failure"
 	"tandem/internal/secret"
 )
 
-// adminDocument reads a version of the admin secret, and refuses one that is not
-// for an admin of the secret's own server.
-func adminDocument(version Version, arn string, current, next secret.Document) (secret.Document, error) {
-	var none secret.Document
-	admin, err := secret.ParseAdmin(version.Document)
+// admin is who changes the users, and where.
+type admin struct {
+	secret.Document
+	place
+}
+
+func (a admin) login() Login {
+	return Login{Host: a.writer.Host, Port: a.writer.Port, Username: a.Username(), Password: a.Password(), TLS: a.TLS()}
+}
+
+// admin reads a version of the admin secret, and refuses one that is not for an
+// admin of the secret's own server.
+func (s step) admin(ctx context.Context, version Version, arn string, current, next secret.Document) (admin, error) {
+	document, err := secret.ParseAdmin(version.Document)
 	if err != nil {
-		return none, fmt.Errorf("reading the admin secret %s: %w", arn, err)
+		return admin{}, fmt.Errorf("reading the admin secret %s: %w", arn, err)
 	}
-	if admin.ManagedByRDS() {
-		return none, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s has only a username and a password, as RDS manages it, and does not say where its server is: "+
-			"name an admin secret with engine, host, username and password", arn)
+	if user := document.Username(); user == current.Username() || user == next.Username() {
+		return admin{}, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
 	}
-	if !strings.EqualFold(admin.Host(), current.Host()) || admin.Port() != current.Port() {
-		return none, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for %s:%d and the secret is for %s:%d: name the admin secret of the secret's own server",
-			arn, admin.Host(), admin.Port(), current.Host(), current.Port())
-	}
-	if user := admin.Username(); user == current.Username() || user == next.Username() {
-		return none, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
-	}
-	return admin, nil
+	place, err := s.place(ctx, document, arn, current)
+	return admin{document, place}, err
 }
 
 // connectAdmin logs in as the admin. The admin secret is rotated too, by somebody
@@ -38,32 +39,37 @@ func adminDocument(version Version, arn string, current, next secret.Document) (
 // password while the secret has it under AWSPENDING only, so a login that is
 // refused is followed by the versions that carry the two labels by then, each
 // tried once. Not more: a server may lock an account after a few wrong passwords.
-func (s step) connectAdmin(ctx context.Context, d documents) (Session, error) {
-	session, refused := s.Database.Connect(ctx, login(d.admin))
+//
+// It returns where the admin was reached, too: the versions of its secret may name
+// different servers.
+func (s step) connectAdmin(ctx context.Context, d documents) (Session, place, error) {
+	session, refused := s.Database.Connect(ctx, d.admin.login())
 	if !errors.Is(refused, ErrLoginRefused) {
-		return session, s.adminError(d, refused)
+		return session, d.admin.place, s.adminError(d, refused)
 	}
+	var none place
 	tried := map[string]bool{d.adminVersion: true}
-	attempt := func(version Version) (Session, error) {
+	attempt := func(version Version) (Session, place, error) {
 		tried[version.ID] = true
-		admin, err := adminDocument(version, d.adminARN, d.current.Document, d.pending.Document)
+		other, err := s.admin(ctx, version, d.adminARN, d.current.Document, d.pending.Document)
 		if err != nil {
-			return nil, err
+			return nil, none, err
 		}
-		return s.Database.Connect(ctx, login(admin))
+		session, err := s.Database.Connect(ctx, other.login())
+		return session, other.place, err
 	}
 	again, err := s.Secrets.Current(ctx, d.adminARN)
 	if err != nil {
-		return nil, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret again: %w", err)))
+		return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret again: %w", err)))
 	}
 	if !tried[again.ID] {
-		if session, err := attempt(again); !errors.Is(err, ErrLoginRefused) {
-			return session, s.adminError(d, err)
+		if session, at, err := attempt(again); !errors.Is(err, ErrLoginRefused) {
+			return session, at, s.adminError(d, err)
 		}
 	}
 	labels, err := s.Secrets.Describe(ctx, d.adminARN)
 	if err != nil {
-		return nil, s.adminError(d, errors.Join(refused, fmt.Errorf("looking for a rotation of the admin secret: %w", err)))
+		return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("looking for a rotation of the admin secret: %w", err)))
 	}
 	// AWSCURRENT comes second: it has been read, unless it has moved since, and then
 	// to what was AWSPENDING.
@@ -77,16 +83,16 @@ func (s step) connectAdmin(ctx context.Context, d documents) (Session, error) {
 			continue // its rotation has just begun
 		}
 		if err != nil {
-			return nil, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret's %s: %w", label, err)))
+			return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret's %s: %w", label, err)))
 		}
-		if session, err := attempt(version); !errors.Is(err, ErrLoginRefused) {
+		if session, at, err := attempt(version); !errors.Is(err, ErrLoginRefused) {
 			if err == nil {
 				s.log.InfoContext(ctx, "admin logged in by another version of its secret", "label", label)
 			}
-			return session, s.adminError(d, err)
+			return session, at, s.adminError(d, err)
 		}
 	}
-	return nil, s.adminError(d, refused)
+	return nil, none, s.adminError(d, refused)
 }
 
 func (s step) adminError(d documents, err error) error {

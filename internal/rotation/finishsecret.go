@@ -41,7 +41,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
 	}
-	session, err := s.Database.Connect(ctx, login(pending))
+	session, err := s.connectToFinish(ctx, pending)
 	if err != nil {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err))
 	}

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"slices"
+	"strings"
 
 	"tandem/internal/failure"
 )
@@ -20,6 +21,17 @@ func (l Labels) Carrier(label string) string {
 	for id, stages := range l.Stages {
 		if slices.Contains(stages, label) {
 			return id
+		}
+	}
+	return ""
+}
+
+// tag is the value of a tag of the secret, whose key may be of any letter case;
+// empty for none.
+func (l Labels) tag(key string) string {
+	for own, value := range l.Tags {
+		if strings.EqualFold(own, key) {
+			return value
 		}
 	}
 	return ""

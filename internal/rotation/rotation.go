@@ -1,5 +1,5 @@
 // Package rotation is the rotation itself: the four steps that Secrets Manager
-// asks for, over a world that it knows by three small interfaces.
+// asks for, over a world that it knows by a few small interfaces.
 //
 // A rotation alternates between two database users, so that the password in use
 // is never the one being changed:
@@ -12,8 +12,8 @@
 // what is there and does what is missing.
 //
 // The package imports no driver and no SDK. What stands behind the interfaces is
-// internal/awssecrets and internal/mysqldb in the function, and whatever a test
-// puts there.
+// internal/awssecrets, internal/mysqldb and internal/awsrds in the function, and
+// whatever a test puts there.
 package rotation
 
 import (
@@ -45,6 +45,10 @@ var (
 // refuses the username and password.
 var ErrLoginRefused = errors.New("the login was refused")
 
+// ErrAccountLocked is returned by Database.Connect, wrapped, where the server
+// refuses the login since the account is locked, by hand or after failed logins.
+var ErrAccountLocked = failure.New(failure.AccountLocked, "the account is locked")
+
 // ErrLockTaken is returned by Session.Lock where another session holds the lock
 // until the wait is over.
 var ErrLockTaken = failure.New(failure.LockTimeout, "another session holds the lock")
@@ -55,6 +59,8 @@ type Labels struct {
 	Stages map[string][]string
 	// RotationEnabled is nil where the answer does not say.
 	RotationEnabled *bool
+	// Tags are the secret's.
+	Tags map[string]string
 }
 
 // Version is a version of a secret that has a value.
@@ -187,7 +193,9 @@ type Settings struct {
 type Rotator struct {
 	Secrets  Secrets
 	Database Database
-	Settings Settings
+	// Whereabouts is asked only where the documents do not say where a server is.
+	Whereabouts Whereabouts
+	Settings    Settings
 	// Random is where the salts of verifiers come from.
 	Random io.Reader
 	Log    *slog.Logger

@@ -40,12 +40,21 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err))
 	}
 	defer s.close(ctx, proof)
-	admin, err := s.connectAdmin(ctx, documents)
+	admin, at, err := s.connectAdmin(ctx, documents)
 	if err != nil {
 		return "", err
 	}
 	defer s.close(ctx, admin)
-	if err := documents.sameServer(proof.Facts(), admin.Facts()); err != nil {
+	reader := proof
+	if at.apart {
+		// The application's host is a reader. What is changed is changed at the
+		// writer, so there too the current credentials have to be those of its users.
+		if proof, err = s.Database.Connect(ctx, at.login(documents.current.Document)); err != nil {
+			return "", fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err)
+		}
+		defer s.close(ctx, proof)
+	}
+	if err := at.sameServer(proof.Facts(), admin.Facts()); err != nil {
 		return "", err
 	}
 	s.warnOfPlaintext(ctx, proof, admin)
@@ -58,6 +67,12 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 
 	if err := s.lock(ctx, admin, documents.current.Username()); err != nil {
 		return "", err
+	}
+	if at.apart && !leadsToMany(documents.current.Host()) {
+		// finishSecret, which need not know that there is a writer, takes it there.
+		if err := s.lock(ctx, reader, documents.current.Username()); err != nil {
+			return "", err
+		}
 	}
 	// From here until admin is closed no other invocation changes this pair. An
 	// invocation that comes late, having been frozen or overtaken, must see that here.
@@ -80,7 +95,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 // documents are the three that a setSecret needs, in agreement with each other.
 type documents struct {
 	current, pending document
-	admin            secret.Document
+	admin            admin
 	// adminARN and adminVersion are where admin was read.
 	adminARN, adminVersion string
 }
@@ -102,7 +117,7 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 	if err != nil {
 		return none, fmt.Errorf("reading the admin secret: %w", err)
 	}
-	admin, err := adminDocument(version, adminARN, current.Document, next)
+	admin, err := s.admin(ctx, version, adminARN, current.Document, next)
 	if err != nil {
 		return none, err
 	}
@@ -111,12 +126,19 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 
 // sameServer refuses an admin session that stands elsewhere than the proof:
 // behind one name there can be several servers.
-func (d documents) sameServer(proof, admin Facts) error {
+func (p place) sameServer(proof, admin Facts) error {
 	if proof.Identity == admin.Identity {
 		return nil
 	}
 	return failure.Errorf(failure.ServersDiffer, "two logins to %s:%d reached two servers (%s and %s): nothing was changed; use an address that leads to the writer alone, or try again after a failover",
-		d.current.Host(), d.current.Port(), proof.Identity, admin.Identity)
+		p.writer.Host, p.writer.Port, proof.Identity, admin.Identity)
+}
+
+// login is a document's, at the writer.
+func (p place) login(d secret.Document) Login {
+	there := login(d)
+	there.Host, there.Port = p.writer.Host, p.writer.Port
+	return there
 }
 
 func login(d secret.Document) Login {

@@ -12,7 +12,7 @@ import (
 
 // testSecret logs in as the pending user, opens the document's database and
 // compares what the pending user may do with what the current one may. It reads
-// only, and needs no admin.
+// only, and needs no admin. At a reader it waits for the replication.
 func (s step) testSecret(ctx context.Context) (string, error) {
 	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
 	if err != nil {
@@ -42,7 +42,10 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		}
 	}
 
-	session, err := s.Database.Connect(ctx, login(pending))
+	if err := s.testMembers(ctx, pending); err != nil {
+		return "", fmt.Errorf("testing the %s credentials: %w", InWork, err)
+	}
+	session, err := s.connectReplicated(ctx, login(pending), pending)
 	if err != nil {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", InWork, err))
 	}

@@ -46,6 +46,11 @@ type world struct {
 	identity map[string]string
 	locked   bool     // by somebody else
 	gone     []string // columns, as table.column
+	// tags are the admin secret's.
+	tags map[string]string
+	// instances and clusters are RDS's, by region and identifier or by ARN.
+	instances map[rotation.ServerName]rotation.Instance
+	clusters  map[rotation.ServerName]rotation.Cluster
 	// matched, where set, is the account that every login is taken for.
 	matched account.Name
 }
@@ -96,7 +101,7 @@ func (w *world) step(name rotation.Step) error { return w.stepOf(name, token) }
 
 func (w *world) stepOf(name rotation.Step, token string) error {
 	rotator := rotation.Rotator{
-		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Settings: rotation.Settings{Mode: account.Merge},
+		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Whereabouts: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
 		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
@@ -122,7 +127,10 @@ func (w *world) position(what string) int {
 
 type fakeSecrets struct{ *world }
 
-func (w fakeSecrets) Describe(context.Context, string) (rotation.Labels, error) {
+func (w fakeSecrets) Describe(_ context.Context, id string) (rotation.Labels, error) {
+	if id == adminID {
+		return rotation.Labels{Stages: map[string][]string{"admin": {"AWSCURRENT"}}, Tags: w.tags}, w.do("describe admin")
+	}
 	if err := w.do("describe"); err != nil {
 		return rotation.Labels{}, err
 	}
@@ -196,10 +204,17 @@ func (w fakeSecrets) RandomPassword(context.Context) (redact.Secret, error) {
 type fakeDatabase struct{ *world }
 
 func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation.Session, error) {
-	if err := w.do("connect %s", login.Username); err != nil {
+	at := ""
+	if login.Host != "db.example" {
+		at = " at " + login.Host
+	}
+	if err := w.do("connect %s%s", login.Username, at); err != nil {
 		return nil, err
 	}
 	identity := w.identity[login.Username]
+	if identity == "" {
+		identity = w.identity[login.Host]
+	}
 	if identity == "" {
 		identity = "server"
 	}
@@ -208,13 +223,14 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 		matched = account.Name{User: login.Username, Host: "%"}
 	}
 	server, err := account.ParseServer("10.11.8-MariaDB", "")
-	return &fakeSession{w.world, rotation.Facts{
+	return &fakeSession{w.world, at, rotation.Facts{
 		Server: server, Identity: identity, Account: matched, From: "localhost",
 	}}, err
 }
 
 type fakeSession struct {
 	*world
+	at    string
 	facts rotation.Facts
 }
 
@@ -224,7 +240,7 @@ func (s *fakeSession) Lock(context.Context, string, time.Duration) error {
 	if s.locked {
 		return rotation.ErrLockTaken
 	}
-	return s.do("lock")
+	return s.do("lock%s", s.at)
 }
 
 func (s *fakeSession) Users(_ context.Context, names ...string) ([]account.User, error) {
