@@ -37,7 +37,7 @@ func (g generator) roleNames() []string {
 // makeRoles makes the roles, which both admins may grant, and loads the plugins.
 func (l *lab) makeRoles(t *testing.T) {
 	t.Helper()
-	g := generator{on: l.on}
+	g := generator{on: l.on, from: l.from}
 	names := g.roleNames()
 	for i, name := range names {
 		l.must(t, "CREATE ROLE "+name)
@@ -188,7 +188,7 @@ func (tr *trial) alterIdentified(at string, c change) {
 // described draws all clauses of a CREATE USER. MySQL lets no password expire that
 // it does not keep.
 func (tr *trial) described(host, password string) string {
-	near := isNear(host)
+	near := tr.isNear(host)
 	identified := tr.password(near, password)
 	switch {
 	case strings.Contains(identified, "auth_socket"):

@@ -17,6 +17,8 @@ import (
 type generator struct {
 	*rapid.T
 	on *server.Server
+	// from is where the server sees the function come from.
+	from string
 	// mighty: the admin has everything. Otherwise it has what RDS's has, and so
 	// have its users.
 	mighty bool
@@ -62,12 +64,15 @@ func (g generator) userName() string {
 
 var reservedNames = []string{"root", "admin", "mysql", "public", "mariadb.sys"}
 
-// Hosts. The tests log in from 127.0.0.1, so that one of the first has to be
-// there, and such an account has to let the function in.
-var (
-	nearHosts = []string{"%", "127.0.0.1", "127.%", "127.0.0.0/255.0.0.0", "127.0.0._", "localhost"}
-	farHosts  = []string{"10.%", "10.0.0.0/255.0.0.0", "192.168.1.7", "::1", "fe80::%", "a_b.example", "%.example.com"}
-)
+// nearHosts are hosts of the function's own address, as the server sees it: one
+// of the first has to be there, and such an account has to let the function in.
+func nearHosts(from string) []string {
+	network, _, _ := strings.Cut(from, ".")
+	last := strings.LastIndex(from, ".") + 1
+	return []string{"%", from, network + ".%", network + ".0.0.0/255.0.0.0", from[:last] + strings.Repeat("_", len(from)-last), "localhost"}
+}
+
+var farHosts = []string{"10.%", "10.0.0.0/255.0.0.0", "192.168.1.7", "::1", "fe80::%", "a_b.example", "%.example.com"}
 
 // hostPool are the far hosts, and the near ones where asked for.
 func (g generator) hostPool(near bool) []string {
@@ -76,12 +81,12 @@ func (g generator) hostPool(near bool) []string {
 		pool = append(pool, `a\_b.example`) // MySQL cannot alter such an account
 	}
 	if near {
-		pool = append(pool, nearHosts...)
+		pool = append(pool, nearHosts(g.from)...)
 	}
 	return pool
 }
 
-func isNear(host string) bool { return slices.Contains(nearHosts, host) }
+func (g generator) isNear(host string) bool { return slices.Contains(nearHosts(g.from), host) }
 
 // password is a clause that gives an account a password, or at a far host something else.
 func (g generator) password(near bool, password string) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,6 +46,10 @@ func passwordLiteral(on *server.Server, password string) string {
 func TestPasswordsAreAsConfigured(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *server.Server) {
 		const letters = "abcdefghijklmnopqrstuvwxyz"
+		longest := 255
+		if on.Config().TLS == nil {
+			longest = 213 // what a key of 2048 bits encrypts on a connection without TLS
+		}
 		for _, test := range []struct {
 			name string
 			env  []string
@@ -54,7 +59,7 @@ func TestPasswordsAreAsConfigured(t *testing.T) {
 				return len(p) == 32 && strings.Trim(p, letters+strings.ToUpper(letters)+"0123456789-_.") == "" &&
 					strings.ContainsAny(p, letters) && strings.ContainsAny(p, strings.ToUpper(letters)) && strings.ContainsAny(p, "0123456789") && strings.ContainsAny(p, "-_.")
 			}},
-			{"length", []string{"PASSWORD_LENGTH=255"}, func(p string) bool { return len(p) == 255 }},
+			{"length", []string{fmt.Sprintf("PASSWORD_LENGTH=%d", longest)}, func(p string) bool { return len(p) == longest }},
 			{"lower case alone", []string{"EXCLUDE_NUMBERS=true", "EXCLUDE_PUNCTUATION=yes", "EXCLUDE_UPPERCASE=1"},
 				func(p string) bool { return len(p) == 32 && strings.Trim(p, letters) == "" }},
 			{"other characters excluded", []string{"EXCLUDE_CHARACTERS=" + letters, "PASSWORD_LENGTH=64", "EXCLUDE_LOWERCASE=y"},

@@ -123,7 +123,7 @@ type trial struct {
 }
 
 func newTrial(rt *rapid.T, l *lab, covered map[string]int) *trial {
-	g := generator{T: rt, on: l.on, mighty: rapid.Bool().Draw(rt, "mighty"), ciphers: l.ciphers, cover: func(kind string) { covered[kind]++ }}
+	g := generator{T: rt, on: l.on, from: l.from, mighty: rapid.Bool().Draw(rt, "mighty"), ciphers: l.ciphers, cover: func(kind string) { covered[kind]++ }}
 	tr := &trial{generator: g, covered: covered}
 	admin := rdsAdmin
 	if g.mighty {
@@ -182,7 +182,7 @@ func (tr *trial) run() {
 		tr.must(change{"", "SET GLOBAL partial_revokes = " + tr.pick("partial revokes", "OFF", "ON")})
 	}
 
-	tr.hosts = append([]string{rapid.SampledFrom(nearHosts[:5]).Draw(tr.T, "near")},
+	tr.hosts = append([]string{rapid.SampledFrom(nearHosts(tr.from)[:5]).Draw(tr.T, "near")},
 		rapid.SliceOfNDistinct(rapid.SampledFrom(tr.hostPool(true)), 0, 2, rapid.ID).Draw(tr.T, "hosts")...)
 	slices.Sort(tr.hosts)
 	tr.hosts = slices.Compact(tr.hosts)
@@ -201,12 +201,12 @@ func (tr *trial) run() {
 		tr.must(change{"new host", "CREATE USER " + account.Name{User: tr.user, Host: host}.String() + tr.described(host, "another")})
 		hosts = append(hosts, host)
 	}
-	if host := tr.pick("lost host", tr.hosts...); !isNear(host) && tr.chance("lost", 2) {
+	if host := tr.pick("lost host", tr.hosts...); !tr.isNear(host) && tr.chance("lost", 2) {
 		tr.must(change{"lost host", "DROP USER " + account.Name{User: tr.user, Host: host}.String()})
 		hosts = slices.DeleteFunc(hosts, func(other string) bool { return other == host })
 	}
 	if host := tr.pick("clone's host", tr.hostPool(false)...); tr.chance("clone's host", 4) && !slices.Contains(hosts, host) && !slices.Contains(tr.hosts, host) {
-		tr.must(change{"clone's own host", "CREATE USER " + account.Name{User: clone, Host: host}.String() + tr.password(isNear(host), "another")})
+		tr.must(change{"clone's own host", "CREATE USER " + account.Name{User: clone, Host: host}.String() + tr.password(tr.isNear(host), "another")})
 	}
 	tr.changes("changes of the original", 8, tr.user, hosts)
 	tr.changes("changes of the clone", 8, clone, tr.hosts)
@@ -240,18 +240,18 @@ func (tr *trial) changes(label string, most int, user string, hosts []string) {
 	for range rapid.IntRange(0, most).Draw(tr.T, label) {
 		host := tr.pick("host", hosts...)
 		at := account.Name{User: user, Host: host}.String()
-		if !isNear(host) && tr.chance("plugin", 8) {
+		if !tr.isNear(host) && tr.chance("plugin", 8) {
 			c := tr.identified(false, "another")
 			tr.alterIdentified(at, c)
 			continue
 		}
 		if tr.chance("attributes", 6) {
 			expiries := []string{byPolicy, byHand}
-			if isNear(host) && current {
+			if tr.isNear(host) && current {
 				expiries = expiries[:1]
 			}
-			c := change{"attributes", "ALTER USER " + at + tr.attributes(isNear(host), expiries...)}
-			if isNear(host) {
+			c := change{"attributes", "ALTER USER " + at + tr.attributes(tr.isNear(host), expiries...)}
+			if tr.isNear(host) {
 				tr.must(c)
 			} else {
 				tr.try(c) // an account without a password cannot have it expire
@@ -376,7 +376,7 @@ func (l *lab) mustCover(t *testing.T, covered map[string]int, users int) {
 	if l.on.Flavor == server.MySQL {
 		want = append(want, "dynamic", "dynamic WITH GRANT OPTION")
 	}
-	for _, host := range append(slices.Clone(nearHosts), farHosts...) {
+	for _, host := range append(nearHosts(l.from), farHosts...) {
 		want = append(want, "host "+host)
 	}
 	want = append(want, roleKinds...)

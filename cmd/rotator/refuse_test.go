@@ -120,11 +120,11 @@ func TestSilentServer(t *testing.T) {
 		}()
 		w := newWorld(t, on, func(_ *world, o *sandbox.Options) { o.Timeout = 3 * time.Second })
 		port := listener.Addr().(*net.TCPAddr).Port
-		admin, err := w.CreateSecret(t.Context(), sandbox.Token()[:20], "admin", "x", map[string]any{"port": port})
+		admin, err := w.CreateSecret(t.Context(), sandbox.Token()[:20], "admin", "x", map[string]any{"host": "127.0.0.1", "port": port})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.store(w.user, firstPassword, map[string]any{"port": port, "masterarn": admin})
+		w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1", "port": port, "masterarn": admin})
 		w.mustFail("ReadTimeout", "setSecret", fmt.Sprint(port), "out of time")
 	})
 }
