@@ -2,7 +2,13 @@
 # Everything they need beside Go and make they get by themselves.
 
 GO ?= go
-GOARCH_FUNCTION ?= arm64
+
+# The processor that the function is built for, in the words of Lambda; the
+# template's parameter of the same name has to agree with it.
+ARCHITECTURE ?= arm64
+GOARCH_FUNCTION = $(or $(GOARCH_$(ARCHITECTURE)),$(error ARCHITECTURE is "$(ARCHITECTURE)": it has to be arm64 or x86_64))
+GOARCH_arm64 = arm64
+GOARCH_x86_64 = amd64
 
 # Lambda's custom runtime starts a file named bootstrap. lambda.norpc leaves out
 # the old Go runtime's protocol; the other flags keep the binary small and make
@@ -14,7 +20,7 @@ FUNCTION_FLAGS = $(COMPILE_FLAGS) -ldflags "-s -w -buildid="
 SANDBOX = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox test test-matrix fire build build-RotationFunction refresh-roots clean
+.PHONY: help go modules demo sandbox test test-matrix fire build build-RotationFunction package deploy refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +70,23 @@ build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootst
 	@test -n "$(ARTIFACTS_DIR)" || { echo "ARTIFACTS_DIR is not set: make build-RotationFunction ARTIFACTS_DIR=DIR" >&2; exit 1; }
 	@mkdir -p "$(ARTIFACTS_DIR)"
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_FUNCTION) $(GO) build $(FUNCTION_FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./cmd/rotator
+
+package: ## bin/function.zip and bin/template.yaml, for a deployment without SAM
+	@$(MAKE) --no-print-directory build-RotationFunction ARTIFACTS_DIR=bin/lambda
+	$(GO) run ./internal/archive -o bin/function.zip bin/lambda/bootstrap
+	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > bin/template.yaml
+
+STACK ?= tandem
+PARAMETERS ?= functionName=$(STACK)
+
+deploy: ## build and deploy the stack STACK with PARAMETERS (name=value ...), by SAM
+	@command -v sam >/dev/null 2>&1 || { echo "sam was not found: install AWS's SAM CLI, or deploy without it (README, \"Deploying without SAM\")" >&2; exit 1; }
+	@case " $(PARAMETERS)" in *" architecture="*) echo "PARAMETERS names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead, which the build has to know too" >&2; exit 1;; esac
+	ARCHITECTURE=$(ARCHITECTURE) sam build
+	@built=$$($(GO) version -m .aws-sam/build/RotationFunction/bootstrap | sed -n 's/^.*GOARCH=//p') && \
+	[ "$$built" = "$(GOARCH_FUNCTION)" ] || { echo "the function was built for $$built, and ARCHITECTURE is $(ARCHITECTURE)" >&2; exit 1; }
+	sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+		--parameter-overrides architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 refresh-roots: modules ## fetch Amazon RDS's certificate authorities anew
 	$(GO) generate ./internal/roots

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"runtime"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -20,6 +21,7 @@ import (
 	"tandem/internal/mysqldb"
 	"tandem/internal/roots"
 	"tandem/internal/rotation"
+	"tandem/internal/version"
 )
 
 func main() {
@@ -27,6 +29,7 @@ func main() {
 	// The runtime writes its own lines by package log: errors, each of them.
 	slog.SetDefault(log)
 	slog.SetLogLoggerLevel(slog.LevelError)
+	log.Info("function started", "version", version.Number, "go", runtime.Version())
 	lambda.Start(newHandler(os.LookupEnv, log))
 }
 
