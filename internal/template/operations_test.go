@@ -32,10 +32,7 @@ var onBehalf = map[string]string{
 // What the role may do is what the code does, and what AWS does on its behalf:
 // no action is missing, and none is there for nothing.
 func TestRoleAllowsWhatTheCodeDoes(t *testing.T) {
-	want := slices.Collect(maps.Keys(onBehalf))
-	for _, operation := range operations(t) {
-		want = append(want, operation)
-	}
+	want := slices.AppendSeq(operations(t), maps.Keys(onBehalf))
 	slices.Sort(want)
 
 	allowed := map[string]bool{}
