@@ -40,9 +40,17 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 	rotate, err := newRotate(lookup)
 	if err != nil {
 		log.Error("function not configured", "error", err.Error())
-		rotate = func(context.Context, rotation.Event, *slog.Logger) error { return err }
+		rotate = func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
+			return (&rotation.Rotator{Log: log, Function: self(), Unfit: err}).Rotate(ctx, event)
+		}
 	}
-	return &handler.Handler{Rotate: rotate, Log: log}
+	return &handler.Handler{Rotate: rotate, Log: log, Function: self()}
+}
+
+// self is what the log and the metrics say of this function. Lambda sets the
+// name when it starts the process.
+func self() rotation.Function {
+	return rotation.Function{Name: lambdacontext.FunctionName, Version: version.Number}
 }
 
 func newRotate(lookup func(string) (string, bool)) (func(context.Context, rotation.Event, *slog.Logger) error, error) {
@@ -57,7 +65,7 @@ func newRotate(lookup func(string) (string, bool)) (func(context.Context, rotati
 	return func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
 		rotator := rotation.Rotator{
 			Secrets: secrets, Database: database, Whereabouts: whereabouts,
-			Settings: settings.Rotation, Random: rand.Reader, Log: log,
+			Settings: settings.Rotation, Random: rand.Reader, Log: log, Function: self(),
 		}
 		return rotator.Rotate(ctx, event)
 	}, nil

@@ -8,6 +8,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/statement"
+	"tandem/internal/warning"
 )
 
 // Mode is PRIVILEGE_SYNC: what a rotation copies beside the password.
@@ -46,15 +47,15 @@ type Warning struct {
 	Message string
 }
 
-// The types of warning.
+// The types of warning that come of a plan.
 const (
-	PrivilegeTakenBack = "PrivilegeTakenBack" // the original gained what its clone had been granted
-	CloneHasMore       = "CloneHasMore"       // the clone has privileges that the original lacks, and keeps them for now
-	HostDropped        = "HostDropped"        // an account of the clone was dropped, as the original has none at its host
-	DefinerKept        = "DefinerKept"        // such an account was kept, as something on the server needs it
-	ObjectGone         = "ObjectGone"         // a privilege was not copied, as its object is gone
-	Adopted            = "Adopted"            // an account that this program had not made was taken as the clone
-	ClearPasswordSent  = "ClearPasswordSent"  // a validation plugin had to see the password, which may stand in the server's logs
+	PrivilegeTakenBack = warning.PrivilegeTakenBack // the original gained what its clone had been granted
+	CloneHasMore       = warning.CloneHasMore       // the clone has privileges that the original lacks, and keeps them for now
+	HostDropped        = warning.HostDropped        // an account of the clone was dropped, as the original has none at its host
+	DefinerKept        = warning.DefinerKept        // such an account was kept, as something on the server needs it
+	ObjectGone         = warning.ObjectGone         // a privilege was not copied, as its object is gone
+	Adopted            = warning.Adopted            // an account that this program had not made was taken as the clone
+	ClearPasswordSent  = warning.ClearPasswordSent  // a validation plugin had to see the password, which may stand in the server's logs
 )
 
 // Pair is an original and its clone, as the server describes them, and what else decides.

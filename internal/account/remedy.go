@@ -30,6 +30,14 @@ func (s Step) Kind() string {
 // what nobody can do who does not have it with GRANT OPTION.
 func (s Step) Passes() bool { return s.Kind() == "GRANT" || s.Kind() == "REVOKE" }
 
+// Privileges is how many privileges, or roles, the step passes on or takes.
+func (s Step) Privileges() int {
+	if s.Object.Level == LevelRole {
+		return 1
+	}
+	return max(1, len(s.needs.privileges)+len(s.needs.columns))
+}
+
 // PasswordRemedy writes the GRANT that lets the admin set passwords.
 func PasswordRemedy(admin Name) statement.Statement { return altering.grant(admin) }
 

@@ -1,6 +1,7 @@
 package awssdk
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"tandem/internal/retries"
 )
 
 // Limits of a call. The SDK's own would wait 91 s for an address that swallows
@@ -30,10 +33,19 @@ const (
 
 // Retryer returns the policy by which a call is tried again.
 func Retryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
+	return counting{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = Attempts
 		o.MaxBackoff = maxBackoff
-	})
+	})}
+}
+
+// counting notes each further try.
+type counting struct{ *retry.Standard }
+
+// GetRetryToken is asked before each further try.
+func (c counting) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
+	retries.Note(ctx)
+	return c.Standard.GetRetryToken(ctx, err)
 }
 
 // httpClient makes an HTTP client with the limits above, and with the authorities

@@ -15,6 +15,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/warning"
 )
 
 // function is the source of all packages of this module that are linked into the
@@ -187,9 +188,69 @@ func TestEveryTypeIsKnownGivenAndInReadme(t *testing.T) {
 			t.Errorf("%s is not among the causes", name)
 		}
 	}
+	warnings := map[string]bool{}
+	for _, cause := range warning.Causes() {
+		warnings[cause.Type] = true
+		if want := cause.Meaning + " | " + cause.Remedy; rows[cause.Type] != want {
+			t.Errorf("README's row of the warning %s is\n%s\nwant\n%s", cause.Type, rows[cause.Type], want)
+		}
+	}
 	for name := range rows {
-		if !causes[name] {
+		if !causes[name] && !warnings[name] {
 			t.Errorf("README has a row for %s, which is no type", name)
+		}
+	}
+}
+
+// A line that warns has a type: there is one place that writes such lines, and
+// what it is given is a constant of package warning, or what a plan has of these.
+func TestEveryWarningHasAType(t *testing.T) {
+	set, packages := function(t)
+	known := map[string]bool{}
+	for _, cause := range warning.Causes() {
+		known[cause.Type] = true
+	}
+	writes, given := 0, map[string]bool{}
+	for path, files := range packages {
+		for _, file := range files {
+			ast.Inspect(file, func(node ast.Node) bool {
+				switch node := node.(type) {
+				case *ast.CallExpr:
+					selector, ok := node.Fun.(*ast.SelectorExpr)
+					if ok && (selector.Sel.Name == "WarnContext" || selector.Sel.Name == "Warn") {
+						writes++
+						if path != "internal/rotation" {
+							t.Errorf("%s: a warning that may have no type: use step.warn", set.Position(node.Pos()))
+						}
+					}
+				case *ast.SelectorExpr:
+					if from, ok := node.X.(*ast.Ident); ok && from.Name == "warning" && known[node.Sel.Name] {
+						given[node.Sel.Name] = true
+					}
+				}
+				return true
+			})
+		}
+	}
+	if writes != 1 {
+		t.Errorf("%d places write warnings, want step.warn alone", writes)
+	}
+	for kind := range known {
+		if !given[kind] {
+			t.Errorf("%s is given nowhere", kind)
+		}
+	}
+	for path, files := range packages {
+		if path != "internal/warning" {
+			continue
+		}
+		for _, file := range files {
+			ast.Inspect(file, func(node ast.Node) bool {
+				if spec, ok := node.(*ast.ValueSpec); ok && !known[spec.Names[0].Name] {
+					t.Errorf("%s is not among the causes", spec.Names[0].Name)
+				}
+				return true
+			})
 		}
 	}
 }

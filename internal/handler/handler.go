@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"tandem/internal/failure"
+	"tandem/internal/metric"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -27,6 +28,8 @@ type Handler struct {
 	// Rotate performs a step, logging to log.
 	Rotate func(ctx context.Context, event rotation.Event, log *slog.Logger) error
 	Log    *slog.Logger
+	// Function is what the log and the metrics say of the function.
+	Function rotation.Function
 }
 
 // reserve is the part of an invocation's time that is kept for reporting: a
@@ -40,13 +43,13 @@ const (
 // Invoke performs the event's step. Its error is the one that Lambda reports:
 // messages.InvokeResponse_Error, whose type Lambda takes for errorType.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
-	log := h.Log
+	log, began := h.Log, time.Now()
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("requestId", lc.AwsRequestID)
 	}
 	defer func() {
 		if value := recover(); value != nil {
-			err = panicked(ctx, log, value)
+			err = h.panicked(ctx, log, began, value)
 		}
 	}()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -57,13 +60,22 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 	}
 	event, err := parse(payload)
 	if err != nil {
-		log.ErrorContext(ctx, "event refused", "error", err.Error())
+		h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", err.Error()))
 		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
 	}
 	if err := h.Rotate(ctx, event, log); err != nil {
 		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
 	}
 	return []byte("null"), nil
+}
+
+// failed logs what did not get as far as a step, and counts it.
+func (h *Handler) failed(ctx context.Context, log *slog.Logger, message string, began time.Time, line ...slog.Attr) {
+	if h.Function.Version != "" {
+		line = append(line, slog.String("version", h.Function.Version))
+	}
+	values := metric.Values{Failures: 1, StepDuration: time.Since(began)}
+	log.LogAttrs(ctx, slog.LevelError, message, append(line, values.Attributes(h.Function.Name, time.Now())...)...)
 }
 
 // parse reads the event. Its errors do not quote the payload, which may hold a
@@ -89,7 +101,7 @@ func parse(payload []byte) (rotation.Event, error) {
 // panicked turns a panic into an error. The panic's value is not shown, since
 // nobody knows what is in it, unless it is the runtime's own, which quotes
 // nothing but indices and types; where it came from is logged.
-func panicked(ctx context.Context, log *slog.Logger, value any) error {
+func (h *Handler) panicked(ctx context.Context, log *slog.Logger, began time.Time, value any) error {
 	cause := fmt.Sprintf("a value of type %T", value)
 	if own, ok := value.(runtime.Error); ok {
 		cause = own.Error()
@@ -104,7 +116,7 @@ func panicked(ctx context.Context, log *slog.Logger, value any) error {
 			break
 		}
 	}
-	log.ErrorContext(ctx, "panic", "cause", cause, "stack", stack)
+	h.failed(ctx, log, "panic", began, slog.String("errorType", string(failure.Panic)), slog.String("cause", cause), slog.Any("stack", stack))
 	return messages.InvokeResponse_Error{
 		Type:    string(failure.Panic),
 		Message: "the function panicked (" + cause + "), which is a defect of it: its log has the stack; the next try goes on from what was done",

@@ -72,12 +72,16 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
 	config.CheckConnLiveness = false   // one connection, never pooled
 	config.ConnectionAttributes = "program_name:tandem"
+	var verified *rotation.Certificate
 	if encrypted {
 		roots, err := d.Roots()
 		if err != nil {
 			return nil, fmt.Errorf("reading the roots that the certificate of %s is verified against: %w", at, err)
 		}
-		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: login.Host}
+		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: login.Host, VerifyConnection: func(state tls.ConnectionState) error {
+			verified = certificate(state)
+			return nil
+		}}
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -98,6 +102,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 		_ = s.Close()
 		return nil, err
 	}
+	s.facts.Certificate = verified
 	return s, nil
 }
 

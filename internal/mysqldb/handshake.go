@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"tandem/internal/retries"
 	"tandem/internal/rotation"
 )
 
@@ -25,5 +26,6 @@ func (d *Database) handshake(ctx context.Context, login rotation.Login, encrypte
 		if !errors.Is(err, mysql.ErrMalformPkt) || try == handshakes {
 			return s, err
 		}
+		retries.Note(ctx)
 	}
 }

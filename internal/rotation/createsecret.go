@@ -91,6 +91,7 @@ func (s step) currentDocument(ctx context.Context) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("reading the %s document: %w", Current, err)
 	}
+	s.record.application(read)
 	return document{read, version.ID, version.Created}, nil
 }
 

@@ -41,6 +41,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
 	}
+	s.record.pending(pending)
 	session, err := s.connectToFinish(ctx, pending)
 	if err != nil {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err))
@@ -68,6 +69,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	}
 	moveErr := s.Secrets.MoveCurrent(ctx, s.event.SecretID, s.event.Token, from)
 	if moveErr == nil {
+		s.record.moved = true
 		s.log.InfoContext(ctx, "label moved", "label", Current, "from", from, "to", s.event.Token)
 		return Current + " moved", nil
 	}
@@ -76,6 +78,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	labels, err = s.Secrets.Describe(ctx, s.event.SecretID)
 	if err == nil {
 		if finished, err := labels.progress(s.event.Token); err == nil && finished {
+			s.record.moved = true
 			return already, nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/warning"
 )
 
 // ErrStale is what a pending document is that AWSCURRENT has moved away from
@@ -61,7 +62,7 @@ func (s step) keepPending(ctx context.Context, current secret.Document, pending 
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
 		return fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", stale, InWork, s.event.Token, err)
 	}
-	s.log.WarnContext(ctx, "label taken off, as nothing can come of its version", "type", "RotationGivenUp", "label", InWork, "from", s.event.Token)
+	s.warn(ctx, warning.RotationGivenUp, "label taken off, as nothing can come of its version", "label", InWork, "from", s.event.Token)
 	return fmt.Errorf("%w; %s was taken off version %s, so that the next rotation can begin: rotate the secret again, or leave that to its schedule",
 		stale, InWork, s.event.Token)
 }

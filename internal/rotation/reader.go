@@ -8,6 +8,7 @@ import (
 
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/warning"
 )
 
 // leadsToMany reports whether a host is a cluster's reader endpoint. Each login
@@ -116,7 +117,7 @@ func (s step) testMembers(ctx context.Context, pending secret.Document) error {
 		if member.Status == available || unreplicated(err) || ctx.Err() != nil {
 			return err
 		}
-		s.log.WarnContext(ctx, "an instance of the cluster was not tested", "type", "ReaderNotTested",
+		s.warn(ctx, warning.ReaderNotTested, "an instance of the cluster was not tested",
 			"instance", member.ID, "status", member.Status, "error", err.Error())
 	}
 	return nil

@@ -27,6 +27,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
+	"tandem/internal/retries"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
 )
@@ -123,6 +124,18 @@ type Facts struct {
 	From string
 	// Plaintext is true where the connection is not encrypted.
 	Plaintext bool
+	// Certificate is the server's, where the connection is encrypted.
+	Certificate *Certificate
+}
+
+// Certificate is what a server's certificate was verified by.
+type Certificate struct {
+	// Subject is the certificate's, Root that of the root it was verified by.
+	Subject, Root string
+	// NotAfter is when the first of the certificates below the root expires.
+	NotAfter, RootNotAfter time.Time
+	// TLS is the protocol's version, such as "TLS 1.3".
+	TLS string
 }
 
 // Database reaches database servers.
@@ -199,6 +212,19 @@ type Rotator struct {
 	// Random is where the salts of verifiers come from.
 	Random io.Reader
 	Log    *slog.Logger
+	// Function is what the log and the metrics say of the function.
+	Function Function
+	// Unfit, where it is set, is what every step fails with: the error of a
+	// configuration that cannot be read.
+	Unfit error
+}
+
+// Function is what the log and the metrics say of the function.
+type Function struct {
+	// Name is its name in Lambda, the metrics' dimension; without one there are none.
+	Name string
+	// Version is that of the program; empty where it has none.
+	Version string
 }
 
 // Rotate performs the event's step. It returns nil when the step is done,
@@ -209,26 +235,39 @@ func (r *Rotator) Rotate(ctx context.Context, event Event) error {
 	}
 	log := r.Log.With("step", string(event.Step), "secret", event.SecretID, "token", event.Token)
 	began := time.Now()
-	step := step{Rotator: r, event: event, log: log}
+	record := new(record)
+	ctx, record.retries = retries.With(ctx)
+	step := step{Rotator: r, event: event, log: log, record: record}
+	step.Rotator = r.timed(step)
 	result, err := step.perform(ctx)
-	took := slog.Int64("durationMs", time.Since(began).Milliseconds())
 	if err != nil {
-		err = fmt.Errorf("%s of secret %s: %w", event.Step, event.SecretID, deadlineFirst(ctx, err))
-		log.ErrorContext(ctx, "step failed", took, "errorType", string(failure.Of(err)), "error", err.Error())
-		return err
+		err = fmt.Errorf("%s of secret %s: %w", event.Step, event.SecretID, step.deadlineFirst(ctx, err))
 	}
-	log.InfoContext(ctx, "step done", took, "result", result)
-	return nil
+	step.write(ctx, began, result, err)
+	return err
+}
+
+// timed is the rotator with the world behind its interfaces timed.
+func (r *Rotator) timed(s step) *Rotator {
+	timed := *r
+	timed.Secrets = timedSecrets{r.Secrets, s.record}
+	timed.Database = timedDatabase{r.Database, s}
+	timed.Whereabouts = timedWhereabouts{r.Whereabouts, s.record}
+	return &timed
 }
 
 // step is one invocation's state, and ends with it.
 type step struct {
 	*Rotator
-	event Event
-	log   *slog.Logger
+	event  Event
+	log    *slog.Logger
+	record *record
 }
 
 func (s step) perform(ctx context.Context) (result string, err error) {
+	if s.Unfit != nil {
+		return "", s.Unfit
+	}
 	switch s.event.Step {
 	case CreateSecret:
 		return s.createSecret(ctx)
@@ -243,13 +282,17 @@ func (s step) perform(ctx context.Context) (result string, err error) {
 }
 
 // deadlineFirst puts the reason that an operator can act on first: whatever
-// broke when time ran out, broke because time ran out.
-func deadlineFirst(ctx context.Context, err error) error {
+// broke when time ran out, broke because time ran out. It names what took most of it.
+func (s step) deadlineFirst(ctx context.Context, err error) error {
 	if ctx.Err() == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("out of time (%w); the current credentials are unchanged and work, and the next try goes on from here; "+
-		"raise the function's timeout if this repeats: %w", ctx.Err(), err)
+	most := ""
+	if l, found := s.record.longest(); found {
+		most = fmt.Sprintf(", most of it (%s) spent on %s", l.took.Round(time.Millisecond), says[l.leg])
+	}
+	return fmt.Errorf("out of time (%w)%s; the current credentials are unchanged and work, and the next try goes on from here; "+
+		"raise the function's timeout if this repeats: %w", ctx.Err(), most, err)
 }
 
 // pause waits for a moment, or until ctx ends.

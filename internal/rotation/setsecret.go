@@ -11,6 +11,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/warning"
 )
 
 // setSecret makes the pending user what it must be. The order is the one that is
@@ -154,7 +155,7 @@ func (s step) close(ctx context.Context, session Session) {
 func (s step) warnOfPlaintext(ctx context.Context, sessions ...Session) {
 	for _, session := range sessions {
 		if facts := session.Facts(); facts.Plaintext {
-			s.log.WarnContext(ctx, "connection not encrypted", "type", "Plaintext", "account", facts.Account.String())
+			s.warn(ctx, warning.Plaintext, "connection not encrypted", "account", facts.Account.String())
 		}
 	}
 }

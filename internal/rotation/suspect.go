@@ -9,6 +9,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/warning"
 )
 
 // clockTolerance is how far the clocks of Lambda, Secrets Manager and the server
@@ -58,10 +59,10 @@ func (w *work) suspect(ctx context.Context, pair account.Pair) error {
 			}
 		}
 	}
-	w.log.WarnContext(ctx, fmt.Sprintf("the password of %s was set at %s, after version %s became %s, and not by this secret's rotation: "+
+	w.step.warn(ctx, warning.PasswordChangedElsewhere, fmt.Sprintf("the password of %s was set at %s, after version %s became %s, and not by this secret's rotation: "+
 		"by an operator, by a rotation that was given up, or by another secret for the same user; "+
 		"look for one, and keep one secret to a user: two break each other's passwords with every rotation",
-		foreign.Name, foreign.PasswordChanged.UTC().Format(time.RFC3339), w.current.versionID, Current), "type", "PasswordChangedElsewhere")
+		foreign.Name, foreign.PasswordChanged.UTC().Format(time.RFC3339), w.current.versionID, Current))
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/warning"
 )
 
 // testSecret logs in as the pending user, opens the document's database and
@@ -85,7 +86,7 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 		return fmt.Errorf("comparing what %s and %s may do: %w", current.Facts().Account, pending.Facts().Account, err)
 	}
 	if len(extra) > 0 {
-		s.log.WarnContext(ctx, "the pending user may do more than the current one", "type", "PendingHasMore", "privileges", capped(texts(extra)))
+		s.warn(ctx, warning.PendingHasMore, "the pending user may do more than the current one", "privileges", capped(texts(extra)))
 	}
 	if missing, err = s.present(ctx, current, missing); err != nil {
 		return err
@@ -94,7 +95,7 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 		return nil
 	}
 	if s.Settings.Mode == account.Off || s.Settings.Mode == account.Mirror && !secret.IsClone(pending.Facts().Account.User) {
-		s.log.WarnContext(ctx, "the pending user may do less than the current one", "type", "PendingHasLess", "privileges", capped(texts(missing)))
+		s.warn(ctx, warning.PendingHasLess, "the pending user may do less than the current one", "privileges", capped(texts(missing)))
 		return nil
 	}
 	return failure.Errorf(failure.PendingLacksPrivileges, "%s may not do everything that %s may, it lacks %s: rotate again, which makes them equal; if this repeats, grant it to the original",
@@ -121,7 +122,7 @@ func (s step) present(ctx context.Context, current Session, missing []account.La
 		}
 	}
 	if len(gone) > 0 {
-		s.log.WarnContext(ctx, "the current user has privileges on what is gone", "type", account.ObjectGone, "privileges", capped(gone))
+		s.warn(ctx, warning.ObjectGone, "the current user has privileges on what is gone", "privileges", capped(gone))
 	}
 	return there, nil
 }

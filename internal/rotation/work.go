@@ -49,6 +49,7 @@ func (w *work) perform(ctx context.Context) (string, error) {
 			return "", denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as admin %s, whose old one is in force unless the answer was lost: %w",
 				w.pending.Username(), w.admin.Facts().Account, mend(err, account.PasswordRemedy(w.admin.Facts().Account))))
 		}
+		w.record.password(s)
 		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
 		if s.HoldsSecret() {
 			w.warn(ctx, pair.ClearWarning())
@@ -136,6 +137,7 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), w.mendStep(step, err)))
 		}
 		w.sent++
+		w.record.sent(step)
 		if w.sent <= listed {
 			w.log.InfoContext(ctx, "statement executed", "statement", step.Statement.String())
 		}
@@ -315,7 +317,7 @@ func (w *work) warn(ctx context.Context, warnings []account.Warning) {
 			w.warned = map[account.Warning]bool{}
 		}
 		w.warned[warning] = true
-		w.log.WarnContext(ctx, warning.Message, "type", warning.Type)
+		w.step.warn(ctx, warning.Type, warning.Message)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 //	12:04:05.123 WARN label moved label=AWSCURRENT secret=myDB token=8f1c2a77
 //
 // that is, the time of day where line.Time is, the level unless it is INFO, the
-// message, and the rest in the record's order and in short: the first part of a
+// message, and the rest in the record's order and in short, without what is there
+// for CloudWatch's metrics alone: the first part of a
 // UUID, the name out of an ARN, durationMs=12 as duration=12ms. Lambda's own
 // records become the START, END and REPORT of its text form. Any other line
 // stays as it is.
@@ -43,11 +44,14 @@ func Format(line Line) string {
 		b.WriteString(" " + printable(level))
 	}
 	b.WriteString(" " + printable(message))
+	hidden := record.metrics()
 	for _, f := range record {
 		switch f.key {
 		case "timestamp", "level", "message":
 		default:
-			formatField(&b, f.key, f.value)
+			if !hidden[f.key] && f.key != eachOnItsLine {
+				formatField(&b, f.key, f.value)
+			}
 		}
 	}
 	return b.String()
@@ -78,6 +82,41 @@ func parseRecord(text string) (record, bool) {
 		r = append(r, field{key, value})
 	}
 	return r, true
+}
+
+// eachOnItsLine is the list of what has had a line each already.
+const eachOnItsLine = "statements"
+
+// metrics are the members that are there for CloudWatch alone: those of its
+// embedded metric format.
+//
+// Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
+func (r record) metrics() map[string]bool {
+	const member = "_aws"
+	for _, f := range r {
+		var emf struct {
+			CloudWatchMetrics []struct {
+				Dimensions [][]string
+				Metrics    []struct{ Name string }
+			}
+		}
+		if f.key != member || json.Unmarshal(f.value, &emf) != nil {
+			continue
+		}
+		hidden := map[string]bool{member: true}
+		for _, directive := range emf.CloudWatchMetrics {
+			for _, metric := range directive.Metrics {
+				hidden[metric.Name] = true
+			}
+			for _, set := range directive.Dimensions {
+				for _, dimension := range set {
+					hidden[dimension] = true
+				}
+			}
+		}
+		return hidden
+	}
+	return nil
 }
 
 // text returns the string under key.

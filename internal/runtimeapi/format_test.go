@@ -27,6 +27,11 @@ func TestFormat(t *testing.T) {
 		{info(`,"privileges":["SELECT","INSERT (a, b)",{"x":1}],"empty":[]`), `12:04:05.123 done privileges=[SELECT, "INSERT (a, b)", {"x":1}] empty=[]`},
 		{info(`,"group":{"a":1,"deeper":{"tookMs":2}}`), "12:04:05.123 done group.a=1 group.deeper.took=2ms"},
 
+		// What is for CloudWatch's metrics, and what has been shown.
+		{info(`,"a":1,"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"n","Dimensions":[["D"]],"Metrics":[{"Name":"M","Unit":"Count"}]}]},"D":"f","M":2,"b":3`), "12:04:05.123 done a=1 b=3"},
+		{info(`,"D":"f","M":2`), "12:04:05.123 done D=f M=2"},
+		{info(`,"statements":["A","B"],"statementsCount":2`), "12:04:05.123 done statementsCount=2"},
+
 		// Nothing reaches the terminal that could steer it, or look like another line.
 		{`{` + stamp + `,"level":"INFO","message":"a\u001b[2J\nb"}`, `12:04:05.123 a\x1b[2J\nb`},
 		{info(`,"k\u0007":"v\u009b"`), `12:04:05.123 done k\a="v\u009b"`},

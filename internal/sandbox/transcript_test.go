@@ -75,7 +75,9 @@ var variable = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`(requestId|token|version)=[0-9a-f]{8}`), "$1=SHORT"},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "TIME"},
-	{regexp.MustCompile(`duration=\d+ms`), "duration=DURATION"},
+	{regexp.MustCompile(`([a-zA-Z]+)=[0-9.]+ms`), "$1=DURATION"},
+	{regexp.MustCompile(`port=\d+`), "port=PORT"},
+	{regexp.MustCompile(`server=[A-Za-z]+ serverVersion=("[^"]*"|[^ ]*)`), "server=SERVER"},
 	{regexp.MustCompile(`^aws: \[ERROR\]: `), ""}, // version 2 of the CLI
 }
 

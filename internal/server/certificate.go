@@ -23,8 +23,8 @@ const (
 	keyName         = "server-key.pem"
 )
 
-// lifetime is that of a certificate. A server does not outlive its user.
-const lifetime = 30 * 24 * time.Hour
+// lifetime is that of a certificate: long enough that nobody warns of its end.
+const lifetime = 365 * 24 * time.Hour
 
 // CA signs the certificates of servers. Its key is kept in memory only.
 type CA struct {

@@ -1,0 +1,307 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/metric"
+	"tandem/internal/retries"
+	"tandem/internal/secret"
+	"tandem/internal/statement"
+	"tandem/internal/warning"
+)
+
+// record is what one step leaves in the log, on one line, for those who ask
+// afterwards: what was done to whom, on which server, and what took how long.
+type record struct {
+	mutex sync.Mutex
+
+	currentUser, pendingUser, adminUser string
+	host                                string
+	port                                int
+	server                              account.Server
+
+	created, dropped   []string // accounts
+	altered            int      // ALTER USER, the password's aside
+	granted, revoked   int      // privileges and roles
+	statements         []string // masked
+	passwordSet, moved bool
+
+	warnings []string // types, each once
+	met      map[string]bool
+	legs     []legTime
+	retries  *retries.Count
+}
+
+// leg is a part of a step that waits for somebody else.
+type leg string
+
+// The legs, as the log names them.
+const (
+	legSecretsManager leg = "secretsManager"
+	legRDS            leg = "rds"
+	legCurrentLogin   leg = "currentLogin"
+	legPendingLogin   leg = "pendingLogin"
+	legAdminLogin     leg = "adminLogin"
+	legLock           leg = "lock"
+	legReading        leg = "reading"
+	legChanging       leg = "changing"
+)
+
+// says names a leg to a person.
+var says = map[leg]string{
+	legSecretsManager: "calls of Secrets Manager", legRDS: "calls of RDS", legCurrentLogin: "the login with the current credentials",
+	legPendingLogin: "the login with the pending credentials", legAdminLogin: "the admin's login", legLock: "waiting for the pair's lock",
+	legReading: "reading from the server", legChanging: "statements that change accounts",
+}
+
+// legTime is how long all of a leg took.
+type legTime struct {
+	leg
+	took time.Duration
+}
+
+// time counts the time until the function that it returns is called.
+func (r *record) time(l leg) (end func()) {
+	began := time.Now()
+	return func() {
+		took := time.Since(began)
+		r.mutex.Lock()
+		defer r.mutex.Unlock()
+		for i := range r.legs {
+			if r.legs[i].leg == l {
+				r.legs[i].took += took
+				return
+			}
+		}
+		r.legs = append(r.legs, legTime{l, took})
+	}
+}
+
+// longest is the leg that took the most of the time.
+func (r *record) longest() (l legTime, found bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for _, one := range r.legs {
+		if one.took > l.took {
+			l, found = one, true
+		}
+	}
+	return l, found
+}
+
+// application notes whose turn it is, and where.
+func (r *record) application(d secret.Document) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.currentUser, r.pendingUser = d.Username(), secret.Other(d.Username())
+	r.host, r.port = d.Host(), d.Port()
+}
+
+// pending notes the pending document where the current one is not read.
+func (r *record) pending(d secret.Document) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.pendingUser, r.host, r.port = d.Username(), d.Host(), d.Port()
+}
+
+// loginOf tells whose login one is by its name.
+func (r *record) loginOf(username string) leg {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	switch username {
+	case r.pendingUser:
+		return legPendingLogin
+	case r.currentUser:
+		return legCurrentLogin
+	}
+	r.adminUser = username
+	return legAdminLogin
+}
+
+// sent notes a step that the server has carried out.
+func (r *record) sent(s account.Step) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.statements = append(r.statements, s.Statement.String())
+	switch s.Kind() {
+	case "CREATE":
+		r.created = append(r.created, s.Account.String())
+	case "DROP":
+		r.dropped = append(r.dropped, s.Account.String())
+	case "GRANT":
+		r.granted += s.Privileges()
+	case "REVOKE":
+		r.revoked += s.Privileges()
+	default:
+		r.altered++
+	}
+}
+
+// password notes the statement that set the password.
+func (r *record) password(s statement.Statement) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.passwordSet = true
+	r.statements = append(r.statements, s.String())
+}
+
+// warn logs a warning, and notes its type.
+func (s step) warn(ctx context.Context, kind, message string, arguments ...any) {
+	s.record.mutex.Lock()
+	if !slices.Contains(s.record.warnings, kind) {
+		s.record.warnings = append(s.record.warnings, kind)
+	}
+	s.record.mutex.Unlock()
+	s.log.WarnContext(ctx, message, append([]any{"type", kind}, arguments...)...)
+}
+
+// attributes are the line's fields, without those that say nothing.
+func (r *record) attributes() []slog.Attr {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	var out []slog.Attr
+	text := func(key, value string) {
+		if value != "" {
+			out = append(out, slog.String(key, value))
+		}
+	}
+	number := func(key string, n int) {
+		if n != 0 {
+			out = append(out, slog.Int(key, n))
+		}
+	}
+	list := func(key string, texts []string) {
+		if len(texts) > 0 {
+			out = append(out, slog.Any(key, capped(texts)), slog.Int(key+"Count", len(texts)))
+		}
+	}
+	text("currentUser", r.currentUser)
+	text("pendingUser", r.pendingUser)
+	text("adminUser", r.adminUser)
+	text("host", r.host)
+	number("port", r.port)
+	text("server", string(r.server.Flavor))
+	text("serverVersion", r.server.Text)
+	list("created", r.created)
+	list("dropped", r.dropped)
+	number("altered", r.altered)
+	number("granted", r.granted)
+	number("revoked", r.revoked)
+	if r.passwordSet {
+		out = append(out, slog.Bool("passwordSet", true))
+	}
+	if r.moved {
+		out = append(out, slog.Bool("currentMoved", true))
+	}
+	list("statements", shortened(r.statements))
+	list("warnings", r.warnings)
+	var legs []any
+	for _, l := range r.legs {
+		legs = append(legs, slog.Float64(string(l.leg)+"Ms", milliseconds(l.took)))
+	}
+	if len(legs) > 0 {
+		out = append(out, slog.Group("legs", legs...))
+	}
+	if r.retries != nil {
+		number("retries", r.retries.Value())
+	}
+	return out
+}
+
+// longestStatement is what a line shows of a statement, in characters. A table
+// may have a thousand columns with a privilege on each.
+const longestStatement = 400
+
+func shortened(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		if runes := []rune(text); len(runes) > longestStatement {
+			text = string(runes[:longestStatement]) + "…"
+		}
+		out[i] = text
+	}
+	return out
+}
+
+// milliseconds has one decimal: a login on a near server takes less than two.
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond).Microseconds()) / 1000
+}
+
+// write ends a step's record with its line.
+func (s step) write(ctx context.Context, began time.Time, result string, err error) {
+	took := time.Since(began)
+	values := metric.Values{StepDuration: took, PrivilegesGranted: s.record.granted, PrivilegesRevoked: s.record.revoked}
+	line := []slog.Attr{slog.Int64("durationMs", took.Milliseconds())}
+	level, message := slog.LevelInfo, "step done"
+	if err == nil {
+		line = append(line, slog.String("result", result))
+	} else {
+		level, message = slog.LevelError, "step failed"
+		values.Failures = 1
+		line = append(line, slog.String("errorType", string(failure.Of(err))))
+		if number := failure.Number(err); number != 0 {
+			line = append(line, slog.Int("errorNumber", number))
+		}
+		line = append(line, slog.String("error", err.Error()))
+	}
+	if s.record.moved {
+		values.Rotations = 1
+	}
+	line = append(line, s.record.attributes()...)
+	if s.Function.Version != "" {
+		line = append(line, slog.String("version", s.Function.Version))
+	}
+	s.log.LogAttrs(ctx, level, message, append(line, values.Attributes(s.Function.Name, time.Now())...)...)
+}
+
+// expirySoon is how long before its end a certificate is warned of.
+const expirySoon = 90 * 24 * time.Hour
+
+// meet notes the server behind a session, and warns of what will not last.
+func (s step) meet(ctx context.Context, login Login, facts Facts) {
+	at := fmt.Sprintf("%s:%d", login.Host, login.Port)
+	s.record.mutex.Lock()
+	s.record.server = facts.Server
+	known := s.record.met[at]
+	if s.record.met == nil {
+		s.record.met = map[string]bool{}
+	}
+	s.record.met[at] = true
+	s.record.mutex.Unlock()
+	if known {
+		return
+	}
+	for _, w := range wearing(facts, time.Now()) {
+		s.warn(ctx, w.Type, w.Message, "host", login.Host)
+	}
+}
+
+// wearing are the warnings of a server whose release, certificate or root is at
+// its end, or soon will be.
+func wearing(facts Facts, now time.Time) []account.Warning {
+	var found []account.Warning
+	if ended, old := facts.Server.SupportEnded(now); old {
+		text := fmt.Sprintf("%s %s has no support any more: upgrade the server", facts.Server.Flavor, facts.Server.Text)
+		if !ended.IsZero() {
+			text = fmt.Sprintf("%s %s has no support any more since %s: upgrade the server", facts.Server.Flavor, facts.Server.Text, ended.Format(time.DateOnly))
+		}
+		found = append(found, account.Warning{Type: warning.OldServer, Message: text})
+	}
+	if c := facts.Certificate; c != nil {
+		if c.NotAfter.Sub(now) < expirySoon {
+			found = append(found, account.Warning{Type: warning.CertificateExpires, Message: fmt.Sprintf("the server's certificate (%s), or one between it and its root, expires on %s: renew it", c.Subject, c.NotAfter.Format(time.DateOnly))})
+		}
+		if c.RootNotAfter.Sub(now) < expirySoon {
+			found = append(found, account.Warning{Type: warning.RootExpires, Message: fmt.Sprintf("the root of the server's certificate (%s) expires on %s: give the server a certificate of the next root", c.Root, c.RootNotAfter.Format(time.DateOnly))})
+		}
+	}
+	return found
+}

@@ -1,0 +1,172 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/redact"
+	"tandem/internal/statement"
+)
+
+// What a step asks others for, timed. A call of Secrets Manager has no more than a
+// share of the time that is left, so that one that is not answered can be reported
+// as what it is; a login's share is internal/mysqldb's to keep, whose sessions live
+// until the end of the context that they were given.
+const (
+	callShare = 0.5
+	callMax   = 30 * time.Second
+)
+
+type timedSecrets struct {
+	Secrets
+	record *record
+}
+
+func (t timedSecrets) call(ctx context.Context) (context.Context, func()) {
+	limited, cancel := context.WithTimeout(ctx, within(ctx, callShare, callMax))
+	end := t.record.time(legSecretsManager)
+	return limited, func() { end(); cancel() }
+}
+
+func (t timedSecrets) Describe(ctx context.Context, secretID string) (Labels, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.Describe(ctx, secretID)
+}
+
+func (t timedSecrets) Current(ctx context.Context, secretID string) (Version, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.Current(ctx, secretID)
+}
+
+func (t timedSecrets) Version(ctx context.Context, secretID, versionID string) (Version, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.Version(ctx, secretID, versionID)
+}
+
+func (t timedSecrets) PutPending(ctx context.Context, pending Pending) error {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.PutPending(ctx, pending)
+}
+
+func (t timedSecrets) MoveCurrent(ctx context.Context, secretID, to, from string) error {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.MoveCurrent(ctx, secretID, to, from)
+}
+
+func (t timedSecrets) DropPending(ctx context.Context, secretID, from string) error {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.DropPending(ctx, secretID, from)
+}
+
+func (t timedSecrets) RandomPassword(ctx context.Context) (redact.Secret, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Secrets.RandomPassword(ctx)
+}
+
+type timedWhereabouts struct {
+	Whereabouts
+	record *record
+}
+
+func (t timedWhereabouts) call(ctx context.Context) (context.Context, func()) {
+	limited, cancel := context.WithTimeout(ctx, within(ctx, callShare, callMax))
+	end := t.record.time(legRDS)
+	return limited, func() { end(); cancel() }
+}
+
+func (t timedWhereabouts) Instance(ctx context.Context, name ServerName) (Instance, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Whereabouts.Instance(ctx, name)
+}
+
+func (t timedWhereabouts) Cluster(ctx context.Context, name ServerName) (Cluster, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Whereabouts.Cluster(ctx, name)
+}
+
+func (t timedWhereabouts) Members(ctx context.Context, cluster ServerName) ([]Instance, error) {
+	ctx, end := t.call(ctx)
+	defer end()
+	return t.Whereabouts.Members(ctx, cluster)
+}
+
+type timedDatabase struct {
+	Database
+	step step
+}
+
+func (t timedDatabase) Connect(ctx context.Context, login Login) (Session, error) {
+	end := t.step.record.time(t.step.record.loginOf(login.Username))
+	session, err := t.Database.Connect(ctx, login)
+	end()
+	if err != nil {
+		return nil, err
+	}
+	t.step.meet(ctx, login, session.Facts())
+	return timedSession{session, t.step.record}, nil
+}
+
+type timedSession struct {
+	Session
+	record *record
+}
+
+func (t timedSession) Lock(ctx context.Context, name string, wait time.Duration) error {
+	defer t.record.time(legLock)()
+	return t.Session.Lock(ctx, name, wait)
+}
+
+func (t timedSession) Users(ctx context.Context, names ...string) ([]account.User, error) {
+	defer t.record.time(legReading)()
+	return t.Session.Users(ctx, names...)
+}
+
+func (t timedSession) Dependents(ctx context.Context, name account.Name) ([]string, error) {
+	defer t.record.time(legReading)()
+	return t.Session.Dependents(ctx, name)
+}
+
+func (t timedSession) GrantedTo(ctx context.Context, user string) ([]account.Name, error) {
+	defer t.record.time(legReading)()
+	return t.Session.GrantedTo(ctx, user)
+}
+
+func (t timedSession) Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error) {
+	defer t.record.time(legReading)()
+	return t.Session.Roles(ctx, names)
+}
+
+func (t timedSession) InsistOnClear(ctx context.Context) ([]string, error) {
+	defer t.record.time(legReading)()
+	return t.Session.InsistOnClear(ctx)
+}
+
+func (t timedSession) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
+	defer t.record.time(legReading)()
+	return t.Session.OwnGrants(ctx)
+}
+
+func (t timedSession) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
+	defer t.record.time(legReading)()
+	return t.Session.Exists(ctx, object, column)
+}
+
+func (t timedSession) Use(ctx context.Context, database string) error {
+	defer t.record.time(legReading)()
+	return t.Session.Use(ctx, database)
+}
+
+func (t timedSession) Apply(ctx context.Context, s statement.Statement) error {
+	defer t.record.time(legChanging)()
+	return t.Session.Apply(ctx, s)
+}

@@ -1,0 +1,49 @@
+// Package warning names what a rotation warns of: that something was done, or
+// left, which somebody should know, while the rotation goes on. The names are
+// stable; each line of the log that warns has one under "type".
+package warning
+
+// The types.
+const (
+	PrivilegeTakenBack       = "PrivilegeTakenBack"
+	CloneHasMore             = "CloneHasMore"
+	PendingHasMore           = "PendingHasMore"
+	PendingHasLess           = "PendingHasLess"
+	HostDropped              = "HostDropped"
+	DefinerKept              = "DefinerKept"
+	ObjectGone               = "ObjectGone"
+	Adopted                  = "Adopted"
+	ClearPasswordSent        = "ClearPasswordSent"
+	Plaintext                = "Plaintext"
+	OldServer                = "OldServer"
+	CertificateExpires       = "CertificateExpires"
+	RootExpires              = "RootExpires"
+	RotationGivenUp          = "RotationGivenUp"
+	PasswordChangedElsewhere = "PasswordChangedElsewhere"
+	ReaderNotTested          = "ReaderNotTested"
+)
+
+// Cause is what is known of a type: a row of README's table.
+type Cause struct{ Type, Meaning, Remedy string }
+
+// Causes lists every type, in README's order.
+func Causes() []Cause {
+	return []Cause{
+		{PrivilegeTakenBack, "the original gained what its clone had been granted", "nothing, or the REVOKE for both users that the line prints"},
+		{CloneHasMore, "in `mirror`, the clone has what the original lacks; the next rotation takes it away", "grant it to the original, if the application needs it"},
+		{PendingHasMore, "the two users have drifted apart: the pending one may do more", "look who grants to one user alone"},
+		{PendingHasLess, "the same, where the mode copies nothing: the pending one may do less", "grant it to the pending user"},
+		{HostDropped, "an account of the clone was dropped, as the original has none at its host", "nothing"},
+		{DefinerKept, "such an account was kept, as something on the server is defined by it or granted to it", "change the definer, and drop the account"},
+		{ObjectGone, "a privilege was not copied, as what it is on is gone", "nothing, or revoke it from the original"},
+		{Adopted, "an account that this function had not made was taken as the clone", "look at what was taken from it, which the line lists"},
+		{ClearPasswordSent, "a validation plugin had to see the password, which may stand in the server's logs", "see \"What is copied\""},
+		{Plaintext, "a connection was not encrypted", "turn TLS on at the server, and take `\"ssl\": false` out of the document"},
+		{OldServer, "the server's release has no support any more from those who make it", "upgrade the server"},
+		{CertificateExpires, "the server's certificate, or one between it and its root, expires within 90 days", "renew it"},
+		{RootExpires, "the root that the server's certificate was verified by expires within 90 days", "give the server a certificate of the next root"},
+		{RotationGivenUp, "AWSPENDING was taken off a version that no rotation could go on with", "nothing: the next rotation begins by itself"},
+		{PasswordChangedElsewhere, "the password of the user whose turn it is was set after the last rotation, and not by it", "keep one secret to a user; look for another, or for somebody who sets passwords by hand"},
+		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
+	}
+}
