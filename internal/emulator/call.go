@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -25,7 +26,7 @@ const (
 type Call struct {
 	Seq       int    // 1 for the first
 	Operation string // "GetSecretValue"; empty where the request named none
-	Identity  string // the access key that it was signed with; empty if unsigned
+	Identity  string // the access key that it was signed with, or a role's session; empty if unsigned
 	SecretID  string // as the caller wrote it
 	SecretARN string // of the secret that SecretID leads to; empty if there is none
 	// Parameters are the request's members, save SecretString, SecretBinary and
@@ -119,12 +120,31 @@ func (s *Service) record(operation, identity string, body []byte) Call {
 	default:
 		call.RotationToken = TokenOther
 	}
+	s.keep(call)
+	call.Parameters = maps.Clone(call.Parameters) // hooks get their own
+	return call
+}
+
+// recordQuery notes a call to RDS or STS.
+func (s *Service) recordQuery(identity string, form url.Values) Call {
+	call := Call{Operation: form.Get("Action"), Identity: identity, Parameters: map[string]any{}}
+	for name := range form {
+		call.Parameters[name] = form.Get(name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	call.Seq = s.seq
+	s.keep(call)
+	call.Parameters = maps.Clone(call.Parameters)
+	return call
+}
+
+func (s *Service) keep(call Call) {
 	if len(s.calls) == callsKept {
 		s.calls = slices.Clone(s.calls[callsKept/2:])
 	}
 	s.calls = append(s.calls, call)
-	call.Parameters = maps.Clone(call.Parameters) // hooks get their own
-	return call
 }
 
 // settle notes how a call ended.
@@ -156,10 +176,10 @@ func (s *Service) hold(ctx context.Context, f Fault) bool {
 }
 
 // breakAnswer does what the fault says in the place of an answer.
-func (s *Service) breakAnswer(ctx context.Context, w http.ResponseWriter, f Fault) {
+func (s *Service) breakAnswer(ctx context.Context, w http.ResponseWriter, answers protocol, f Fault) {
 	switch {
 	case f.Error != nil:
-		answerError(w, f.Error)
+		answers.fail(w, f.Error)
 	case f.Reset:
 		reset(w)
 	default:

@@ -1,6 +1,7 @@
 // Package emulator is AWS Secrets Manager on this machine: AWS JSON 1.1 over
 // HTTP on a loopback address, spoken to by the unmodified SDK and the unmodified
-// AWS CLI.
+// AWS CLI. At the same address it is what of Amazon RDS and of AWS STS a rotation
+// function may ask: where a server is, and for a role's credentials.
 //
 // A rotation function can only be proven against a service that behaves badly in
 // the ways the real one does: a pending version that exists without a value, a
@@ -70,6 +71,12 @@ type Options struct {
 	// version yet after PutSecretValue has stored its value.
 	PendingLag int
 
+	// Principals are the ARNs of those who sign with an access key; a key that is not
+	// here is a user's of that name.
+	Principals map[string]string
+	// Roles are what AssumeRole gives sessions of. A session may do what its role
+	// allows; its name for Authorize and Call.Identity is its principal's ARN.
+	Roles []Role
 	// Authorize, where set, is asked before every operation. secret is the ARN, or
 	// what the caller wrote where there is no such secret, or "*" for an operation
 	// that is about no secret. An error becomes AccessDeniedException; an *Error is
@@ -98,11 +105,14 @@ type Service struct {
 	// mu guards everything below. It is held for steps in memory only, never while
 	// a function runs, a hook is asked or an answer is written, so that every call
 	// remains possible while a rotation is under way.
-	mu      sync.Mutex
-	closed  bool
-	secrets map[string]*secret // by name
-	calls   []Call
-	seq     int
+	mu        sync.Mutex
+	closed    bool
+	secrets   map[string]*secret  // by name
+	sessions  map[string]*session // by access key
+	instances []DBInstance
+	clusters  []DBCluster
+	calls     []Call
+	seq       int
 
 	eventMu sync.Mutex // one event at a time
 }
@@ -125,10 +135,11 @@ func New(options Options) *Service {
 		options.Clock = SystemClock{}
 	}
 	s := &Service{
-		options: options,
-		clock:   options.Clock,
-		secrets: map[string]*secret{},
-		wake:    make(chan struct{}, 1),
+		options:  options,
+		clock:    options.Clock,
+		secrets:  map[string]*secret{},
+		sessions: map[string]*session{},
+		wake:     make(chan struct{}, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if options.Schedule || options.Every > 0 {

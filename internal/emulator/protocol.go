@@ -24,8 +24,8 @@ const (
 
 // request is what an operation knows beside its parameters.
 type request struct {
-	identity string
-	events   []Event // emitted once the lock is released
+	by     caller
+	events []Event // emitted once the lock is released
 }
 
 type operation func(s *Service, r *request, body []byte) (any, error)
@@ -90,16 +90,31 @@ func operationNamed(name string) operation {
 	return nil
 }
 
+// protocol is how a service answers.
+type protocol interface {
+	write(w http.ResponseWriter, status int, body []byte)
+	fail(w http.ResponseWriter, e *Error)
+}
+
 // ServeHTTP implements http.Handler.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestBody))
 	if err != nil {
-		answerError(w, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "The request's body is too large."})
+		jsonProtocol{}.fail(w, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "The request's body is too large."})
 		return
 	}
-	name, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
-	identity, unsigned := callerOf(r)
-	call := s.record(name, identity, body)
+	by, unsigned := s.identify(r)
+	var answers protocol = jsonProtocol{}
+	var call Call
+	carryOut := func() ([]byte, *Error) { return s.carryOut(r, by, call, body) }
+	if form, ok := parseQuery(r, body); ok {
+		query := queryProtocols[form.Get("Version")]
+		answers, call = query, s.recordQuery(by.identity, form)
+		carryOut = func() ([]byte, *Error) { return query.carryOut(s, by, form) }
+	} else {
+		name, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
+		call = s.record(name, by.identity, body)
+	}
 
 	var fault Fault
 	if s.options.Fault != nil {
@@ -109,30 +124,30 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	if fault.breaks() && !fault.After {
-		s.breakAnswer(r.Context(), w, fault)
+		s.breakAnswer(r.Context(), w, answers, fault)
 		return
 	}
 
-	answer, failed := s.carryOut(r, call, unsigned, body)
+	answer, failed := []byte(nil), unsigned
+	if unsigned == nil {
+		answer, failed = carryOut()
+	}
 	s.settle(call.Seq, failed)
 	if fault.Carried != nil {
 		fault.Carried()
 	}
 	switch {
 	case fault.breaks():
-		s.breakAnswer(r.Context(), w, fault)
+		s.breakAnswer(r.Context(), w, answers, fault)
 	case failed != nil:
-		answerError(w, failed)
+		answers.fail(w, failed)
 	default:
-		write(w, http.StatusOK, answer)
+		answers.write(w, http.StatusOK, answer)
 	}
 }
 
 // carryOut does what a call asks for and returns the answer's body.
-func (s *Service) carryOut(r *http.Request, call Call, unsigned *Error, body []byte) ([]byte, *Error) {
-	if unsigned != nil {
-		return nil, unsigned
-	}
+func (s *Service) carryOut(r *http.Request, by caller, call Call, body []byte) ([]byte, *Error) {
 	carryOut := operationNamed(call.Operation)
 	if r.Method != http.MethodPost || carryOut == nil {
 		return nil, failure("UnknownOperationException", "The operation %q is unknown.", call.Operation)
@@ -148,10 +163,10 @@ func (s *Service) carryOut(r *http.Request, call Call, unsigned *Error, body []b
 	default:
 		subject = "*"
 	}
-	if err := s.authorize(call.Identity, call.Operation, subject); err != nil {
+	if err := s.authorize(by, "secretsmanager", call.Operation, subject); err != nil {
 		return nil, err
 	}
-	req := &request{identity: call.Identity}
+	req := &request{by: by}
 	out, err := carryOut(s, req, body)
 	s.emit(req.events...)
 	if err != nil {
@@ -172,9 +187,14 @@ func asError(err error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: "InternalServiceError", Message: "An error occurred on the server side."}
 }
 
-func answerError(w http.ResponseWriter, e *Error) { write(w, e.status(), e.body()) }
+// jsonProtocol is Secrets Manager's.
+type jsonProtocol struct{}
 
-func write(w http.ResponseWriter, status int, body []byte) {
+// fail implements protocol.
+func (p jsonProtocol) fail(w http.ResponseWriter, e *Error) { p.write(w, e.status(), e.body()) }
+
+// write implements protocol.
+func (jsonProtocol) write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Amzn-Requestid", newUUID())
 	w.WriteHeader(status)

@@ -231,7 +231,7 @@ func (s *Service) readOneOfMany(r *request, id string) (secretValueOutput, error
 	if err != nil {
 		return secretValueOutput{}, err
 	}
-	if err := s.authorize(r.identity, "GetSecretValue", sec.arn); err != nil {
+	if err := s.authorize(r.by, "secretsmanager", "GetSecretValue", sec.arn); err != nil {
 		return secretValueOutput{}, err
 	}
 	s.mu.Lock()
