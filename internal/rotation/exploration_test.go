@@ -6,7 +6,9 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
+	"tandem/internal/account"
 	"tandem/internal/rotation"
 )
 
@@ -128,6 +130,7 @@ const (
 	dies         = "dies"
 	diesKept     = "dies, and the server keeps the session"
 	killed       = "has its session killed by the server"
+	unseen       = "does not see it yet"
 	serviceNext  = "the service gives AWSPENDING to the next token"
 	serviceTakes = "the service takes AWSPENDING off"
 	serverFrees  = "the server ends the sessions of clients that are gone"
@@ -139,7 +142,15 @@ type scenario struct {
 	name   string
 	actors []string // each performs the four steps of this token
 	tries  int      // how often each does, where a step fails or dies
-	start  func() *universe
+	mode   account.Mode
+	*dialect
+	begins func() *universe
+}
+
+func (s scenario) start() *universe {
+	u := s.begins()
+	u.dialect = s.dialect
+	return u
 }
 
 // tokens are those of the actors, in the order in which the service begins them.
@@ -199,12 +210,20 @@ func (x *exploration) learn(h *history) *history {
 		return h
 	}
 	var v *invocation
-	if h.parent != nil && h.parent.live != nil {
+	if h.parent != nil {
 		v, h.parent.live = h.parent.live, nil
+	}
+	if v != nil && !v.stood.Equal(time.Now()) {
+		// Somebody else has waited meanwhile, and the time that has passed would be this
+		// one's too.
+		v.kill()
+		v = nil
+	}
+	if v != nil {
 		v.answers <- h.last
 	} else {
 		x.executions++
-		v = invoke(h.token, stepOrder[h.step], x.wrap)
+		v = invoke(x.scenario, h.token, stepOrder[h.step], x.wrap)
 		var answered []*history
 		for at := h; at.parent != nil; at = at.parent {
 			answered = append(answered, at)
@@ -397,6 +416,9 @@ func (h *history) faults(u *universe, actor int, beyond bool) []string {
 		return kinds // nothing more can befall it
 	}
 	kinds = append(kinds, unheard)
+	if _, there := u.values[r.lags]; there && r.lags == h.token {
+		kinds = append(kinds, unseen)
+	}
 	if inSession && holds {
 		kinds = append(kinds, unheardKept)
 	}
@@ -428,6 +450,8 @@ func perform(u *universe, actor int, r request, kind string) (after *universe, a
 	case dies, diesKept:
 		after.endActor(actor, kind == diesKept)
 		return after, answer{}
+	case unseen:
+		return after, failed(rotation.ErrVersionNotFound)
 	}
 	if kind != happens {
 		a = failed(fmt.Errorf("connection lost"))

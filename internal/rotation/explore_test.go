@@ -3,9 +3,12 @@ package rotation_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"tandem/internal/account"
 )
@@ -74,17 +77,36 @@ func originalsTurn() *universe {
 	return u
 }
 
+// equals are two users that may do the same, as they have to be where nothing is
+// copied.
+func equals(u *universe) *universe {
+	for i := range u.accounts {
+		u.accounts[i].privileges = slices.Clone(onDB)
+	}
+	return u
+}
+
 // beginnings are what there is when the first of the rotations begins.
 var beginnings = []struct {
 	name  string
+	modes []account.Mode
 	start func() *universe
-}{{"first rotation", firstRotation}, {"clone's turn", clonesTurn}, {"original's turn", originalsTurn}}
+}{
+	{"first rotation", []account.Mode{account.Merge, account.Mirror}, firstRotation},
+	{"clone's turn", []account.Mode{account.Merge, account.Mirror}, clonesTurn},
+	{"original's turn", []account.Mode{account.Merge, account.Mirror}, originalsTurn},
+	{"clone's turn, equal users", []account.Mode{account.Off}, func() *universe { return equals(clonesTurn()) }},
+	{"original's turn, equal users", []account.Mode{account.Off}, func() *universe { return equals(originalsTurn()) }},
+}
 
-// scenarios are all beginnings with these actors.
-func scenarios(tries int, actors ...string) []scenario {
+// scenarios are all beginnings of a mode with these actors.
+func scenarios(mode account.Mode, on *dialect, tries int, actors ...string) []scenario {
 	var all []scenario
 	for _, b := range beginnings {
-		all = append(all, scenario{fmt.Sprintf("%s; %s; tries: %d", b.name, strings.Join(actors, " "), tries), actors, tries, b.start})
+		if slices.Contains(b.modes, mode) {
+			name := fmt.Sprintf("%s; %s; tries: %d; %s; %s", b.name, strings.Join(actors, " "), tries, mode, on)
+			all = append(all, scenario{name: name, actors: actors, tries: tries, mode: mode, dialect: on, begins: b.start})
+		}
 	}
 	return all
 }
@@ -92,49 +114,78 @@ func scenarios(tries int, actors ...string) []scenario {
 // scenarioOf finds a scenario by its name.
 func scenarioOf(name string) (scenario, error) {
 	parts := strings.Split(name, "; ")
-	if len(parts) == 3 {
+	if len(parts) == 5 {
 		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
-		for _, s := range scenarios(tries, strings.Fields(parts[1])...) {
-			if err == nil && s.name == name && len(s.actors) <= maxActors {
-				return s, nil
+		for _, on := range []*dialect{mariaDB, mySQL} {
+			for _, s := range scenarios(account.Mode(parts[3]), on, tries, strings.Fields(parts[1])...) {
+				if err == nil && s.name == name && len(s.actors) <= maxActors {
+					return s, nil
+				}
 			}
 		}
 	}
 	return scenario{}, fmt.Errorf("no scenario %q", name)
 }
 
-// size is how much is explored.
+// size is how much is explored of every beginning.
 type size struct {
+	mode          account.Mode
+	on            *dialect
 	actors        []string
 	tries, faults int
 }
 
 // sizes are those of every test run, and with EXPLORE=full those that take minutes.
+// The two servers differ in what they print and are sent, the modes in what is
+// copied; who does what when is explored furthest in the default mode.
 func sizes() []size {
-	if os.Getenv("EXPLORE") == "full" {
-		return []size{
-			{[]string{"A", "A"}, 2, 4}, {[]string{"A", "B"}, 2, 4},
-			{[]string{"A", "A", "B"}, 1, 2}, {[]string{"A", "B", "B"}, 1, 2}, {[]string{"A", "B", "C"}, 1, 2},
+	twice, two := []string{"A", "A"}, []string{"A", "B"}
+	var all []size
+	for _, on := range []*dialect{mariaDB, mySQL} {
+		for _, mode := range []account.Mode{account.Merge, account.Mirror, account.Off} {
+			tries, faults := 1, 1
+			if os.Getenv("EXPLORE") == "full" {
+				tries, faults = 2, 3
+			}
+			if mode != account.Merge || on != mariaDB {
+				all = append(all, size{mode, on, twice, tries, faults}, size{mode, on, two, tries, faults})
+			}
 		}
 	}
-	return []size{{[]string{"A", "A"}, 2, 2}, {[]string{"A", "B"}, 2, 2}, {[]string{"A", "A", "B"}, 1, 0}}
+	if os.Getenv("EXPLORE") == "full" {
+		return append(all,
+			size{account.Merge, mariaDB, twice, 2, 4}, size{account.Merge, mariaDB, two, 2, 4},
+			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2},
+			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2})
+	}
+	return append(all, size{account.Merge, mariaDB, twice, 2, 2}, size{account.Merge, mariaDB, two, 2, 2}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0})
 }
 
 // Every interleaving of invocations of one token, of a token and those that come
-// after it, given up or finished; every death and every lost answer.
+// after it, given up or finished; every death and every lost answer. The clock is
+// the bubble's: whoever waits has waited as soon as everybody else stands still.
 func TestEveryInterleaving(t *testing.T) {
-	for _, size := range sizes() {
-		for _, s := range scenarios(size.tries, size.actors...) {
-			t.Run(s.name, func(t *testing.T) {
-				x := newExploration(s, size.faults, nil)
-				if v := x.run(); v != nil {
-					t.Fatal(v)
-				}
-				t.Log(x)
-				followAgain(t, x)
-			})
+	var states, schedules atomic.Int64
+	t.Run("scenarios", func(t *testing.T) {
+		for _, size := range sizes() {
+			for _, s := range scenarios(size.mode, size.on, size.tries, size.actors...) {
+				t.Run(s.name, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						x := newExploration(s, size.faults, nil)
+						if v := x.run(); v != nil {
+							t.Fatal(v)
+						}
+						t.Log(x)
+						followAgain(t, x)
+						states.Add(int64(len(x.states)))
+						schedules.Add(1)
+					})
+				})
+			}
 		}
-	}
+	})
+	t.Logf("%d states in %d scenarios", states.Load(), schedules.Load())
 }
 
 // Where the promises end: Secrets Manager moves a label whether or not the lock is
@@ -144,14 +195,16 @@ func TestEveryInterleaving(t *testing.T) {
 // setSecret has to get as far as the password. A frozen invocation is no such case:
 // its session outlives its deadline, after which it does not send the call.
 func TestLimit(t *testing.T) {
-	s := scenarios(1, "A", "B")[0]
-	x := newExploration(s, 1, nil)
-	x.beyond = true
-	found := x.run()
-	if found == nil || !strings.Contains(found.schedule, "1 A finishSecret: move AWSCURRENT from first to A: "+killed) {
-		t.Fatalf("found %v, want a session that is killed while AWSCURRENT is being moved", found)
-	}
-	t.Log(found)
+	synctest.Test(t, func(t *testing.T) {
+		s := scenarios(account.Merge, mariaDB, 1, "A", "B")[0]
+		x := newExploration(s, 1, nil)
+		x.beyond = true
+		found := x.run()
+		if found == nil || !strings.Contains(found.schedule, "1 A finishSecret: move AWSCURRENT from first to A: "+killed) {
+			t.Fatalf("found %v, want a session that is killed while AWSCURRENT is being moved", found)
+		}
+		t.Log(found)
+	})
 }
 
 // followAgain executes some of the schedules from beginning to end: they have to

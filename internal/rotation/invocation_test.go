@@ -30,6 +30,7 @@ type request struct {
 	// change or see, so that its place among their effects does not matter.
 	alone  bool
 	closes bool
+	lags   string // the version that it reads, which may not be visible yet
 	user   string // of a login
 	// changes are the users whose accounts a statement changes.
 	changes []string
@@ -64,20 +65,22 @@ type invocation struct {
 	quit     chan struct{}
 	exiting  bool // on its own goroutine: its deferred calls go nowhere
 	sessions int
+	dialect  *dialect
+	stood    time.Time // since when it stands at its effect
 }
 
 // wrapping replaces what an invocation stands on: a planted bug does.
 type wrapping func(token string, step rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database)
 
-func invoke(token string, step rotation.Step, wrap wrapping) *invocation {
-	v := &invocation{make(chan request), make(chan answer), make(chan error, 1), make(chan struct{}), false, 0}
+func invoke(s scenario, token string, step rotation.Step, wrap wrapping) *invocation {
+	v := &invocation{requests: make(chan request), answers: make(chan answer), done: make(chan error, 1), quit: make(chan struct{}), dialect: s.dialect}
 	var secrets rotation.Secrets = askedSecrets{v}
 	var database rotation.Database = askedDatabase{v}
 	if wrap != nil {
 		secrets, database = wrap(token, step, secrets, database)
 	}
 	rotator := rotation.Rotator{
-		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: account.Merge},
+		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: s.mode},
 		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	go func() {
@@ -90,6 +93,7 @@ func invoke(token string, step rotation.Step, wrap wrapping) *invocation {
 func (v *invocation) next() (r request, ended bool, err error) {
 	select {
 	case r := <-v.requests:
+		v.stood = time.Now()
 		return r, false, nil
 	case err := <-v.done:
 		if failure.Of(err) == failure.Unexpected {
@@ -146,7 +150,7 @@ func (v askedSecrets) Current(_ context.Context, id string) (rotation.Version, e
 }
 
 func (v askedSecrets) Version(_ context.Context, _, id string) (rotation.Version, error) {
-	a := v.ask(request{text: "read version " + id, session: noSession, do: func(u *universe, _ int) answer {
+	a := v.ask(request{text: "read version " + id, session: noSession, lags: id, do: func(u *universe, _ int) answer {
 		value, ok := u.values[id]
 		if !ok {
 			return failed(rotation.ErrVersionNotFound)
@@ -197,14 +201,6 @@ func (v askedSecrets) RandomPassword(context.Context) (redact.Secret, error) {
 
 type askedDatabase struct{ *invocation }
 
-var mariadb = sync.OnceValue(func() account.Server {
-	server, err := account.ParseServer("10.11.8-MariaDB", "")
-	if err != nil {
-		panic(err)
-	}
-	return server
-})
-
 func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotation.Session, error) {
 	name := account.Name{User: login.Username, Host: "%"}
 	number := v.sessions
@@ -224,7 +220,7 @@ func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotatio
 	if a.err != nil {
 		return nil, a.err
 	}
-	return &askedSession{v.invocation, number, rotation.Facts{Server: mariadb(), Identity: "server", Account: name, From: "client.example"}}, nil
+	return &askedSession{v.invocation, number, rotation.Facts{Server: v.dialect.server, Identity: "server", Account: name, From: "client.example"}}, nil
 }
 
 type askedSession struct {
@@ -265,12 +261,12 @@ var parsed sync.Map // of accountsKey to []account.Account
 
 func (s *askedSession) Users(_ context.Context, names ...string) ([]account.User, error) {
 	a := s.through(request{text: "read the accounts", do: func(u *universe, _ int) answer {
-		key := accountsKey(u.accounts)
+		key := u.String() + accountsKey(u.accounts)
 		read, ok := parsed.Load(key)
 		if !ok {
 			var accounts []account.Account
 			for _, a := range u.accounts {
-				one, err := account.Parse(s.facts.Server, a.name, a.rows())
+				one, err := account.Parse(s.facts.Server, a.name, u.rows(a))
 				if err != nil {
 					panic(err)
 				}
@@ -322,7 +318,7 @@ func (s *askedSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 			return failed(errNoSuchAccount)
 		}
 		return answer{
-			value: account.OwnGrants{Name: found.name, Rows: found.rows().Grants},
+			value: account.OwnGrants{Name: found.name, Rows: u.rows(*found).Grants},
 			text:  found.verifier + strings.Join(found.privileges, ","),
 		}
 	}})
@@ -335,7 +331,7 @@ func (s *askedSession) Use(_ context.Context, database string) error {
 }
 
 func (s *askedSession) Apply(_ context.Context, sent statement.Statement) error {
-	change := interpret(sent.Reveal())
+	change := s.dialect.interpret(sent.Reveal())
 	return s.through(request{text: sent.String(), mutates: true, changes: slices.Clone(change.users), do: func(u *universe, _ int) answer {
 		if err := change.apply(u); err != nil {
 			return failed(err)

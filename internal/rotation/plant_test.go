@@ -4,8 +4,10 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"tandem/internal/account"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 	"tandem/internal/statement"
@@ -29,25 +31,27 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var found *violation
-			for _, s := range scenarios(1, "A", "B") {
-				if found = newExploration(s, 1, test.plant).run(); found != nil {
-					break
+			synctest.Test(t, func(t *testing.T) {
+				var found *violation
+				for _, s := range scenarios(account.Merge, mariaDB, 1, "A", "B") {
+					if found = newExploration(s, 1, test.plant).run(); found != nil {
+						break
+					}
 				}
-			}
-			if found == nil || !strings.Contains(found.promise.Error(), test.promise) {
-				t.Fatalf("found %v, want a broken %s", found, test.promise)
-			}
-			t.Log(found)
-			// What was found is a schedule that anybody can follow, and that the code
-			// without the defect does not follow into a broken promise.
-			_, broken, misfit := replay(found.schedule, test.plant)
-			if misfit != nil || broken == nil || broken.Error() != found.promise.Error() {
-				t.Errorf("followed again: broken %v, misfit %v", broken, misfit)
-			}
-			if _, broken, _ := replay(found.schedule, nil); broken != nil {
-				t.Errorf("without the defect: %v", broken)
-			}
+				if found == nil || !strings.Contains(found.promise.Error(), test.promise) {
+					t.Fatalf("found %v, want a broken %s", found, test.promise)
+				}
+				t.Log(found)
+				// What was found is a schedule that anybody can follow, and that the code
+				// without the defect does not follow into a broken promise.
+				_, broken, misfit := replay(found.schedule, test.plant)
+				if misfit != nil || broken == nil || broken.Error() != found.promise.Error() {
+					t.Errorf("followed again: broken %v, misfit %v", broken, misfit)
+				}
+				if _, broken, _ := replay(found.schedule, nil); broken != nil {
+					t.Errorf("without the defect: %v", broken)
+				}
+			})
 		})
 	}
 }
@@ -134,7 +138,7 @@ func (s setsPasswordFirst) Apply(ctx context.Context, sent statement.Statement) 
 	if err := s.Session.Apply(ctx, sent); err != nil {
 		return err
 	}
-	m := createPattern.FindStringSubmatch(sent.Reveal())
+	m := createPatterns[mariaDB].FindStringSubmatch(sent.Reveal())
 	if m == nil {
 		return nil
 	}
@@ -146,7 +150,7 @@ func (s setsPasswordFirst) Apply(ctx context.Context, sent statement.Statement) 
 type createsOpen struct{ rotation.Session }
 
 func (s createsOpen) Apply(ctx context.Context, sent statement.Statement) error {
-	if m := createPattern.FindStringSubmatch(sent.Reveal()); m != nil {
+	if m := createPatterns[mariaDB].FindStringSubmatch(sent.Reveal()); m != nil {
 		sent = statement.New("CREATE USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
 			SQL(" USING ").Secret(redact.New(m[3])).Statement()
 	}

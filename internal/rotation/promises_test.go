@@ -3,6 +3,8 @@ package rotation_test
 import (
 	"fmt"
 	"slices"
+
+	"tandem/internal/account"
 )
 
 // promises are those of README that can be seen in memory, as they must hold in
@@ -31,9 +33,10 @@ func (x *exploration) current(u *universe) error {
 }
 
 // copies is promise 2: once a rotation has reported success, original and clone
-// are equal.
+// are equal; in mirror, once one to the clone has.
 func (x *exploration) copies(u *universe) error {
-	if !u.reported {
+	user, _ := credentials(u.values[u.current])
+	if !u.reported || x.scenario.mode == account.Off || x.scenario.mode == account.Mirror && user == "app" {
 		return nil
 	}
 	original, clone := u.of("app"), u.of("app_clone")
@@ -50,9 +53,13 @@ func (x *exploration) copies(u *universe) error {
 
 // halfMade is the rule that setSecret's order exists for: no account that a
 // rotation has made, and none that has the password of a version, lets anybody in
-// before it may do what its counterpart may.
+// before it may do what its counterpart may. In mirror that goes for the clone
+// alone: the original is left as it is.
 func (x *exploration) halfMade(u *universe) error {
-	for _, user := range []string{"app", "app_clone"} {
+	for _, user := range []string{"app_clone", "app"} {
+		if user == "app" && x.scenario.mode == account.Mirror {
+			break
+		}
 		for _, a := range u.of(user) {
 			if a.locked || x.start.account(a.name) != nil && !x.pendingLogsIn(u, a) {
 				continue

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"tandem/internal/rotation"
 )
@@ -66,7 +67,7 @@ func replay(text string, wrap wrapping) (end *universe, broken, misfit error) {
 		if tries[i] < s.tries {
 			tries[i]++
 			token := s.actors[i]
-			actors[i] = &running{invocation: invoke(token, stepOrder[0], wrap), token: token, trail: &history{token: token}}
+			actors[i] = &running{invocation: invoke(s, token, stepOrder[0], wrap), token: token, trail: &history{token: token}}
 			advance(i)
 		}
 	}
@@ -89,7 +90,7 @@ func replay(text string, wrap wrapping) (end *universe, broken, misfit error) {
 				actors[i] = nil
 				return
 			}
-			actors[i] = &running{invocation: invoke(a.token, stepOrder[a.step+1], wrap), token: a.token, step: a.step + 1, trail: &history{token: a.token}}
+			actors[i] = &running{invocation: invoke(s, a.token, stepOrder[a.step+1], wrap), token: a.token, step: a.step + 1, trail: &history{token: a.token}}
 		}
 	}
 	begin := func() {
@@ -171,7 +172,8 @@ func TestSchedules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, broken, misfit := replay(string(text), nil)
+			var broken, misfit error
+			synctest.Test(t, func(*testing.T) { _, broken, misfit = replay(string(text), nil) })
 			if misfit != nil {
 				t.Fatal(misfit)
 			}

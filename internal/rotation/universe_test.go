@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ import (
 // takes AWSPENDING from whichever version has it, and the service gives it to the
 // next token when a rotation begins.
 type universe struct {
+	*dialect
 	current, previous, pending string            // the versions that carry the labels
 	values                     map[string]string // documents by version
 	accounts                   []worldAccount    // sorted by name
@@ -148,28 +148,6 @@ func nativeVerifier(password string) string {
 	return v.Reveal()
 }
 
-// rows prints the account as MariaDB 10.11 does.
-func (a worldAccount) rows() account.Rows {
-	name := "`" + a.name.User + "`@`" + a.name.Host + "`"
-	create := "CREATE USER " + name + " IDENTIFIED BY PASSWORD '" + a.verifier + "'"
-	if a.locked {
-		create += " ACCOUNT LOCK"
-	}
-	rows := account.Rows{
-		CreateUser: []redact.Secret{redact.New(create)},
-		Grants:     []redact.Secret{redact.New("GRANT USAGE ON *.* TO " + name + " IDENTIFIED BY PASSWORD '" + a.verifier + "'")},
-	}
-	byObject := map[string][]string{}
-	for _, p := range a.privileges {
-		privilege, object, _ := strings.Cut(p, " ON ")
-		byObject[object] = append(byObject[object], privilege)
-	}
-	for _, object := range slices.Sorted(maps.Keys(byObject)) {
-		rows.Grants = append(rows.Grants, redact.New("GRANT "+strings.Join(byObject[object], ", ")+" ON "+object+" TO "+name))
-	}
-	return rows
-}
-
 func (u *universe) labels() rotation.Labels {
 	stages := map[string][]string{}
 	for _, l := range []struct{ label, version string }{{rotation.Current, u.current}, {rotation.InWork, u.pending}, {rotation.Previous, u.previous}} {
@@ -260,100 +238,4 @@ func (u *universe) orphans() bool {
 	return slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.orphan })
 }
 
-// change is a statement, understood.
-type change struct {
-	users []string // whose accounts it changes
-	apply func(u *universe) error
-}
-
-const accountPattern = `'([^']*)'@'([^']*)'`
-
-var (
-	createPattern = regexp.MustCompile("^CREATE USER " + accountPattern + " IDENTIFIED VIA `mysql_native_password` USING '([^']*)'( ACCOUNT LOCK)?$")
-	dropPattern   = regexp.MustCompile("^DROP USER " + accountPattern + "$")
-	grantPattern  = regexp.MustCompile("^(GRANT|REVOKE) ([A-Z, ]+) ON (`[^`]*`\\.\\*) (?:TO|FROM) " + accountPattern + "$")
-	alterPattern  = regexp.MustCompile("^ALTER USER (.*?)( ACCOUNT LOCK| ACCOUNT UNLOCK)?$")
-	alteredOne    = regexp.MustCompile("^" + accountPattern + "(?: IDENTIFIED VIA `mysql_native_password` USING '([^']*)')?$")
-)
-
 var errNoSuchAccount = errors.New("error 1396: operation failed")
-
-// interpret reads the statements that internal/account writes for this pair. What
-// it does not know is a defect of this test, and not an answer of a server.
-func interpret(sql string) change {
-	if m := createPattern.FindStringSubmatch(sql); m != nil {
-		return change{[]string{m[1]}, func(u *universe) error {
-			name := account.Name{User: m[1], Host: m[2]}
-			if u.account(name) != nil {
-				return errNoSuchAccount
-			}
-			u.accounts = append(u.accounts, worldAccount{name: name, verifier: m[3], locked: m[4] != ""})
-			slices.SortFunc(u.accounts, func(a, b worldAccount) int { return strings.Compare(a.name.String(), b.name.String()) })
-			return nil
-		}}
-	}
-	if m := dropPattern.FindStringSubmatch(sql); m != nil {
-		return change{[]string{m[1]}, func(u *universe) error {
-			before := len(u.accounts)
-			u.accounts = slices.DeleteFunc(u.accounts, func(a worldAccount) bool { return a.name == account.Name{User: m[1], Host: m[2]} })
-			if len(u.accounts) == before {
-				return errNoSuchAccount
-			}
-			return nil
-		}}
-	}
-	if m := grantPattern.FindStringSubmatch(sql); m != nil {
-		return change{[]string{m[4]}, func(u *universe) error {
-			a := u.account(account.Name{User: m[4], Host: m[5]})
-			if a == nil {
-				return errNoSuchAccount
-			}
-			changed := slices.Clone(a.privileges)
-			for _, privilege := range strings.Split(m[2], ", ") {
-				one := privilege + " ON " + m[3]
-				changed = slices.DeleteFunc(changed, func(p string) bool { return p == one })
-				if m[1] == "GRANT" {
-					changed = append(changed, one)
-				}
-			}
-			slices.Sort(changed)
-			a.privileges = changed
-			return nil
-		}}
-	}
-	m := alterPattern.FindStringSubmatch(sql)
-	if m == nil {
-		panic("a statement that this world does not know: " + sql)
-	}
-	type one struct {
-		name     account.Name
-		verifier string
-	}
-	var altered []one
-	var users []string
-	for _, part := range strings.Split(m[1], ", ") {
-		p := alteredOne.FindStringSubmatch(part)
-		if p == nil {
-			panic("an ALTER USER that this world does not know: " + sql)
-		}
-		altered = append(altered, one{account.Name{User: p[1], Host: p[2]}, p[3]})
-		users = append(users, p[1])
-	}
-	return change{users, func(u *universe) error {
-		for _, o := range altered {
-			if u.account(o.name) == nil {
-				return errNoSuchAccount
-			}
-		}
-		for _, o := range altered {
-			a := u.account(o.name)
-			if o.verifier != "" {
-				a.verifier = o.verifier
-			}
-			if m[2] != "" {
-				a.locked = m[2] == " ACCOUNT LOCK"
-			}
-		}
-		return nil
-	}}
-}
