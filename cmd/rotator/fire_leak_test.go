@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tandem/internal/server"
 )
 
 // nothingLeaks searches the server's logs for every password of the scenarios.
@@ -22,36 +25,47 @@ func (f *field) nothingLeaks(t *testing.T) {
 	if kinds["password"] == 0 || kinds["verifier"] == 0 || kinds["RotationToken"] == 0 {
 		t.Fatalf("secrets gathered: %v", kinds)
 	}
-	db, err := f.DB()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "FLUSH LOGS"); err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(f.DataDir(), "binlog.0*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files = append(files, filepath.Join(f.DataDir(), "general.log"), f.LogFile())
+	f.keepLogs(t, f.Server)
 	var bytes int64
 	changes, shown := 0, 0
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bytes += int64(len(content))
-		changes += strings.Count(string(content), "ALTER USER")
-		if found := passwords.found(string(content)); found != nil {
+	for _, file := range f.logs {
+		bytes += int64(len(file.content))
+		changes += strings.Count(file.content, "ALTER USER")
+		if found := passwords.found(file.content); found != nil {
 			shown += len(found)
-			t.Errorf("%s has %d passwords: %v", filepath.Base(file), len(found), found[:min(5, len(found))])
+			t.Errorf("%s has %d passwords: %v", file.name, len(found), found[:min(5, len(found))])
 		}
 	}
 	if changes == 0 {
 		t.Error("no log has an ALTER USER: they were not written, or not found")
 	}
 	f.say("nothing leaks", "%d passwords, %d verifiers and %d tokens; searched %d kB of the function's, and for the passwords %d kB in %d logs of the server: %d found in the logs, %d in the function's",
-		kinds["password"], kinds["verifier"], kinds["RotationToken"], f.wrote>>10, bytes>>10, len(files), shown, f.shown)
+		kinds["password"], kinds["verifier"], kinds["RotationToken"], f.wrote>>10, bytes>>10, len(f.logs), shown, f.shown)
+}
+
+// logFile is a log of a server, which may have ended since.
+type logFile struct{ name, content string }
+
+// keepLogs reads a server's general, error and binary logs, for the search.
+func (f *field) keepLogs(t *testing.T, on *server.Server) {
+	t.Helper()
+	db, err := on.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "FLUSH LOGS"); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(on.DataDir(), "binlog.0*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join(on.DataDir(), "general.log"), on.LogFile()) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.logs = append(f.logs, logFile{filepath.Base(file), string(content)})
+	}
 }

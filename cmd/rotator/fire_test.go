@@ -96,6 +96,7 @@ func underFire(t *testing.T, release string, extent size) {
 		{"the admin rotates too", (*field).adminRotates},
 		{"deadline", (*field).deadline},
 		{"availability", (*field).available},
+		{"the server fails over", (*field).failsOver},
 		{"the server restarts", (*field).serverRestarts},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
@@ -124,6 +125,7 @@ type field struct {
 	// somebody else.
 	owned  map[string]bool
 	others []string // before the first scenario
+	logs   []logFile
 }
 
 // say prints a scenario's line.

@@ -389,6 +389,25 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
+// MySQL writes a GRANT of a privilege on a table and on columns of it into its
+// binary log without the columns.
+func TestReplicasGetColumnPrivileges(t *testing.T) {
+	for _, server := range []Server{mysql9, maria10} {
+		original := account(t, server, app, "", "GRANT INSERT, SELECT, SELECT (`a`), INSERT (`b`), UPDATE (`b`) ON `d`.`t` TO ME WITH GRANT OPTION")
+		plan, err := Pair{Server: server, Original: user("app", original), Clone: user("app_clone", account(t, server, clone, "")), Known: true}.Plan(Merge, TurnOfClone, throwaway)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "GRANT INSERT, SELECT, SELECT (`a`), INSERT (`b`), UPDATE (`b`) ON `d`.`t` TO 'app_clone'@'%' WITH GRANT OPTION"
+		if server.Flavor == MySQL {
+			want = "GRANT INSERT, SELECT, UPDATE (`b`) ON `d`.`t` TO 'app_clone'@'%' WITH GRANT OPTION; GRANT SELECT (`a`), INSERT (`b`) ON `d`.`t` TO 'app_clone'@'%'"
+		}
+		if got := plan.Summary(); got != want {
+			t.Errorf("%s: %s, want %s", server, got, want)
+		}
+	}
+}
+
 // What is gone is granted by way of CREATE, or left out with a warning.
 func TestAbsent(t *testing.T) {
 	original := account(t, mysql9, app, "", "GRANT SELECT, SELECT (`a`, `b`) ON `d`.`t` TO ME WITH GRANT OPTION", "GRANT SELECT (`a`, `b`), INSERT ON `d`.`u` TO ME", "GRANT EXECUTE ON PROCEDURE `d`.`p` TO ME")
@@ -402,11 +421,11 @@ func TestAbsent(t *testing.T) {
 		return plan
 	}
 	p := plan()
-	if len(p.Steps) != 3 || !pair.Absent.Note(p.Steps[0], AbsentTable) || !pair.Absent.Note(p.Steps[1], AbsentColumn) || !pair.Absent.Note(p.Steps[2], AbsentRoutine) {
+	if len(p.Steps) != 4 || !pair.Absent.Note(p.Steps[0], AbsentTable) || !pair.Absent.Note(p.Steps[2], AbsentColumn) || !pair.Absent.Note(p.Steps[3], AbsentRoutine) {
 		t.Fatalf("steps: %s", p.Summary())
 	}
 	for _, absence := range []Absence{AbsentTable, AbsentRoutine} {
-		if pair.Absent.Note(p.Steps[map[Absence]int{AbsentTable: 0, AbsentRoutine: 2}[absence]], absence) {
+		if pair.Absent.Note(p.Steps[map[Absence]int{AbsentTable: 0, AbsentRoutine: 3}[absence]], absence) {
 			t.Errorf("an absent %s is news twice", absence)
 		}
 	}

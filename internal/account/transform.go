@@ -212,7 +212,11 @@ func (t *transformer) object(have, want Grant) {
 	if t.absent.isApart(object) {
 		t.apart(object, missing, columns, grantable, &t.grants)
 	} else if len(missing) > 0 || len(columns) > 0 || grantable {
-		t.grant(object, missing, columns, grantable)
+		both := t.eclipsed(missing, columns)
+		t.grant(object, missing, without(columns, both), grantable)
+		if len(both) > 0 {
+			t.grant(object, nil, both, false)
+		}
 	}
 	if viaCreate && !contains(extra, "CREATE") {
 		extra = append(extra, "CREATE")
@@ -248,6 +252,36 @@ func together(object Object, privileges []string, columns []Column, option bool)
 		out = append(out, revocation{[]string{GrantOption}, nil})
 	}
 	return out
+}
+
+// eclipsed are the columns that need a GRANT of their own: where one grants a
+// privilege on the table and on columns too, MySQL writes it into its binary log
+// without the columns, so that a replica does not get them (tried on MySQL 9.7).
+func (t *transformer) eclipsed(privileges []string, columns []Column) []Column {
+	if t.server.Flavor != MySQL {
+		return nil
+	}
+	var both []Column
+	for _, column := range columns {
+		if contains(privileges, column.Privilege) || contains(privileges, AllPrivileges) {
+			both = append(both, column)
+		}
+	}
+	return both
+}
+
+func without(columns, dropped []Column) []Column {
+	if len(dropped) == 0 {
+		return columns
+	}
+	drop := columnSet(dropped)
+	kept := columns[:0:0]
+	for _, column := range columns {
+		if !drop[column.key()] {
+			kept = append(kept, column)
+		}
+	}
+	return kept
 }
 
 // apart grants on a table of which some column is gone: one statement for each

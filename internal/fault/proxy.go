@@ -74,7 +74,7 @@ type Fault struct {
 
 // Options are where a Proxy stands.
 type Options struct {
-	// Server is the server's address, host:port.
+	// Server is the server's address, host:port, until Lead names another.
 	Server string
 	// Upstream verifies the server, Certificate is the proxy's own.
 	Upstream    *tls.Config
@@ -94,9 +94,10 @@ type Proxy struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 
-	mutex sync.Mutex
-	count int
-	open  map[net.Conn]bool
+	mutex  sync.Mutex
+	count  int
+	open   map[net.Conn]bool
+	server string
 }
 
 // Start starts a Proxy. Close ends it.
@@ -105,7 +106,7 @@ func Start(options Options) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the server's clients: %w", err)
 	}
-	p := &Proxy{options: options, listener: listener, open: map[net.Conn]bool{}}
+	p := &Proxy{options: options, listener: listener, open: map[net.Conn]bool{}, server: options.Server}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.running.Add(1)
 	go p.accept()
@@ -114,6 +115,14 @@ func Start(options Options) (*Proxy, error) {
 
 // Port is where it listens.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
+
+// Lead has it lead to another server, host:port, from the next connection on: what
+// becomes of a name in a failover. Connections that are there stay.
+func (p *Proxy) Lead(server string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.server = server
+}
 
 // Close closes all connections, those that have vanished included.
 func (p *Proxy) Close() {
@@ -242,7 +251,10 @@ func (c *connection) pass() error {
 	if err := c.decide(fault.Before); err != nil {
 		return err
 	}
-	server, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(c.proxy.ctx, "tcp", c.proxy.options.Server)
+	c.proxy.mutex.Lock()
+	address := c.proxy.server
+	c.proxy.mutex.Unlock()
+	server, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(c.proxy.ctx, "tcp", address)
 	if err != nil {
 		return err
 	}

@@ -142,8 +142,8 @@ func (s *Session) Close() error { return errors.Join(s.connection.Close(), s.poo
 // Source: MySQL 8.4 Reference Manual, 11.7 "Comments"; MariaDB, "Comment Syntax",
 // "Server System Variables".
 const (
-	identity     = "SELECT CURRENT_USER(), USER(), VERSION(), @@version_comment, CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir)"
-	identityLess = "SELECT CURRENT_USER(), USER(), VERSION(), @@version_comment, CONCAT_WS('/', @@hostname, @@port, @@datadir)"
+	identity     = "SELECT CURRENT_USER(), USER(), VERSION(), @@version_comment, @@read_only, @@innodb_read_only, CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir)"
+	identityLess = "SELECT CURRENT_USER(), USER(), VERSION(), @@version_comment, @@read_only, @@innodb_read_only, CONCAT_WS('/', @@hostname, @@port, @@datadir)"
 )
 
 // setUp pins what the server's defaults could change the meaning of, and reads
@@ -160,10 +160,10 @@ func (s *Session) setUp(ctx, lifetime context.Context) error {
 	if err := s.Apply(ctx, settings); err != nil {
 		return fmt.Errorf("setting up the session on %s: %w", s.endpoint, err)
 	}
-	var user, from, version, comment, server string
-	err := s.connection.QueryRowContext(ctx, identity).Scan(&user, &from, &version, &comment, &server)
+	var user, from, version, comment, readOnly, reader, server string
+	err := s.connection.QueryRowContext(ctx, identity).Scan(&user, &from, &version, &comment, &readOnly, &reader, &server)
 	if isServerError(err, errUnknownSystemVariable) {
-		err = s.connection.QueryRowContext(ctx, identityLess).Scan(&user, &from, &version, &comment, &server)
+		err = s.connection.QueryRowContext(ctx, identityLess).Scan(&user, &from, &version, &comment, &readOnly, &reader, &server)
 	}
 	if err != nil {
 		return fmt.Errorf("asking %s who it is: %w", s.endpoint, explain(err, false))
@@ -180,6 +180,13 @@ func (s *Session) setUp(ctx, lifetime context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.facts = rotation.Facts{Server: flavor, Identity: server, Account: name, From: client.Host, Plaintext: !s.endpoint.encrypted}
+	s.facts = rotation.Facts{Server: flavor, Identity: server, Account: name, From: client.Host, Plaintext: !s.endpoint.encrypted, ReadOnly: isOn(readOnly) || isOn(reader)}
 	return nil
 }
+
+// isOn reads a variable that is a boolean, or the like: MariaDB's read_only has got
+// further values in 12.0.
+//
+// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only),
+// 17.14 (innodb_read_only, which tells Aurora's readers); MariaDB, "Server System Variables".
+func isOn(value string) bool { return value != "0" && value != "OFF" }

@@ -47,6 +47,9 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err))
 	}
 	defer s.close(ctx, session)
+	if err := s.lockable(ctx, session, pending); err != nil {
+		return "", err
+	}
 	if err := s.lock(ctx, session, pending.Username()); err != nil {
 		return "", err
 	}
@@ -83,4 +86,22 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		}
 	}
 	return "", moveErr
+}
+
+// lockable refuses a read-only server where setSecret does not take the lock: a
+// name that leads to a reader for the moment. Where the application's host is a
+// reader by RDS's own word, setSecret takes it there too.
+func (s step) lockable(ctx context.Context, session Session, pending secret.Document) error {
+	if !session.Facts().ReadOnly {
+		return nil
+	}
+	reader, err := s.isReader(ctx, pending)
+	if err != nil {
+		return fmt.Errorf("the server is read-only, and whether it is meant to be a reader could not be found out: %w", err)
+	}
+	if reader {
+		return nil
+	}
+	return failure.Errorf(failure.ReadOnlyServer, "the server that the %s credentials have reached is read-only, so it is a reader, or a writer in a failover: %s was not moved; "+
+		"use the address of the writer, or wait for the end of the failover: the next try goes on", InWork, Current)
 }

@@ -124,6 +124,9 @@ type Facts struct {
 	From string
 	// Plaintext is true where the connection is not encrypted.
 	Plaintext bool
+	// ReadOnly is true where the server takes no changes from ordinary users: a
+	// reader, or a writer during a failover.
+	ReadOnly bool
 	// Certificate is the server's, where the connection is encrypted.
 	Certificate *Certificate
 }

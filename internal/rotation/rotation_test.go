@@ -179,6 +179,7 @@ func TestSetSecretWithoutProof(t *testing.T) {
 		}, "access denied"},
 		{"two servers behind one name", func(w *world) { w.identity = map[string]string{"admin": "another"} }, "two servers"},
 		{"the lock is taken", func(w *world) { w.locked = true }, "another rotation"},
+		{"the server is read-only", func(w *world) { w.readOnly = true }, "use the address of the writer"},
 		{"pending is for the same user", func(w *world) { w.values[token] = document("app", "pending", nil) }, `username "app"`},
 		{"pending is for another host", func(w *world) {
 			w.values[token] = document("app_clone", "pending", map[string]any{"host": "other.example"})
@@ -284,6 +285,18 @@ func TestLateFinishSecretMovesNothing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "has no version") || len(w.mutating()) > 0 {
 			t.Errorf("overtaken at %s: error %v after %v", at, err, w.trace)
 		}
+	}
+}
+
+// The lock of a server that happens to be read-only is not the one that setSecret
+// takes. Where the application's host is meant to be a reader it is.
+func TestFinishSecretOnAReader(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = document("app_clone", "pending password", nil)
+	w.readOnly = true
+	err := w.step(rotation.FinishSecret)
+	if err == nil || !strings.Contains(err.Error(), "use the address of the writer") || len(w.mutating()) > 0 || w.position("lock") >= 0 {
+		t.Errorf("error %v after %v", err, w.trace)
 	}
 }
 

@@ -58,6 +58,9 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	if err := at.sameServer(proof.Facts(), admin.Facts()); err != nil {
 		return "", err
 	}
+	if err := writable(admin); err != nil {
+		return "", err
+	}
 	s.warnOfPlaintext(ctx, proof, admin)
 	if admin.Facts().Server.Flavor == account.MySQL {
 		// The name's limit was checked for the document's engine. The server decides.
@@ -140,6 +143,17 @@ func (p place) login(d secret.Document) Login {
 	there := login(d)
 	there.Host, there.Port = p.writer.Host, p.writer.Port
 	return there
+}
+
+// writable refuses a server that is read-only, whatever the admin may do there: some
+// admins may change a reader, and what they change is not at the writer, nor at any
+// other reader.
+func writable(session Session) error {
+	if !session.Facts().ReadOnly {
+		return nil
+	}
+	return failure.New(failure.ReadOnlyServer, "the server that the admin has reached is read-only, so it is a reader, or a writer in a failover: nothing was changed; "+
+		"use the address of the writer, or wait for the end of the failover: the next try goes on")
 }
 
 func login(d secret.Document) Login {

@@ -45,6 +45,7 @@ type world struct {
 	// identity is the server's, by user; "server" where not set.
 	identity map[string]string
 	locked   bool     // by somebody else
+	readOnly bool     // the server
 	gone     []string // columns, as table.column
 	// tags are the admin secret's.
 	tags map[string]string
@@ -224,7 +225,7 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 	}
 	server, err := account.ParseServer("10.11.8-MariaDB", "")
 	return &fakeSession{w.world, at, rotation.Facts{
-		Server: server, Identity: identity, Account: matched, From: "localhost",
+		Server: server, Identity: identity, Account: matched, From: "localhost", ReadOnly: w.readOnly,
 	}}, err
 }
 
