@@ -57,9 +57,9 @@ func NewCA() (*CA, error) {
 func (c *CA) PEM() []byte { return append([]byte(nil), c.pem...) }
 
 // Certificate makes a certificate for this machine's loopback names and
-// addresses: for something that stands before a server.
-func (c *CA) Certificate() (tls.Certificate, error) {
-	certificate, private, err := c.sign()
+// addresses, and for further names: for something that stands before a server.
+func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
+	certificate, private, err := c.sign(names)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -67,7 +67,7 @@ func (c *CA) Certificate() (tls.Certificate, error) {
 }
 
 // sign makes such a certificate and its key, in PEM.
-func (c *CA) sign() (certificate, private []byte, err error) {
+func (c *CA) sign(names []string) (certificate, private []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the server's certificate: %w", err)
@@ -75,7 +75,7 @@ func (c *CA) sign() (certificate, private []byte, err error) {
 	template := certificateTemplate("localhost")
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	template.DNSNames = []string{"localhost"}
+	template.DNSNames = append([]string{"localhost"}, names...)
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	der, err := x509.CreateCertificate(rand.Reader, template, c.certificate, key.Public(), c.key)
 	if err != nil {
@@ -90,8 +90,8 @@ func (c *CA) sign() (certificate, private []byte, err error) {
 
 // write makes such a certificate, and writes it to the folder with its key and
 // the CA's certificate.
-func (c *CA) write(folder string) error {
-	certificate, private, err := c.sign()
+func (c *CA) write(folder string, names []string) error {
+	certificate, private, err := c.sign(names)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	// CA signs the server's certificate; nil has the server get one of its own.
 	// Several servers with one CA can be verified by one set of roots.
 	CA *CA
+	// Names are further host names that the server's certificate is for.
+	Names []string
 	// NoTLS starts a server that offers no TLS. It has no certificate, and its
 	// administrator logs in without.
 	NoTLS bool
@@ -79,7 +81,7 @@ func (m *managed) first(ctx context.Context, options Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	if err := ca.write(m.folder); err != nil {
+	if err := ca.write(m.folder, options.Names); err != nil {
 		return nil, err
 	}
 	if err := m.program.newData(ctx, filepath.Join(m.folder, "data"), options.Args); err != nil {
