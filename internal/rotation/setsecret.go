@@ -72,8 +72,9 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	if err := s.lock(ctx, admin, documents.current.Username()); err != nil {
 		return "", err
 	}
-	if at.apart && !leadsToMany(documents.current.Host()) {
-		// finishSecret, which need not know that there is a writer, takes it there.
+	if at.apart && !leadsToMany(documents.current.Host()) && reader.Facts().Identity != admin.Facts().Identity {
+		// finishSecret, which need not know that there is a writer, takes it there. After
+		// a failover the reader may have become the writer, whose lock is taken by now.
 		if err := s.lock(ctx, reader, documents.current.Username()); err != nil {
 			return "", err
 		}

@@ -129,7 +129,7 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 	}
 	s.Secrets = client(s.URL)
 	env := []string{
-		"SECRETS_MANAGER_ENDPOINT=" + s.URL,
+		"SECRETS_MANAGER_ENDPOINT=" + s.URL, "AWS_ENDPOINT_URL_RDS=" + s.URL, "AWS_ENDPOINT_URL_STS=" + s.URL,
 		"AWS_ACCESS_KEY_ID=" + AccessKey,
 		"AWS_SECRET_ACCESS_KEY=" + AccessKey,
 		"AWS_EC2_METADATA_DISABLED=true",

@@ -15,8 +15,6 @@ type Replication struct {
 	// GTID follows the source by global transaction identifiers, which on MySQL both
 	// servers need --gtid-mode=ON for. Otherwise it is by position in its binary log.
 	GTID bool
-	// Delay is how long the replica waits before it does what it got, in whole seconds.
-	Delay time.Duration
 }
 
 // Replicate makes the server a replica of the source: it does whatever the source
@@ -56,7 +54,7 @@ func (s *Server) Replicate(ctx context.Context, source *Server, how Replication)
 func followMySQL(source *Server, how Replication, first string) statement.Statement {
 	change := statement.New("CHANGE REPLICATION SOURCE TO SOURCE_HOST = ").Literal(source.Host).SQL(", SOURCE_PORT = ").Number(uint64(source.Port)).
 		SQL(", SOURCE_USER = ").Literal(source.Username).SQL(", SOURCE_PASSWORD = ").Secret(source.Password).
-		SQL(", SOURCE_SSL = 1, SOURCE_SSL_CA = ").Literal(source.CAFile).SQL(", SOURCE_DELAY = ").Number(uint64(how.Delay / time.Second))
+		SQL(", SOURCE_SSL = 1, SOURCE_SSL_CA = ").Literal(source.CAFile)
 	if how.GTID {
 		return change.SQL(", SOURCE_AUTO_POSITION = 1").Statement()
 	}
@@ -66,7 +64,7 @@ func followMySQL(source *Server, how Replication, first string) statement.Statem
 func followMariaDB(source *Server, how Replication, first string) statement.Statement {
 	change := statement.New("CHANGE MASTER TO MASTER_HOST = ").Literal(source.Host).SQL(", MASTER_PORT = ").Number(uint64(source.Port)).
 		SQL(", MASTER_USER = ").Literal(source.Username).SQL(", MASTER_PASSWORD = ").Secret(source.Password).
-		SQL(", MASTER_SSL = 1, MASTER_SSL_CA = ").Literal(source.CAFile).SQL(", MASTER_DELAY = ").Number(uint64(how.Delay / time.Second))
+		SQL(", MASTER_SSL = 1, MASTER_SSL_CA = ").Literal(source.CAFile)
 	if how.GTID {
 		return change.SQL(", MASTER_USE_GTID = slave_pos").Statement()
 	}
@@ -108,6 +106,26 @@ func (s *Server) PauseReplica(ctx context.Context) error { return s.replica(ctx,
 
 // ResumeReplica undoes PauseReplica.
 func (s *Server) ResumeReplica(ctx context.Context) error { return s.replica(ctx, "resume") }
+
+// DelayReplica has a replica wait so long, in whole seconds, before it does what it got.
+func (s *Server) DelayReplica(ctx context.Context, delay time.Duration) error {
+	change := statement.New("CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ").Number(uint64(delay / time.Second)).Statement()
+	if s.Flavor == MariaDB {
+		change = statement.New("CHANGE MASTER TO MASTER_DELAY = ").Number(uint64(delay / time.Second)).Statement()
+	}
+	if err := s.replica(ctx, "end"); err != nil {
+		return err
+	}
+	db, err := s.DB()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(ctx, change.Reveal()); err != nil {
+		return fmt.Errorf("executing %s: %w", change, err)
+	}
+	return s.replica(ctx, "start")
+}
 
 // Promote ends a replica's following, for good.
 func (s *Server) Promote(ctx context.Context) error { return s.replica(ctx, "end", "forget") }
