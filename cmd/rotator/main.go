@@ -17,6 +17,7 @@ import (
 	"tandem/internal/awssdk"
 	"tandem/internal/awssecrets"
 	"tandem/internal/config"
+	"tandem/internal/failure"
 	"tandem/internal/handler"
 	"tandem/internal/mysqldb"
 	"tandem/internal/roots"
@@ -37,36 +38,39 @@ func main() {
 // end the process, which would leave nobody to say so: it is logged now, and is
 // what every invocation answers.
 func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.Handler {
-	rotate, err := newRotate(lookup)
+	rotator, err := newRotator(lookup)
 	if err != nil {
-		log.Error("function not configured", "error", err.Error())
-		rotate = func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
-			return (&rotation.Rotator{Log: log, Function: self(), Unfit: err}).Rotate(ctx, event)
-		}
+		log.Error("function not configured", "errorType", string(failure.Of(err)), "error", err.Error())
+		rotator = rotation.Rotator{Unfit: err}
 	}
-	return &handler.Handler{Rotate: rotate, Log: log, Function: self()}
+	// Lambda sets the name when it starts the process.
+	rotator.Function = rotation.Function{Name: lambdacontext.FunctionName, Version: version.Number}
+	logging := func(log *slog.Logger) *rotation.Rotator {
+		own := rotator
+		own.Log = log
+		return &own
+	}
+	return &handler.Handler{
+		Rotate: func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
+			return logging(log).Rotate(ctx, event)
+		},
+		Inspect: func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error) {
+			return logging(log).Inspect(ctx, event)
+		},
+		Log: log, Function: rotator.Function,
+	}
 }
 
-// self is what the log and the metrics say of this function. Lambda sets the
-// name when it starts the process.
-func self() rotation.Function {
-	return rotation.Function{Name: lambdacontext.FunctionName, Version: version.Number}
-}
-
-func newRotate(lookup func(string) (string, bool)) (func(context.Context, rotation.Event, *slog.Logger) error, error) {
+func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
 	settings, err := config.Load(lookup)
 	sdk, sdkErr := awssdk.Load(lookup)
 	if err := errors.Join(err, sdkErr); err != nil {
-		return nil, err
+		return rotation.Rotator{}, err
 	}
-	secrets := awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password)
-	whereabouts := awsrds.New(sdk)
-	database := &mysqldb.Database{Roots: new(roots.Roots).Pool, AllowPlaintext: settings.AllowPlaintext}
-	return func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
-		rotator := rotation.Rotator{
-			Secrets: secrets, Database: database, Whereabouts: whereabouts,
-			Settings: settings.Rotation, Random: rand.Reader, Log: log, Function: self(),
-		}
-		return rotator.Rotate(ctx, event)
+	return rotation.Rotator{
+		Secrets:     awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
+		Database:    &mysqldb.Database{Roots: new(roots.Roots).Pool, AllowPlaintext: settings.AllowPlaintext},
+		Whereabouts: awsrds.New(sdk),
+		Settings:    settings.Rotation, Random: rand.Reader,
 	}, nil
 }

@@ -48,9 +48,10 @@ func New(sdk aws.Config, endpoint string, password config.Password) *Client {
 
 // Describe implements rotation.Secrets by DescribeSecret.
 func (c *Client) Describe(ctx context.Context, secretID string) (rotation.Labels, error) {
+	ctx, w := traced(ctx)
 	out, err := c.service.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(secretID)})
 	if err != nil {
-		return rotation.Labels{}, explain(err, "DescribeSecret", secretID)
+		return rotation.Labels{}, explainAt(w, err, "DescribeSecret", secretID)
 	}
 	labels := rotation.Labels{Stages: out.VersionIdsToStages, RotationEnabled: out.RotationEnabled, Tags: map[string]string{}}
 	for _, tag := range out.Tags {
@@ -70,9 +71,10 @@ func (c *Client) Version(ctx context.Context, secretID, versionID string) (rotat
 }
 
 func (c *Client) value(ctx context.Context, in *secretsmanager.GetSecretValueInput) (rotation.Version, error) {
+	ctx, w := traced(ctx)
 	out, err := c.service.GetSecretValue(ctx, in)
 	if err != nil {
-		return rotation.Version{}, explain(err, "GetSecretValue", aws.ToString(in.SecretId))
+		return rotation.Version{}, explainAt(w, err, "GetSecretValue", aws.ToString(in.SecretId))
 	}
 	if out.SecretString == nil || out.VersionId == nil {
 		return rotation.Version{}, failure.Errorf(failure.SecretInvalid, "reading secret %s: its value is binary: store the document as a string", aws.ToString(in.SecretId))
@@ -92,33 +94,37 @@ func (c *Client) PutPending(ctx context.Context, pending rotation.Pending) error
 	if !pending.RotationToken.Empty() {
 		in.RotationToken = aws.String(pending.RotationToken.Reveal())
 	}
+	ctx, w := traced(ctx)
 	_, err := c.service.PutSecretValue(ctx, in)
-	return explain(err, "PutSecretValue", pending.SecretID, pending.RotationToken, pending.Document)
+	return explainAt(w, err, "PutSecretValue", pending.SecretID, pending.RotationToken, pending.Document)
 }
 
 // MoveCurrent implements rotation.Secrets by UpdateSecretVersionStage.
 func (c *Client) MoveCurrent(ctx context.Context, secretID, to, from string) error {
+	ctx, w := traced(ctx)
 	_, err := c.service.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId:            aws.String(secretID),
 		VersionStage:        aws.String(rotation.Current),
 		MoveToVersionId:     aws.String(to),
 		RemoveFromVersionId: aws.String(from),
 	})
-	return explain(err, "UpdateSecretVersionStage", secretID)
+	return explainAt(w, err, "UpdateSecretVersionStage", secretID)
 }
 
 // DropPending implements rotation.Secrets by UpdateSecretVersionStage.
 func (c *Client) DropPending(ctx context.Context, secretID, versionID string) error {
+	ctx, w := traced(ctx)
 	_, err := c.service.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId:            aws.String(secretID),
 		VersionStage:        aws.String(rotation.InWork),
 		RemoveFromVersionId: aws.String(versionID),
 	})
-	return explain(err, "UpdateSecretVersionStage", secretID)
+	return explainAt(w, err, "UpdateSecretVersionStage", secretID)
 }
 
 // RandomPassword implements rotation.Secrets by GetRandomPassword.
 func (c *Client) RandomPassword(ctx context.Context) (redact.Secret, error) {
+	ctx, w := traced(ctx)
 	out, err := c.service.GetRandomPassword(ctx, &secretsmanager.GetRandomPasswordInput{
 		PasswordLength:          aws.Int64(c.password.Length),
 		ExcludeCharacters:       aws.String(c.password.ExcludeCharacters),
@@ -129,7 +135,7 @@ func (c *Client) RandomPassword(ctx context.Context) (redact.Secret, error) {
 		RequireEachIncludedType: aws.Bool(c.password.RequireEachIncludedType),
 	})
 	if err != nil {
-		return redact.Secret{}, explain(err, "GetRandomPassword", "")
+		return redact.Secret{}, explainAt(w, err, "GetRandomPassword", "")
 	}
 	if aws.ToString(out.RandomPassword) == "" {
 		return redact.Secret{}, failure.New(failure.SecretsManagerFailed, "making a password: GetRandomPassword answered without one: try again")

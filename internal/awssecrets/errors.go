@@ -15,6 +15,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
+	"tandem/internal/way"
 )
 
 // ServiceError is an error that the service answered with.
@@ -96,6 +97,11 @@ func (e *ServiceError) remedy() string {
 // explain turns an error of the SDK into one that may be shown. What must not be
 // seen in it, is named. Nil stays nil.
 func explain(err error, operation, secretID string, hidden ...redact.Secret) error {
+	return explainAt(nil, err, operation, secretID, hidden...)
+}
+
+// explainAt is explain for a call that tells how far it got.
+func explainAt(w *way.Way, err error, operation, secretID string, hidden ...redact.Secret) error {
 	if err == nil {
 		return nil
 	}
@@ -118,11 +124,11 @@ func explain(err error, operation, secretID string, hidden ...redact.Secret) err
 		}
 		return e
 	}
-	return unanswered(err, subject(operation, secretID), hidden)
+	return unanswered(w, err, subject(operation, secretID), hidden)
 }
 
 // unanswered names the reason for which the service did not answer.
-func unanswered(err error, what string, hidden []redact.Secret) error {
+func unanswered(w *way.Way, err error, what string, hidden []redact.Secret) error {
 	const vpc = "in a VPC, give it an interface endpoint for Secrets Manager with private DNS, whose security group lets the function in, or a NAT gateway"
 	var (
 		dns         *net.DNSError
@@ -134,7 +140,9 @@ func unanswered(err error, what string, hidden []redact.Secret) error {
 	switch {
 	case errors.As(err, &dns):
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved; %s: %w", what, vpc, dns)
-	case errors.As(err, &dialing) && dialing.Op == "dial" && timedOut:
+	case timedOut && w != nil && w.Stuck(way.DNS):
+		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved in time; %s: %w", what, vpc, context.DeadlineExceeded)
+	case timedOut && (errors.As(err, &dialing) && dialing.Op == "dial" || w != nil && w.Stuck(way.Connect)):
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager in time; %s: %w", what, vpc, context.DeadlineExceeded)
 	case errors.As(err, &dialing) && dialing.Op == "dial":
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager: %s; %s", what, mask(oneLine(dialing), hidden), vpc)

@@ -4,6 +4,7 @@
 package handler
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,9 @@ import (
 type Handler struct {
 	// Rotate performs a step, logging to log.
 	Rotate func(ctx context.Context, event rotation.Event, log *slog.Logger) error
-	Log    *slog.Logger
+	// Inspect performs a check, which is not a step of a rotation.
+	Inspect func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error)
+	Log     *slog.Logger
 	// Function is what the log and the metrics say of the function.
 	Function rotation.Function
 }
@@ -63,10 +66,30 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 		h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", err.Error()))
 		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
 	}
+	if event.Step == rotation.Check {
+		return h.inspect(ctx, event, log, began)
+	}
 	if err := h.Rotate(ctx, event, log); err != nil {
 		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
 	}
 	return []byte("null"), nil
+}
+
+// inspect answers a check. It succeeds whatever the check has found: an invocation
+// that fails is tried again, and counts as a rotation's failure.
+func (h *Handler) inspect(ctx context.Context, event rotation.Event, log *slog.Logger, began time.Time) ([]byte, error) {
+	found, err := h.Inspect(ctx, event, log)
+	if err != nil {
+		h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", err.Error()))
+		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
+	}
+	var answer bytes.Buffer
+	encoder := json.NewEncoder(&answer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(found); err != nil {
+		return nil, messages.InvokeResponse_Error{Type: string(failure.Unexpected), Message: "writing the answer: " + err.Error()}
+	}
+	return bytes.TrimRight(answer.Bytes(), "\n"), nil
 }
 
 // failed logs what did not get as far as a step, and counts it.

@@ -25,11 +25,22 @@ import (
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
+	"tandem/internal/way"
 )
 
 // ConnectTimeout is how long reaching a server may take, from the look-up of its
 // name to the end of the login.
 const ConnectTimeout = 5 * time.Second
+
+// share is how long it may take: ConnectTimeout, and at most half of the time that
+// is left to ctx's deadline, so that there is time left to say what was not reached.
+func share(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ConnectTimeout
+	}
+	return min(ConnectTimeout, time.Until(deadline)/2)
+}
 
 // Database reaches servers. It implements rotation.Database.
 type Database struct {
@@ -68,7 +79,11 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.Passwd = login.Password.Reveal()
 	config.Net = "tcp"
 	config.Addr = at.address()
-	config.DialFunc = d.Dial
+	limited, cancel := context.WithTimeout(ctx, share(ctx))
+	defer cancel()
+	trip := way.From(ctx)
+	trip.Begin(at.address())
+	config.DialFunc = d.dial(trip, login.Host)
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
 	config.CheckConnLiveness = false   // one connection, never pooled
 	config.ConnectionAttributes = "program_name:tandem"
@@ -79,7 +94,9 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 			return nil, fmt.Errorf("reading the roots that the certificate of %s is verified against: %w", at, err)
 		}
 		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: login.Host, VerifyConnection: func(state tls.ConnectionState) error {
-			verified = certificate(state)
+			if verified = certificate(state); verified != nil {
+				trip.Pass(way.TLS, verified.String())
+			}
 			return nil
 		}}
 	}
@@ -90,8 +107,6 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	pool := sql.OpenDB(connector)
 	pool.SetMaxOpenConns(1)
 
-	limited, cancel := context.WithTimeout(ctx, ConnectTimeout)
-	defer cancel()
 	connection, err := pool.Conn(limited)
 	if err != nil {
 		_ = pool.Close()

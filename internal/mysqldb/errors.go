@@ -288,7 +288,7 @@ func (e endpoint) explain(err error) error {
 		}
 		return say(failure.ServerUnreachable, "the server was not reached; check host, port, the function's subnets and their routes")
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return say(failure.ReadTimeout, fmt.Sprintf("no login within %s; check host, port, route and security groups, and the server's load", ConnectTimeout))
+		return say(failure.ReadTimeout, "it was reached, and did not answer in time; check what listens at host and port, proxies, and the server's load")
 	}
 	return say(failure.ConnectionLost, "the connection was lost during the login")
 }

@@ -93,7 +93,7 @@ func TestLoginErrorsNameCauseAndRemedy(t *testing.T) {
 		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "expired"},
 		{&net.DNSError{Name: "db.example", Err: "no such host"}, "not resolved"},
 		{refused, "was not reached; check host, port"},
-		{context.DeadlineExceeded, "no login within 5s"},
+		{context.DeadlineExceeded, "did not answer in time"},
 		{io.EOF, "lost during the login"},
 	} {
 		err := at.explain(fmt.Errorf("driver: %w", test.cause))

@@ -26,11 +26,19 @@ func (s step) admin(ctx context.Context, version Version, arn string, current, n
 	if err != nil {
 		return admin{}, fmt.Errorf("reading the admin secret %s: %w", arn, err)
 	}
-	if user := document.Username(); user == current.Username() || user == next.Username() {
-		return admin{}, failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
+	if err := adminIsAnother(document, arn, current.Username(), next.Username()); err != nil {
+		return admin{}, err
 	}
 	place, err := s.place(ctx, document, arn, current)
 	return admin{document, place}, err
+}
+
+// adminIsAnother refuses an admin who is one of the two users.
+func adminIsAnother(document secret.Document, arn, current, next string) error {
+	if user := document.Username(); user == current || user == next {
+		return failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
+	}
+	return nil
 }
 
 // connectAdmin logs in as the admin. The admin secret is rotated too, by somebody

@@ -46,14 +46,21 @@ func (e Event) check() error {
 		{"ClientRequestToken", e.Token, true},
 		{"RotationToken", e.RotationToken.Reveal(), false},
 	} {
-		if field.value == "" && field.required {
-			return missingField(field.name)
+		if err := e.checkField(field.name, field.value, field.required); err != nil {
+			return err
 		}
-		for _, r := range field.value {
-			// The value is not quoted: it may be the RotationToken's.
-			if r < ' ' || r > '~' {
-				return failure.Errorf(failure.EventInvalid, "reading the event: %s has a character outside printable ASCII: send it as Secrets Manager gave it", field.name)
-			}
+	}
+	return nil
+}
+
+func (e Event) checkField(name, value string, required bool) error {
+	if value == "" && required {
+		return missingField(name)
+	}
+	for _, r := range value {
+		// The value is not quoted: it may be the RotationToken's.
+		if r < ' ' || r > '~' {
+			return failure.Errorf(failure.EventInvalid, "reading the event: %s has a character outside printable ASCII: send it as Secrets Manager gave it", name)
 		}
 	}
 	return nil

@@ -141,6 +141,12 @@ type Certificate struct {
 	TLS string
 }
 
+// String says it to a person.
+func (c Certificate) String() string {
+	return fmt.Sprintf("%s, certificate %s until %s, by the root %s until %s",
+		c.TLS, c.Subject, c.NotAfter.Format(time.DateOnly), c.Root, c.RootNotAfter.Format(time.DateOnly))
+}
+
 // Database reaches database servers.
 type Database interface {
 	// Connect logs in, sets the session up, and proves it by a first statement.
@@ -177,6 +183,21 @@ type Session interface {
 	// gone, errors.As finds an Absence in the error.
 	Apply(ctx context.Context, s statement.Statement) error
 	Close() error
+}
+
+// Inspector is implemented by a Session that tells of its server's state what a
+// check shows and a rotation need not know.
+type Inspector interface {
+	State(ctx context.Context) (ServerState, error)
+}
+
+// ServerState is what a server tells of itself.
+type ServerState struct {
+	ReadOnly bool
+	// Sources are the hosts that it replicates from, where SourcesKnown: a server
+	// tells only those who have a privilege for that.
+	Sources      []string
+	SourcesKnown bool
 }
 
 // Absence is implemented by errors of Session.Apply that may tell of something

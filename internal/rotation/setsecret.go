@@ -51,7 +51,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		// The application's host is a reader. What is changed is changed at the
 		// writer, so there too the current credentials have to be those of its users.
 		if proof, err = s.Database.Connect(ctx, at.login(documents.current.Document)); err != nil {
-			return "", fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err)
+			return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
 		}
 		defer s.close(ctx, proof)
 	}

@@ -170,3 +170,13 @@ func (t timedSession) Apply(ctx context.Context, s statement.Statement) error {
 	defer t.record.time(legChanging)()
 	return t.Session.Apply(ctx, s)
 }
+
+// State implements Inspector.
+func (t timedSession) State(ctx context.Context) (ServerState, error) {
+	inspector, ok := t.Session.(Inspector)
+	if !ok {
+		return ServerState{}, nil
+	}
+	defer t.record.time(legReading)()
+	return inspector.State(ctx)
+}

@@ -22,10 +22,12 @@ type work struct {
 	documents
 	admin  Session
 	labels Labels
-	proof  Facts     // of the session of the current credentials
-	sent   int       // statements, the password aside
-	clear  *[]string // the plugins that insist on clear passwords; nil until asked
-	warned map[account.Warning]bool
+	proof  Facts // of the session of the current credentials
+	// unproven is true where a check looks on without such a session.
+	unproven bool
+	sent     int       // statements, the password aside
+	clear    *[]string // the plugins that insist on clear passwords; nil until asked
+	warned   map[account.Warning]bool
 }
 
 func (w *work) turn() account.Turn {
@@ -205,7 +207,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	if secret.IsClone(w.current.Username()) {
 		currentUser = pair.Clone
 	}
-	if !currentUser.Has(w.proof.Account) {
+	if !w.unproven && !currentUser.Has(w.proof.Account) {
 		return account.Pair{}, failure.Errorf(failure.LoginTakenForAnother, "the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
 			Current, w.current.Username(), w.proof.Account)
 	}

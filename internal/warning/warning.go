@@ -47,3 +47,13 @@ func Causes() []Cause {
 		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
 	}
 }
+
+// Remedy returns what to do about a type; empty where it is none.
+func Remedy(kind string) string {
+	for _, cause := range Causes() {
+		if cause.Type == kind {
+			return cause.Remedy
+		}
+	}
+	return ""
+}

@@ -1,0 +1,30 @@
+package account
+
+// Drift says in what the clone differs from its original, whoever's turn it is:
+// what it lacks, and what it has beyond. A clone that does not exist differs in
+// nothing.
+func (p Pair) Drift() (lacks, beyond []string) {
+	if len(p.Clone.Accounts) == 0 {
+		return nil, nil
+	}
+	for i := range p.Original.Accounts {
+		original := &p.Original.Accounts[i]
+		name := Name{p.Clone.Name, original.Name.Host}
+		clone := p.Clone.at(original.Name.Host)
+		if clone == nil {
+			lacks = append(lacks, "the account "+name.String())
+			continue
+		}
+		lacks = append(lacks, texts(append(minus(original.Grants, clone.Grants), withheld(original.Grants, clone.Grants)...))...)
+		beyond = append(beyond, texts(append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...))...)
+		want, have := original.Attributes, clone.Attributes
+		want.Locked, have.Locked = false, false
+		if want != have {
+			lacks = append(lacks, "the attributes of "+original.Name.String()+" (REQUIRE, limits, expiry and the like)")
+		}
+	}
+	for _, name := range p.Lost() {
+		beyond = append(beyond, "the account "+name.String())
+	}
+	return unique(lacks), unique(beyond)
+}

@@ -1,0 +1,56 @@
+package account
+
+import (
+	"strings"
+	"testing"
+
+	"tandem/internal/redact"
+)
+
+func TestAdminLacks(t *testing.T) {
+	mysql, mariadb := Server{Flavor: MySQL, Major: 9, Minor: 7}, Server{Flavor: MariaDB, Major: 10, Minor: 11}
+	admin, app := Name{"admin", "%"}, Name{"app_clone", "%"}
+	grant := func(object Object, privileges ...string) Step { return granting(app, object, privileges, nil, false) }
+	db := Object{Level: LevelDatabase, Database: "db"}
+	table := Object{Level: LevelTable, Database: "db", Name: "t"}
+	role := Step{Object: Object{Level: LevelRole, Proxied: Name{"r", "%"}}}
+	const create = "GRANT CREATE USER ON *.* TO `admin`@`%`"
+	for _, test := range []struct {
+		name   string
+		server Server
+		rows   []string
+		step   Step
+		want   string // in what is lacking; none where nothing is
+	}{
+		{"all", mysql, []string{create, "GRANT SELECT ON `db`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, "SELECT"), ""},
+		{"no CREATE USER", mysql, []string{"GRANT SELECT ON `db`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, "SELECT"), "GRANT CREATE USER ON *.*"},
+		{"no option", mysql, []string{create, "GRANT SELECT ON `db`.* TO `admin`@`%`"}, grant(db, "SELECT"), "GRANT SELECT ON `db`.*"},
+		{"from above", mysql, []string{"GRANT SELECT, CREATE USER ON *.* TO `admin`@`%` WITH GRANT OPTION"}, grant(table, "SELECT"), ""},
+		{"another privilege", mysql, []string{"GRANT SELECT, CREATE USER ON *.* TO `admin`@`%` WITH GRANT OPTION"}, grant(table, "INSERT"), "GRANT INSERT ON `db`.`t`"},
+		{"a pattern", mysql, []string{create, "GRANT SELECT ON `d%`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, "SELECT"), ""},
+		{"another pattern", mysql, []string{create, "GRANT SELECT ON `e%`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, "SELECT"), "GRANT SELECT ON `db`.*"},
+		{"all of a database", mysql, []string{create, "GRANT ALL PRIVILEGES ON `db`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, AllPrivileges), ""},
+		{"most of a database", mysql, []string{create, "GRANT SELECT, INSERT ON `db`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, AllPrivileges), "GRANT ALL PRIVILEGES ON `db`.*"},
+		{"dynamic", mysql, []string{create, "GRANT BACKUP_ADMIN ON *.* TO `admin`@`%` WITH GRANT OPTION"}, grant(Object{}, "BACKUP_ADMIN"), ""},
+		{"dynamic, no option", mysql, []string{create, "GRANT BACKUP_ADMIN ON *.* TO `admin`@`%`"}, grant(Object{}, "BACKUP_ADMIN"), "GRANT BACKUP_ADMIN ON *.*"},
+		{"a partial revoke", mysql, []string{"GRANT SELECT, CREATE USER ON *.* TO `admin`@`%` WITH GRANT OPTION", "REVOKE SELECT ON `db`.* FROM `admin`@`%`"}, grant(db, "SELECT"), "GRANT SELECT ON `db`.*"},
+		{"a role", mysql, []string{create, "GRANT `r`@`%` TO `admin`@`%` WITH ADMIN OPTION"}, role, ""},
+		{"a role without its option", mysql, []string{create, "GRANT `r`@`%` TO `admin`@`%`"}, role, "`r`@`%`"},
+		{"a role by ROLE_ADMIN", mysql, []string{create, "GRANT ROLE_ADMIN ON *.* TO `admin`@`%`"}, role, ""},
+		{"everything", mariadb, []string{"GRANT ALL PRIVILEGES ON *.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, "SHOW CREATE ROUTINE"), ""},
+		{"by mysql's tables", mariadb, []string{"GRANT SELECT, INSERT, UPDATE, DELETE ON `mysql`.* TO `admin`@`%`", "GRANT SELECT ON `db`.* TO `admin`@`%` WITH GRANT OPTION"}, grant(db, "SELECT"), ""},
+	} {
+		var rows []redact.Secret
+		for _, row := range test.rows {
+			rows = append(rows, redact.New(row))
+		}
+		lacks, _, err := AdminLacks(test.server, OwnGrants{admin, rows}, Plan{Steps: []Step{test.step}})
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		got := strings.Join(lacks, "; ")
+		if test.want == "" && got != "" || test.want != "" && !strings.Contains(strings.ReplaceAll(got, "'", "`"), test.want) {
+			t.Errorf("%s: lacks %q, want %q", test.name, got, test.want)
+		}
+	}
+}

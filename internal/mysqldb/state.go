@@ -1,0 +1,78 @@
+package mysqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"tandem/internal/account"
+	"tandem/internal/rotation"
+)
+
+// State reads whether the server takes changes, and whom it replicates from. Of the
+// latter a server tells only those who have a privilege for that.
+//
+// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only),
+// 15.7.7.36 "SHOW REPLICA STATUS Statement"; MariaDB, "SHOW REPLICA STATUS".
+func (s *Session) State(ctx context.Context) (rotation.ServerState, error) {
+	var state rotation.ServerState
+	query := "SELECT @@GLOBAL.read_only /*!50708 OR @@GLOBAL.super_read_only */ OR @@GLOBAL.innodb_read_only"
+	if s.facts.Server.Flavor == account.MariaDB {
+		query = "SELECT @@GLOBAL.read_only <> 0 OR @@GLOBAL.innodb_read_only" // from 12.0 on a word may stand for the number
+	}
+	if err := s.connection.QueryRowContext(ctx, query).Scan(&state.ReadOnly); err != nil {
+		return state, fmt.Errorf("asking the server whether it is read-only: %w", explain(err, false))
+	}
+	sources, err := s.sources(ctx)
+	var answered *mysql.MySQLError
+	switch {
+	case err == nil:
+		state.Sources, state.SourcesKnown = sources, true
+	case errors.As(err, &answered) && slices.Contains(denials, answered.Number):
+	default:
+		return state, fmt.Errorf("asking the server whom it replicates from: %w", explain(err, false))
+	}
+	return state, nil
+}
+
+// sources lists the hosts that the server replicates from.
+func (s *Session) sources(ctx context.Context) ([]string, error) {
+	query := "SHOW SLAVE STATUS"
+	switch {
+	case s.facts.Server.Flavor == account.MariaDB:
+		query = "SHOW ALL SLAVES STATUS"
+	case s.facts.Server.AtLeast(8, 0, 22):
+		query = "SHOW REPLICA STATUS"
+	}
+	rows, err := s.connection.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for rows.Next() {
+		values := make([]sql.RawBytes, len(columns))
+		targets := make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		for i, column := range columns {
+			if strings.EqualFold(column, "Master_Host") || strings.EqualFold(column, "Source_Host") {
+				found = append(found, string(values[i]))
+			}
+		}
+	}
+	return found, rows.Err()
+}

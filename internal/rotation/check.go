@@ -1,0 +1,224 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"tandem/internal/failure"
+	"tandem/internal/retries"
+	"tandem/internal/statement"
+)
+
+// Check is the step that a person asks for: what would a rotation meet? It needs
+// no token and changes nothing.
+const Check Step = "check"
+
+// Inspection is the answer to a check.
+type Inspection struct {
+	// OK is true where nothing failed and nothing remained unknown.
+	OK     bool   `json:"ok"`
+	Secret string `json:"secret"`
+	// Version is the function's.
+	Version string `json:"version,omitempty"`
+	// Checks are in the order in which a rotation meets what they look at.
+	Checks []Finding `json:"checks"`
+}
+
+// Result is how one check ended.
+type Result string
+
+// The results.
+const (
+	ResultOK          Result = "ok"
+	ResultAttention   Result = "attention" // it works, and somebody should know
+	ResultFailed      Result = "failed"
+	ResultSkipped     Result = "skipped"           // what it needs has failed
+	ResultUnprovable  Result = "not provable here" // only writing would show it
+	ResultUnknown     Result = "not known"         // the invocation's time was over
+	lackOfTime               = "there was no time left to look: raise the function's timeout"
+	timeForOneFinding        = 0.5 // of what is left
+)
+
+// Finding is what one check has found.
+type Finding struct {
+	Name   string `json:"name"`
+	Result Result `json:"result"`
+	// Type is that of an error or a warning.
+	Type string `json:"type,omitempty"`
+	// Number is the database server's error number.
+	Number int    `json:"errorNumber,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// List has statements or privileges, the first of them where there are many;
+	// Count is how many there are.
+	List   []string `json:"list,omitempty"`
+	Count  int      `json:"count,omitempty"`
+	Remedy string   `json:"remedy,omitempty"`
+	TookMs float64  `json:"tookMs"`
+}
+
+// Inspect performs a check. Where the event is none, the error says so; everything
+// else is in the answer.
+func (r *Rotator) Inspect(ctx context.Context, event Event) (Inspection, error) {
+	if err := event.checkField("SecretId", event.SecretID, true); err != nil {
+		return Inspection{}, err
+	}
+	began := time.Now()
+	i := &inspection{findings: map[string]Finding{}}
+	i.step = step{Rotator: r, event: event, log: r.Log.With("step", string(Check), "secret", event.SecretID), record: new(record)}
+	ctx, i.record.retries = retries.With(ctx)
+	i.log = slog.New(slog.DiscardHandler) // what the rotation's own code would log of a rotation
+	i.Rotator = r.readOnly(i.step)
+	i.look(ctx)
+	answer := i.answer()
+	line := []slog.Attr{slog.Int64("durationMs", time.Since(began).Milliseconds()), slog.Bool("ok", answer.OK)}
+	var failed []string
+	for _, f := range answer.Checks {
+		if f.Result == ResultFailed {
+			failed = append(failed, f.Name+": "+f.Type)
+		}
+	}
+	if len(failed) > 0 {
+		line = append(line, slog.Any("failed", failed))
+	}
+	line = append(line, i.record.attributes()...)
+	if r.Function.Version != "" {
+		line = append(line, slog.String("version", r.Function.Version))
+	}
+	r.Log.With("step", string(Check), "secret", event.SecretID).LogAttrs(ctx, slog.LevelInfo, "check done", line...)
+	return answer, nil
+}
+
+// inspection is a check at work.
+type inspection struct {
+	step
+	findings map[string]Finding
+}
+
+// outcome is what a check returns; the zero value is that all is well.
+type outcome struct {
+	result Result // ResultOK if empty
+	kind   string // of an attention
+	detail string
+	list   []string
+	remedy string
+	err    error
+	took   time.Duration // where it was measured elsewhere
+}
+
+// did returns the outcome of something that either worked or not.
+func did(detail string, err error) outcome { return outcome{detail: detail, err: err} }
+
+// check runs one check, unless one that it needs has not been passed.
+func (i *inspection) check(ctx context.Context, name string, needs []string, do func(ctx context.Context) outcome) (passed bool) {
+	f := Finding{Name: name, Result: ResultOK}
+	for _, need := range needs {
+		if !i.passed(need) {
+			f.Result, f.Detail = ResultSkipped, fmt.Sprintf("it needs what %q looks at", need)
+			if i.findings[need].Result == ResultUnknown {
+				f.Result = ResultUnknown
+			}
+			i.findings[name] = f
+			return false
+		}
+	}
+	if ctx.Err() != nil {
+		f.Result, f.Detail = ResultUnknown, lackOfTime
+		i.findings[name] = f
+		return false
+	}
+	began := time.Now()
+	o := do(ctx)
+	if o.took == 0 {
+		o.took = time.Since(began)
+	}
+	f.TookMs, f.Detail, f.Remedy, f.Type = milliseconds(o.took), o.detail, o.remedy, o.kind
+	if o.result != "" {
+		f.Result = o.result
+	}
+	f.List, f.Count = capped(shortened(o.list)), len(o.list)
+	if o.err != nil {
+		kind := failure.Of(o.err)
+		f.Result, f.Detail, f.Type, f.Number = ResultFailed, o.err.Error(), string(kind), failure.Number(o.err)
+		if f.Remedy == "" {
+			f.Remedy = failure.Remedy(kind)
+		}
+	}
+	i.findings[name] = f
+	return i.passed(name)
+}
+
+// passed reports whether a check went well enough to build upon.
+func (i *inspection) passed(name string) bool {
+	result := i.findings[name].Result
+	return result == ResultOK || result == ResultAttention
+}
+
+// share is the time that one check may wait for its answers.
+func (i *inspection) share(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, within(ctx, timeForOneFinding, 30*time.Second))
+}
+
+func (i *inspection) answer() Inspection {
+	answer := Inspection{OK: true, Secret: i.event.SecretID, Version: i.Function.Version, Checks: []Finding{}}
+	for _, name := range checkNames {
+		f, looked := i.findings[name]
+		if !looked {
+			f = Finding{Name: name, Result: ResultUnknown, Detail: lackOfTime}
+		}
+		answer.OK = answer.OK && f.Result != ResultFailed && f.Result != ResultUnknown && f.Result != ResultSkipped
+		answer.Checks = append(answer.Checks, f)
+	}
+	return answer
+}
+
+// CheckNames lists the checks in their order.
+func CheckNames() []string { return slices.Clone(checkNames) }
+
+// errChangesNothing is what the world of a check answers to whatever would change it.
+var errChangesNothing = errors.New("a check changes nothing")
+
+// readOnly is the rotator with a world that nothing can be changed in.
+func (r *Rotator) readOnly(s step) *Rotator {
+	timed := r.timed(s)
+	timed.Secrets = readingSecrets{timed.Secrets}
+	timed.Database = readingDatabase{timed.Database}
+	return timed
+}
+
+type readingSecrets struct{ Secrets }
+
+func (readingSecrets) PutPending(context.Context, Pending) error { return errChangesNothing }
+
+func (readingSecrets) MoveCurrent(context.Context, string, string, string) error {
+	return errChangesNothing
+}
+
+func (readingSecrets) DropPending(context.Context, string, string) error { return errChangesNothing }
+
+type readingDatabase struct{ Database }
+
+func (r readingDatabase) Connect(ctx context.Context, login Login) (Session, error) {
+	session, err := r.Database.Connect(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	return readingSession{session}, nil
+}
+
+// readingSession leaves out what changes an account, or a lock.
+type readingSession struct{ Session }
+
+func (readingSession) Lock(context.Context, string, time.Duration) error { return errChangesNothing }
+
+func (readingSession) Apply(context.Context, statement.Statement) error { return errChangesNothing }
+
+func (r readingSession) State(ctx context.Context) (ServerState, error) {
+	if inspector, ok := r.Session.(Inspector); ok {
+		return inspector.State(ctx)
+	}
+	return ServerState{}, nil
+}

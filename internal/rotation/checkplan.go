@@ -1,0 +1,175 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/warning"
+)
+
+// plan looks at the accounts as setSecret would, and at what it would send.
+func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof, admin Session) {
+	var w *work
+	var pair account.Pair
+	i.check(ctx, checkAccounts, []string{checkAdmin}, func(ctx context.Context) outcome {
+		ctx, cancel := i.share(ctx)
+		defer cancel()
+		w = &work{step: i.step, documents: d, admin: admin, labels: labels, unproven: true}
+		if proof != nil && !d.admin.apart {
+			w.proof, w.unproven = proof.Facts(), false
+		}
+		var err error
+		if pair, err = w.read(ctx, account.Pair{Known: true}); err != nil {
+			return did("", denied(failure.AdminAccessDenied, err))
+		}
+		return did(fmt.Sprintf("%q: %s; %q: %s", pair.Original.Name, hosts(pair.Original), pair.Clone.Name, hosts(pair.Clone)), nil)
+	})
+	var plan account.Plan
+	i.check(ctx, checkPlan, []string{checkAccounts}, func(ctx context.Context) outcome {
+		ctx, cancel := i.share(ctx)
+		defer cancel()
+		var err error
+		if plan, err = pair.Plan(i.Settings.Mode, w.turn(), w.throwaway); err != nil {
+			return did("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
+		}
+		if w.mayBeForeign(pair, plan) {
+			if pair.Known, err = w.known(ctx, pair.Clone); err != nil {
+				return did("", err)
+			}
+			if plan, err = pair.Plan(i.Settings.Mode, w.turn(), w.throwaway); err != nil {
+				return did("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
+			}
+		}
+		words := append(plan.Words(), fmt.Sprintf("sets the password of %q", d.pending.Username()))
+		list := make([]string, 0, len(plan.Steps)+1)
+		for _, step := range plan.Steps {
+			list = append(list, step.Statement.String())
+		}
+		list = append(list, i.passwordStatements(w, pair)...)
+		o := outcome{detail: "the next setSecret " + strings.Join(words, "; "), list: list}
+		for _, found := range plan.Warnings {
+			o.result, o.kind, o.detail = ResultAttention, found.Type, o.detail+"; "+found.Message
+			o.remedy = warning.Remedy(found.Type)
+		}
+		return o
+	})
+	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
+		ctx, cancel := i.share(ctx)
+		defer cancel()
+		own, err := admin.OwnGrants(ctx)
+		if err != nil {
+			return did("", fmt.Errorf("reading what admin %s may do: %w", admin.Facts().Account, err))
+		}
+		lacks, inDoubt, err := account.AdminLacks(admin.Facts().Server, own, plan)
+		switch {
+		case err != nil:
+			return did("", fmt.Errorf("reading what admin %s may do: %w", admin.Facts().Account, err))
+		case len(lacks) == 0:
+			return did("by its grants, it may send every statement of the plan", nil)
+		case inDoubt:
+			return outcome{result: ResultUnprovable, list: lacks, detail: fmt.Sprintf("admin %s has roles, and only sending shows what they give; by its own grants it lacks these", admin.Facts().Account)}
+		}
+		kind := failure.PrivilegeNotGrantable
+		if slices.Contains(lacks, account.PasswordRemedy(admin.Facts().Account).String()) {
+			kind = failure.AdminAccessDenied
+		}
+		return outcome{
+			list: lacks, remedy: "send these as somebody who may: " + strings.Join(capped(lacks), "; "),
+			err: failure.Errorf(kind, "admin %s may not send every statement of the plan, and lacks %s", admin.Facts().Account, strings.Join(capped(lacks), "; ")),
+		}
+	})
+	i.check(ctx, checkDrift, []string{checkAccounts}, func(context.Context) outcome {
+		if len(pair.Clone.Accounts) == 0 {
+			return did(fmt.Sprintf("%q does not exist yet", pair.Clone.Name), nil)
+		}
+		lacks, beyond := pair.Drift()
+		if len(lacks)+len(beyond) == 0 {
+			return did("the two users are equal", nil)
+		}
+		o := outcome{result: ResultAttention, kind: warning.PendingHasMore, list: append(prefixed("the clone lacks ", lacks), prefixed("the clone alone has ", beyond)...)}
+		if (len(lacks) > 0) == (w.turn() == account.TurnOfClone) {
+			o.kind = warning.PendingHasLess
+		}
+		o.detail = fmt.Sprintf("%q and %q have drifted apart; the plan says what the next setSecret does about it", pair.Original.Name, pair.Clone.Name)
+		return o
+	})
+}
+
+// passwordStatements are those that set the password, masked, as they will be once
+// the plan has been carried out: they can be written for accounts that exist.
+func (i *inspection) passwordStatements(w *work, pair account.Pair) []string {
+	statements, err := pair.Password(i.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
+	if err != nil { // an account has to be made first
+		return []string{fmt.Sprintf("ALTER USER ... for each account of %q that is to be open, with the new password, ending in ACCOUNT UNLOCK", w.pending.Username())}
+	}
+	out := make([]string, len(statements))
+	for n, s := range statements {
+		out[n] = s.String()
+	}
+	return out
+}
+
+func prefixed(prefix string, texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = prefix + text
+	}
+	return out
+}
+
+func hosts(u account.User) string {
+	if len(u.Accounts) == 0 {
+		return "no account"
+	}
+	var texts []string
+	for _, a := range u.Accounts {
+		texts = append(texts, a.Name.String())
+	}
+	return strings.Join(capped(texts), ", ")
+}
+
+// rotationState tells of labels, and of a rotation that did not end.
+func (i *inspection) rotationState(ctx context.Context, labels Labels, current document) {
+	i.check(ctx, checkRotation, []string{checkDescribe}, func(ctx context.Context) outcome {
+		var texts []string
+		for _, id := range slices.Sorted(maps.Keys(labels.Stages)) {
+			texts = append(texts, fmt.Sprintf("version %s is %s", id, strings.Join(labels.Stages[id], " and ")))
+		}
+		detail := strings.Join(capped(texts), ", ")
+		id := labels.Carrier(InWork)
+		unfinished := id != "" && !slices.Contains(labels.Stages[id], Current)
+		switch {
+		case labels.Carrier(Current) == "":
+			return did("", failure.Errorf(failure.CurrentSecretMissing, "no version carries %s: give it to the version whose credentials the application uses", Current))
+		case !unfinished && (labels.RotationEnabled == nil || !*labels.RotationEnabled):
+			return outcome{detail: detail + "; no rotation is attached to the secret, or it is turned off", remedy: "call RotateSecret with the function's ARN"}
+		case !unfinished:
+			return did(detail+"; no rotation is in progress", nil)
+		}
+		o := outcome{
+			result: ResultAttention, detail: detail + "; a rotation has not ended",
+			remedy: "rotate the secret again, which finishes it; to give it up instead, take " + InWork + " off version " + id +
+				": aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage " + InWork + " --remove-from-version-id " + id,
+		}
+		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
+		switch {
+		case errors.Is(err, ErrVersionNotFound):
+			o.detail += ", and createSecret has stored nothing yet"
+		case err != nil:
+			return did("", fmt.Errorf("reading the %s document: %w", InWork, err))
+		case !i.passed(checkDocument):
+		default:
+			if _, err := i.agree(current.Document, version); err != nil {
+				return outcome{err: err, remedy: "rotate the secret again: createSecret takes " + InWork + " off that version by itself"}
+			}
+			o.detail += ", and goes on from its document"
+		}
+		return o
+	})
+}

@@ -1,0 +1,389 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/redact"
+	"tandem/internal/secret"
+	"tandem/internal/warning"
+	"tandem/internal/way"
+)
+
+// The checks, in the order in which a rotation meets what they look at.
+const (
+	checkConfiguration  = "configuration"
+	checkServiceDNS     = "Secrets Manager: DNS"
+	checkServiceConnect = "Secrets Manager: connection"
+	checkServiceTLS     = "Secrets Manager: TLS"
+	checkDescribe       = "permission: DescribeSecret"
+	checkRead           = "permission: GetSecretValue"
+	checkRandom         = "permission: GetRandomPassword"
+	checkPut            = "permission: PutSecretValue"
+	checkMove           = "permission: UpdateSecretVersionStage"
+	checkDocument       = "secret"
+	checkAdminNamed     = "admin secret: named"
+	checkAdminRead      = "admin secret: read"
+	checkAdminDocument  = "admin secret"
+	checkName           = "other user's name"
+	checkRDS            = "RDS"
+	checkServerDNS      = "server: DNS"
+	checkServerConnect  = "server: connection"
+	checkServerTLS      = "server: TLS"
+	checkServer         = "server"
+	checkIdentity       = "server: identity"
+	checkCurrent        = "current credentials"
+	checkDatabase       = "database"
+	checkAdmin          = "admin"
+	checkAccounts       = "accounts"
+	checkPrivileges     = "admin's privileges"
+	checkPlan           = "plan"
+	checkDrift          = "drift"
+	checkRotation       = "rotation"
+)
+
+var checkNames = []string{
+	checkConfiguration, checkServiceDNS, checkServiceConnect, checkServiceTLS, checkDescribe, checkRead, checkRandom, checkPut, checkMove,
+	checkDocument, checkAdminNamed, checkAdminRead, checkAdminDocument, checkName, checkRDS,
+	checkServerDNS, checkServerConnect, checkServerTLS, checkServer, checkIdentity, checkCurrent, checkDatabase, checkAdmin,
+	checkAccounts, checkPrivileges, checkPlan, checkDrift, checkRotation,
+}
+
+// look runs the checks. Each names those without which it cannot be made, so that
+// one that fails hides nothing else.
+func (i *inspection) look(ctx context.Context) {
+	i.check(ctx, checkConfiguration, nil, func(context.Context) outcome {
+		return did(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.Unfit)
+	})
+	if !i.passed(checkConfiguration) {
+		// Without one there is nothing to ask with.
+		for _, name := range checkNames[1:] {
+			i.check(ctx, name, []string{checkConfiguration}, nil)
+		}
+		return
+	}
+	labels := i.service(ctx)
+	current := i.documents(ctx)
+	admin := i.adminSecret(ctx, current)
+	i.server(ctx, labels, current, admin)
+	i.rotationState(ctx, labels, current)
+}
+
+// attachFirst is what a refusal may be owed to before the first rotation.
+const attachFirst = "; a role that allows it on the condition secretsmanager:resource/AllowRotationLambdaArn is refused until the rotation of the secret is attached to this function: " +
+	"aws secretsmanager rotate-secret --secret-id SECRET --rotation-lambda-arn FUNCTION --no-rotate-immediately, and check again"
+
+// service reaches Secrets Manager, and asks what needs the permission to read.
+func (i *inspection) service(ctx context.Context) Labels {
+	traced, trip := way.With(ctx)
+	began := time.Now()
+	labels, err := i.Secrets.Describe(traced, i.event.SecretID)
+	took := time.Since(began)
+	answered := err == nil
+	switch failure.Of(err) {
+	case failure.SecretsManagerUnreachable, failure.SecretsManagerTimeout, failure.SecretsManagerTLSFailed, failure.RoleNotAssumed:
+	default:
+		answered = true
+	}
+	i.along(ctx, trip, []string{checkServiceDNS, checkServiceConnect, checkServiceTLS}, answered, false, err, []string{checkConfiguration})
+
+	permission := func(err error, of string) outcome {
+		o := did("allowed", err)
+		if failure.Of(err) == failure.SecretsManagerAccessDenied {
+			o.remedy = fmt.Sprintf("allow secretsmanager:%s on it to the function's role", of) + attachFirst
+		}
+		return o
+	}
+	reached := []string{checkServiceTLS}
+	i.check(ctx, checkDescribe, reached, func(context.Context) outcome {
+		o := permission(err, "DescribeSecret")
+		o.took = took
+		return o
+	})
+	i.check(ctx, checkRandom, reached, func(ctx context.Context) outcome {
+		_, err := i.Secrets.RandomPassword(ctx)
+		return permission(err, "GetRandomPassword")
+	})
+	for _, one := range []struct{ name, text string }{
+		{checkPut, "only storing a value shows it: allow secretsmanager:PutSecretValue, and kms:GenerateDataKey where the secret has a key of its own"},
+		{checkMove, "only moving a label shows it: allow secretsmanager:UpdateSecretVersionStage"},
+	} {
+		i.check(ctx, one.name, nil, func(context.Context) outcome { return outcome{result: ResultUnprovable, detail: one.text} })
+	}
+	return labels
+}
+
+// along tells of the stages of a way. The request that took it was answered, or
+// ended in an error at the first stage that was not passed.
+func (i *inspection) along(ctx context.Context, trip *way.Way, names []string, answered, encrypted bool, err error, needs []string) {
+	for n, stage := range []way.Stage{way.DNS, way.Connect, way.TLS} {
+		i.check(ctx, names[n], needs, func(context.Context) outcome {
+			done, passed := trip.Passed(stage)
+			host, _, _ := net.SplitHostPort(trip.Address())
+			switch {
+			case passed:
+				if stage == way.DNS {
+					done.Detail = host + " is " + done.Detail
+				}
+				return outcome{detail: done.Detail, took: done.Took}
+			case trip.Reused():
+				return outcome{detail: "to " + trip.Address() + ", by a connection that was there already"}
+			case stage == way.DNS && (trip.Stuck(way.Connect) || net.ParseIP(host) != nil):
+				return outcome{detail: host + " is an address"}
+			case answered && err != nil && stage == way.TLS && encrypted:
+				return outcome{result: ResultSkipped, detail: "the server gave its answer before TLS was agreed on"}
+			case answered:
+				return outcome{detail: "none: the connection is not encrypted"}
+			}
+			return outcome{err: err}
+		})
+		needs = []string{names[n]}
+	}
+}
+
+// documents reads the secret's document.
+func (i *inspection) documents(ctx context.Context) document {
+	var version Version
+	i.check(ctx, checkRead, []string{checkServiceTLS}, func(ctx context.Context) outcome {
+		var err error
+		if version, err = i.Secrets.Current(ctx, i.event.SecretID); errors.Is(err, ErrVersionNotFound) && i.passed(checkDescribe) {
+			err = failure.Errorf(failure.CurrentSecretMissing, "reading the %s document: %w: store a document in the secret", Current, err)
+		}
+		o := did(fmt.Sprintf("%s is version %s", Current, version.ID), err)
+		if failure.Of(err) == failure.SecretsManagerAccessDenied {
+			o.remedy = "allow secretsmanager:GetSecretValue on it to the function's role" + attachFirst
+		}
+		return o
+	})
+	var current document
+	i.check(ctx, checkDocument, []string{checkRead}, func(context.Context) outcome {
+		read, err := secret.Parse(version.Document)
+		if err != nil {
+			return did("", fmt.Errorf("reading the %s document: %w", Current, err))
+		}
+		current = document{read, version.ID, version.Created}
+		i.record.application(read)
+		return did(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
+	})
+	i.check(ctx, checkName, []string{checkDocument}, func(context.Context) outcome {
+		err := secret.CheckUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
+		return did(fmt.Sprintf("it is %q's turn after %q", secret.Other(current.Username()), current.Username()), err)
+	})
+	return current
+}
+
+// adminSecret reads the admin's secret, and finds where its server is.
+func (i *inspection) adminSecret(ctx context.Context, current document) documents {
+	d := documents{current: current}
+	i.check(ctx, checkAdminNamed, []string{checkDocument}, func(context.Context) outcome {
+		var err error
+		d.adminARN, err = i.adminARN(current.Document)
+		return did(d.adminARN, err)
+	})
+	var version Version
+	i.check(ctx, checkAdminRead, []string{checkAdminNamed}, func(ctx context.Context) outcome {
+		var err error
+		if version, err = i.Secrets.Current(ctx, d.adminARN); errors.Is(err, ErrVersionNotFound) {
+			err = failure.Errorf(failure.AdminSecretNotFound, "reading the admin secret: %w: correct masterarn in the secret's document, or SUPERUSER_SECRET_ARN", err)
+		} else if err != nil {
+			err = fmt.Errorf("reading the admin secret: %w", err)
+		} else if _, err = i.Secrets.Describe(ctx, d.adminARN); err != nil {
+			err = fmt.Errorf("reading the admin secret's labels, which a rotation of it in the meantime makes necessary: %w", err)
+		}
+		return did(fmt.Sprintf("%s is version %s", Current, version.ID), err)
+	})
+	d.adminVersion = version.ID
+	i.check(ctx, checkAdminDocument, []string{checkAdminRead}, func(context.Context) outcome {
+		read, err := secret.ParseAdmin(version.Document)
+		if err != nil {
+			return did("", fmt.Errorf("reading the admin secret %s: %w", d.adminARN, err))
+		}
+		d.admin.Document = read
+		detail := fmt.Sprintf("user %q at %s:%d", read.Username(), read.Host(), read.Port())
+		if read.ManagedByRDS() {
+			detail = fmt.Sprintf("user %q, managed by RDS", read.Username())
+		}
+		return did(detail, adminIsAnother(read, d.adminARN, current.Username(), secret.Other(current.Username())))
+	})
+	i.check(ctx, checkRDS, []string{checkAdminDocument}, func(ctx context.Context) outcome {
+		at, err := i.place(ctx, d.admin.Document, d.adminARN, current.Document)
+		d.admin.place = at
+		switch {
+		case err != nil:
+			return did("", err)
+		case at.apart:
+			return did(fmt.Sprintf("%s:%d is a reader of %s:%d, where the users are changed", current.Host(), current.Port(), at.writer.Host, at.writer.Port), nil)
+		case d.admin.ManagedByRDS():
+			return did(fmt.Sprintf("the admin's server is %s:%d", at.writer.Host, at.writer.Port), nil)
+		}
+		return did("not asked: both secrets name the same host", nil)
+	})
+	return d
+}
+
+// server reaches the server as both, and looks at what a setSecret would do there.
+func (i *inspection) server(ctx context.Context, labels Labels, current document, d documents) {
+	var proof, admin Session
+	if i.passed(checkDocument) {
+		traced, trip := way.With(ctx)
+		began := time.Now()
+		var err error
+		if ctx.Err() == nil {
+			proof, err = i.Database.Connect(traced, login(current.Document))
+		}
+		took := time.Since(began)
+		// The login is a matter of its own; what is before it has been passed where the
+		// server has answered to it.
+		answered := err == nil || failure.Number(err) != 0 || errors.Is(err, ErrLoginRefused) ||
+			failure.Of(err) == failure.PluginUnsupported || failure.Of(err) == failure.ServerUnsupported || failure.Of(err) == failure.TLSRequired
+		i.along(ctx, trip, []string{checkServerDNS, checkServerConnect, checkServerTLS}, answered, current.TLS() != secret.TLSDisabled, err, []string{checkDocument})
+		i.certificate(proof)
+		before := checkServerTLS
+		if answered {
+			before = checkServerConnect
+		}
+		i.check(ctx, checkCurrent, []string{before}, func(context.Context) outcome {
+			if err != nil {
+				return did("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, err)))
+			}
+			facts := proof.Facts()
+			return outcome{detail: fmt.Sprintf("%q is logged in as %s, and seen as coming from %s", current.Username(), facts.Account, facts.From), took: took}
+		})
+	}
+	for _, name := range []string{checkServerDNS, checkServerConnect, checkServerTLS, checkCurrent} {
+		if _, looked := i.findings[name]; !looked {
+			i.check(ctx, name, []string{checkDocument}, nil)
+		}
+	}
+	if proof != nil {
+		defer i.close(ctx, proof)
+	}
+	i.check(ctx, checkDatabase, []string{checkCurrent}, func(ctx context.Context) outcome {
+		if current.Database() == "" {
+			return did("the document names none", nil)
+		}
+		ctx, cancel := i.share(ctx)
+		defer cancel()
+		err := proof.Use(ctx, current.Database())
+		if err != nil {
+			err = denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", current.Username(), err))
+		}
+		return did(fmt.Sprintf("%q is opened", current.Database()), err)
+	})
+	i.check(ctx, checkAdmin, []string{checkRDS, checkName}, func(ctx context.Context) outcome {
+		next, err := i.nextDocument(ctx, labels, current)
+		if err != nil {
+			return did("", err)
+		}
+		d.pending = next
+		session, at, err := i.connectAdmin(ctx, d)
+		if err != nil {
+			return did("", err)
+		}
+		admin, d.admin.place = session, at
+		return did(fmt.Sprintf("logged in as %s", session.Facts().Account), nil)
+	})
+	if admin != nil {
+		defer i.close(ctx, admin)
+	}
+	i.serverItself(ctx, proof, admin, current)
+	i.check(ctx, checkIdentity, []string{checkCurrent, checkAdmin}, func(ctx context.Context) outcome {
+		at := proof
+		if d.admin.apart {
+			there, err := i.Database.Connect(ctx, d.admin.place.login(current.Document))
+			if err != nil {
+				return did("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err)))
+			}
+			defer i.close(ctx, there)
+			at = there
+		}
+		return did("both logins stand on "+at.Facts().Identity, d.admin.sameServer(at.Facts(), admin.Facts()))
+	})
+	i.plan(ctx, labels, d, proof, admin)
+}
+
+// certificate adds to the server's TLS what it was verified by, or warns of its end.
+func (i *inspection) certificate(session Session) {
+	if session == nil {
+		return
+	}
+	f := i.findings[checkServerTLS]
+	facts := session.Facts()
+	if facts.Plaintext && f.Result == ResultOK {
+		f.Result, f.Type = ResultAttention, warning.Plaintext
+	}
+	for _, w := range wearing(Facts{Server: facts.Server, Certificate: facts.Certificate}, time.Now()) {
+		if w.Type != warning.OldServer {
+			f.Result, f.Type, f.Detail = ResultAttention, w.Type, f.Detail+"; "+w.Message
+		}
+	}
+	if f.Type != "" && f.Remedy == "" {
+		f.Remedy = warning.Remedy(f.Type)
+	}
+	i.findings[checkServerTLS] = f
+}
+
+// serverItself tells what server it is. Either login will do.
+func (i *inspection) serverItself(ctx context.Context, proof, admin Session, current document) {
+	session, need := admin, checkAdmin
+	if session == nil {
+		session, need = proof, checkCurrent
+	}
+	i.check(ctx, checkServer, []string{need}, func(ctx context.Context) outcome {
+		facts := session.Facts()
+		detail := fmt.Sprintf("%s %s", facts.Server.Flavor, facts.Server.Text)
+		if facts.Server.Flavor == account.MySQL {
+			if err := secret.CheckUsername(secret.MySQL, secret.Other(current.Username()), 0); err != nil {
+				return did("", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", current.Engine(), err))
+			}
+		}
+		ctx, cancel := i.share(ctx)
+		defer cancel()
+		inspector, ok := session.(Inspector)
+		if !ok {
+			return did(detail, nil)
+		}
+		state, err := inspector.State(ctx)
+		switch {
+		case err != nil:
+			return did("", err)
+		case state.ReadOnly:
+			return did("", failure.Errorf(failure.ReadOnlyServer, "%s is read-only: use the address of the writer, or wait for the end of a failover", detail))
+		case !state.SourcesKnown:
+			detail += ", takes changes; it does not tell this user whether it is a replica"
+		case len(state.Sources) > 0:
+			detail += ", takes changes, and replicates from " + strings.Join(state.Sources, ", ")
+		default:
+			detail += ", takes changes, and is not a replica"
+		}
+		o := did(detail, nil)
+		for _, w := range wearing(Facts{Server: facts.Server}, time.Now()) {
+			o.result, o.kind, o.detail, o.remedy = ResultAttention, w.Type, w.Message, warning.Remedy(w.Type)
+		}
+		return o
+	})
+}
+
+// nextDocument is the pending document of the rotation that is in progress, or else
+// one as the next rotation would make it, with a password that is used for nothing.
+func (i *inspection) nextDocument(ctx context.Context, labels Labels, current document) (document, error) {
+	if id := labels.Carrier(InWork); id != "" && id != current.versionID {
+		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
+		switch {
+		case err == nil:
+			if next, err := i.agree(current.Document, version); err == nil {
+				return document{next, version.ID, version.Created}, nil
+			}
+		case !errors.Is(err, ErrVersionNotFound):
+			return document{}, err
+		}
+	}
+	next, err := current.WithCredentials(secret.Other(current.Username()), redact.New("not a password of anybody's"))
+	return document{next, "", current.created}, err
+}
