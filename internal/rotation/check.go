@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -179,7 +178,7 @@ func (i *inspection) answer() Inspection {
 func CheckNames() []string { return slices.Clone(checkNames) }
 
 // errChangesNothing is what the world of a check answers to whatever would change it.
-var errChangesNothing = errors.New("a check changes nothing")
+var errChangesNothing = failure.New(failure.Unexpected, "a check changes nothing")
 
 // readOnly is the rotator with a world that nothing can be changed in.
 func (r *Rotator) readOnly(s step) *Rotator {
