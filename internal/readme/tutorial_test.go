@@ -1,6 +1,7 @@
 package readme
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -99,12 +100,14 @@ func TestTutorials(t *testing.T) {
 			script.WriteString(b.text)
 		}
 	}
-	account := newCloud(t, binary, servers.MustStart(t, "mysql-9"))
+	ctx, end := context.WithCancelCause(t.Context())
+	defer end(nil)
+	account := newCloud(t, binary, servers.MustStart(t, "mysql-9"), end)
 	endpoint := httptest.NewServer(account)
 	defer endpoint.Close()
 
 	folder := project(t)
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
+	shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script.String())
 	shell.Dir, shell.WaitDelay = folder, time.Second
 	shell.Env = append(os.Environ(),
 		"PATH="+install(t)+":"+os.Getenv("PATH"), "GO=go", cloudVariable+"="+endpoint.URL, rootsVariable+"="+account.server.CAFile,
@@ -112,7 +115,7 @@ func TestTutorials(t *testing.T) {
 		"AWS_CONFIG_FILE="+filepath.Join(folder, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "none"), "NO_PROXY=127.0.0.1", "MAKEFLAGS=", "MAKELEVEL=")
 	out, err := shell.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, out, account.log())
+		t.Fatalf("%v, %v\n%s\n%s", err, context.Cause(ctx), out, account.log())
 	}
 	want := []string{
 		"appuser_clone@%", "appuser@%", "appuser@%", "appuser_clone@%",

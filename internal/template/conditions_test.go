@@ -176,7 +176,7 @@ func TestWhatParametersChange(t *testing.T) {
 		"+RotationEventsRule.Targets.0.Id=topic",
 		"+RotationEventsRule.Targets.0.Arn=" + topic,
 	})
-	seen := map[string]bool{}
+	seen, changed := map[string]bool{}, map[string]bool{"functionName": true}
 	for _, test := range []struct {
 		name       string
 		parameters map[string]string
@@ -247,6 +247,9 @@ func TestWhatParametersChange(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			least := evaluate(t, map[string]string{"functionName": "f"})
+			for parameter := range test.parameters {
+				changed[parameter] = true
+			}
 			test.parameters["functionName"] = "f"
 			stack := evaluate(t, test.parameters)
 			for _, s := range []*template.Stack{least, stack} {
@@ -272,6 +275,11 @@ func TestWhatParametersChange(t *testing.T) {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
 		})
+	}
+	for parameter := range read(t).Parameters {
+		if !changed[parameter] {
+			t.Errorf("nobody looks at what %s changes", parameter)
+		}
 	}
 	for condition := range read(t).Conditions {
 		for _, side := range []string{"true", "false"} {
