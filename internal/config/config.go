@@ -76,7 +76,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 		SecretsManagerEndpoint: env.endpoint("SECRETS_MANAGER_ENDPOINT"),
 		Role: Role{
 			ARN:        env.roleARN("ROTATION_ROLE_ARN"),
-			ExternalID: env.text("ROTATION_ROLE_EXTERNAL_ID"),
+			ExternalID: env.externalID("ROTATION_ROLE_EXTERNAL_ID"),
 		},
 		Password: Password{
 			Length:                  int64(env.number("PASSWORD_LENGTH", defaultPasswordLength, minPasswordLength, maxPasswordLength)),
@@ -166,6 +166,23 @@ func (e *environment) roleARN(name string) string {
 	fields := strings.SplitN(text, ":", 6)
 	if text != "" && (len(fields) != 6 || fields[0] != "arn" || fields[2] != "iam" || !strings.HasPrefix(fields[5], "role/")) {
 		e.problem(name, "%q is not the ARN of a role, such as arn:aws:iam::123456789012:role/rotation: correct it, or leave it out", text)
+		return ""
+	}
+	return text
+}
+
+// externalID reads what a role's trust policy may ask for.
+//
+// Source: AWS STS API Reference, "AssumeRole".
+func (e *environment) externalID(name string) string {
+	const longest = 1224
+	text := e.text(name)
+	strange := strings.ContainsFunc(text, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("_+=,.@:/-", r)
+	})
+	if text != "" && (strange || len(text) < 2 || len(text) > longest) {
+		// It is not quoted: some take it for a secret.
+		e.problem(name, "it is not an external id, of 2 to %d letters, digits and _+=,.@:/-: correct it, or leave it out", longest)
 		return ""
 	}
 	return text

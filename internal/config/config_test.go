@@ -49,8 +49,8 @@ func TestLoad(t *testing.T) {
 		{"endpoint on loopback", variables{"SECRETS_MANAGER_ENDPOINT": "http://127.0.0.1:1"}, func(c *config.Config) { c.SecretsManagerEndpoint = "http://127.0.0.1:1" }},
 		{"endpoint without a scheme", variables{"SECRETS_MANAGER_ENDPOINT": "sm.example"}, func(c *config.Config) { c.SecretsManagerEndpoint = "https://sm.example" }},
 		{"admin secret", variables{"SUPERUSER_SECRET_ARN": "arn:x"}, func(c *config.Config) { c.Rotation.AdminARN = "arn:x" }},
-		{"role", variables{"ROTATION_ROLE_ARN": "arn:aws-cn:iam::123456789012:role/path/rotation", "ROTATION_ROLE_EXTERNAL_ID": "x y"}, func(c *config.Config) {
-			c.Role = config.Role{ARN: "arn:aws-cn:iam::123456789012:role/path/rotation", ExternalID: "x y"}
+		{"role", variables{"ROTATION_ROLE_ARN": "arn:aws-cn:iam::123456789012:role/path/rotation", "ROTATION_ROLE_EXTERNAL_ID": "x:y/z"}, func(c *config.Config) {
+			c.Role = config.Role{ARN: "arn:aws-cn:iam::123456789012:role/path/rotation", ExternalID: "x:y/z"}
 		}},
 		{"limit", variables{"USERNAME_CHARACTER_LIMIT": "16"}, func(c *config.Config) { c.Rotation.UsernameLimit = 16 }},
 		{"mirror", variables{"PRIVILEGE_SYNC": "mirror"}, func(c *config.Config) { c.Rotation.Mode = account.Mirror }},
@@ -81,7 +81,7 @@ func TestLoadRefusesWhatItCannotRead(t *testing.T) {
 		"USERNAME_CHARACTER_LIMIT":   {"0", "129", "ten"},
 		"PRIVILEGE_SYNC":             {"copy", "none"},
 		"ROTATION_ROLE_ARN":          {"rotation", "arn:aws:iam::123456789012:user/x", "arn:aws:sts::123456789012:role/x"},
-		"ROTATION_ROLE_EXTERNAL_ID":  {"without a role"},
+		"ROTATION_ROLE_EXTERNAL_ID":  {"without-a-role", "with a blank", "x"},
 		"SECRETS_MANAGER_ENDPOINT":   {"ftp://x", "https://", "http://a b", "https://user:hunter2@sm.example"},
 	} {
 		for _, value := range values {

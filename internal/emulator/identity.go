@@ -45,6 +45,8 @@ type caller struct {
 	session   *session // nil for one with keys of its own
 }
 
+func (c caller) account() string { return strings.Split(c.principal, ":")[4] }
+
 // identify finds out who signs with an access key. Temporary keys need their token.
 func (s *Service) identify(r *http.Request) (caller, *Error) {
 	key, region, err := callerOf(r)

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,10 +13,12 @@ import (
 
 // DBInstance is a DB instance of RDS.
 type DBInstance struct {
-	ID     string
-	Region string // of its ARN, and where it is found; the Service's if empty
-	Engine string
-	Status string // "available" if empty
+	ID string
+	// Account and Region are those of its ARN, and where it is found; the Service's if
+	// empty.
+	Account, Region string
+	Engine          string
+	Status          string // "available" if empty
 	// Host is empty for one that has no endpoint yet.
 	Host string
 	Port int
@@ -27,14 +30,14 @@ type DBInstance struct {
 
 // DBCluster is a DB cluster of RDS.
 type DBCluster struct {
-	ID           string
-	Region       string // as an instance's
-	Engine       string
-	Status       string // "available" if empty
-	Host, Reader string // the two endpoints
-	Port         int
-	Writer       string // the identifier of the instance that writes
-	Custom       []string
+	ID              string
+	Account, Region string // as an instance's
+	Engine          string
+	Status          string // "available" if empty
+	Host, Reader    string // the two endpoints
+	Port            int
+	Writer          string // the identifier of the instance that writes
+	Custom          []string
 }
 
 // SetDatabases says which instances and clusters there are, in the place of
@@ -46,11 +49,8 @@ func (s *Service) SetDatabases(instances []DBInstance, clusters []DBCluster) {
 }
 
 // rdsARN is an instance's or a cluster's ("db", "cluster").
-func (s *Service) rdsARN(region, kind, id string) string {
-	if region == "" {
-		region = s.options.Region
-	}
-	return "arn:aws:rds:" + region + ":" + s.options.Account + ":" + kind + ":" + id
+func (s *Service) rdsARN(account, region, kind, id string) string {
+	return "arn:aws:rds:" + cmp.Or(region, s.options.Region) + ":" + cmp.Or(account, s.options.Account) + ":" + kind + ":" + id
 }
 
 // The answers' elements, of which the services' own have many more.
@@ -98,11 +98,11 @@ func (s *Service) describeDBInstances(by caller, form url.Values) (any, error) {
 		Instances []dbInstanceElement `xml:"DBInstances>DBInstance"`
 	}
 	for _, instance := range s.instances {
-		arn := s.rdsARN(instance.Region, "db", instance.ID)
+		arn := s.rdsARN(instance.Account, instance.Region, "db", instance.ID)
 		switch {
 		case !s.answersTo(by, arn, instance.ID, name):
 		case filtered && !slices.ContainsFunc(clusters, func(c string) bool {
-			return strings.EqualFold(c, instance.Cluster) || strings.EqualFold(c, s.rdsARN(instance.Region, "cluster", instance.Cluster))
+			return strings.EqualFold(c, instance.Cluster) || strings.EqualFold(c, s.rdsARN(instance.Account, instance.Region, "cluster", instance.Cluster))
 		}):
 		default:
 			result.Instances = append(result.Instances, s.instanceElement(instance, arn))
@@ -127,7 +127,7 @@ func (s *Service) instanceElement(instance DBInstance, arn string) dbInstanceEle
 		if other.Region == instance.Region && other.Source == instance.ID {
 			element.ReadReplicaDBInstanceIdentifiers = append(element.ReadReplicaDBInstanceIdentifiers, other.ID)
 		} else if other.Source == arn {
-			element.ReadReplicaDBInstanceIdentifiers = append(element.ReadReplicaDBInstanceIdentifiers, s.rdsARN(other.Region, "db", other.ID))
+			element.ReadReplicaDBInstanceIdentifiers = append(element.ReadReplicaDBInstanceIdentifiers, s.rdsARN(other.Account, other.Region, "db", other.ID))
 		}
 	}
 	return element
@@ -144,7 +144,7 @@ func (s *Service) describeDBClusters(by caller, form url.Values) (any, error) {
 		Clusters []dbClusterElement `xml:"DBClusters>DBCluster"`
 	}
 	for _, cluster := range s.clusters {
-		arn := s.rdsARN(cluster.Region, "cluster", cluster.ID)
+		arn := s.rdsARN(cluster.Account, cluster.Region, "cluster", cluster.ID)
 		if !s.answersTo(by, arn, cluster.ID, name) {
 			continue
 		}
@@ -165,10 +165,11 @@ func (s *Service) describeDBClusters(by caller, form url.Values) (any, error) {
 	return result, nil
 }
 
-// answersTo reports whether the caller, who asks in a region, means this server: by
-// its ARN, by its identifier, whose letter case does not count, or by naming none.
+// answersTo reports whether the caller, who asks in a region of its account, means
+// this server: by its ARN, by its identifier, whose letter case does not count, or by
+// naming none.
 func (s *Service) answersTo(by caller, arn, id, name string) bool {
-	if region := strings.Split(arn, ":")[3]; by.region != region {
+	if fields := strings.Split(arn, ":"); by.region != fields[3] || by.account() != fields[4] {
 		return false
 	}
 	return name == "" || strings.EqualFold(name, id) || name == arn
@@ -182,7 +183,7 @@ func (s *Service) named(by caller, kind, name string) string {
 	if name == "" {
 		name = "*"
 	}
-	return s.rdsARN(by.region, kind, strings.ToLower(name))
+	return s.rdsARN(by.account(), by.region, kind, strings.ToLower(name))
 }
 
 // filterOf are the values of a filter, which the form has as

@@ -100,7 +100,7 @@ func (s *Service) assumeRole(by caller, form url.Values) (any, error) {
 }
 
 func (s *Service) getCallerIdentity(by caller, _ url.Values) (any, error) {
-	return struct{ Arn, UserId, Account string }{by.principal, by.identity, strings.Split(by.principal, ":")[4]}, nil
+	return struct{ Arn, UserId, Account string }{by.principal, by.identity, by.account()}, nil
 }
 
 func (s *Service) role(arn string) *Role {
