@@ -23,6 +23,7 @@ import (
 
 	"tandem/internal/emulator"
 	"tandem/internal/fault"
+	"tandem/internal/leak"
 	"tandem/internal/redact"
 	"tandem/internal/sandbox"
 	"tandem/internal/secret"
@@ -82,7 +83,7 @@ func underFire(t *testing.T, release string, extent size) {
 		// What dies here is processes, never the machine: nothing need wait for the disk.
 		"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2",
 	}
-	f := &field{Server: servers.MustStart(t, release, args...), args: args, size: extent, kept: secrets{}, owned: map[string]bool{}}
+	f := &field{Server: servers.MustStart(t, release, args...), args: args, size: extent, kept: leak.Secrets{}, owned: map[string]bool{}}
 	f.populate(t)
 	for _, scenario := range []struct {
 		name string
@@ -118,7 +119,7 @@ type field struct {
 	mutex sync.Mutex
 	// kept are the secrets that there were, and wrote the bytes of the function
 	// that were searched for them.
-	kept  secrets
+	kept  leak.Secrets
 	wrote int64
 	shown int // of the secrets, in those bytes
 	// owned are the users that the scenarios made and rotated; everybody else is
@@ -145,7 +146,7 @@ type place struct {
 	act  func(n int, what string) *action
 	seen int
 	pid  int
-	kept secrets
+	kept leak.Secrets
 	// between, where set, stands between Secrets Manager and each invocation.
 	between func(ctx context.Context, step string, invoke func() error) error
 }
@@ -173,7 +174,7 @@ const function = "FUNCTION"
 
 func (f *field) place(t *testing.T, timeout time.Duration, options ...option) *place {
 	t.Helper()
-	p := &place{field: f, kept: secrets{}}
+	p := &place{field: f, kept: leak.Secrets{}}
 	certificate, err := servers.CA().Certificate()
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +302,7 @@ func (p *place) invoke(ctx context.Context, payload []byte, invoke func(context.
 		return err
 	}
 	p.mutex.Lock()
-	p.kept.add("RotationToken", event.RotationToken)
+	p.kept.Add("RotationToken", event.RotationToken)
 	p.mutex.Unlock()
 	if p.between == nil {
 		return invoke(ctx, payload)
@@ -395,7 +396,7 @@ func (p *place) search() {
 		p.field.kept[content] = what
 	}
 	p.field.wrote += int64(len(text))
-	if found := p.kept.found(text); found != nil {
+	if found := p.kept.Found(text); found != nil {
 		p.field.shown += len(found)
 		p.t.Errorf("the function shows %v", found)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/account"
+	"tandem/internal/leak"
 	"tandem/internal/mysqldb"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
@@ -150,8 +151,8 @@ func newLab(t *testing.T, on *server.Server) *lab {
 	l.database = &mysqldb.Database{Roots: func() (*x509.CertPool, error) { return roots, nil }}
 
 	w := newWorld(t, on) // whose admin is no mightier than RDS's
-	w.passwords = secrets{}
-	w.passwords.add("password of a random user", passwordMark)
+	w.passwords = leak.Secrets{}
+	w.passwords.Add("password of a random user", passwordMark)
 	stored, err := w.Secrets.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(w.admin)})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"tandem/internal/leak"
 	"tandem/internal/server"
 )
 
@@ -62,7 +63,7 @@ func (w *world) gather(ctx context.Context) {
 		return
 	}
 	if w.passwords == nil {
-		w.passwords = secrets{}
+		w.passwords = leak.Secrets{}
 	}
 	for app, stored := range w.stored {
 		listed, err := w.Secrets.ListSecretVersionIds(ctx, &secretsmanager.ListSecretVersionIdsInput{SecretId: aws.String(app), IncludeDeprecated: aws.Bool(true)})
@@ -77,7 +78,7 @@ func (w *world) gather(ctx context.Context) {
 			}
 			var document struct{ Password string }
 			if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &document) == nil && document.Password != stored {
-				w.passwords.add("password", document.Password)
+				w.passwords.Add("password", document.Password)
 			}
 		}
 	}
@@ -94,7 +95,7 @@ func (w *world) noneInLogs() {
 }
 
 // inLogs lists which passwords stand in which logs.
-func (w *world) inLogs(passwords secrets) []string {
+func (w *world) inLogs(passwords leak.Secrets) []string {
 	if len(passwords) == 0 {
 		return nil
 	}
@@ -105,7 +106,7 @@ func (w *world) inLogs(passwords secrets) []string {
 			w.t.Error(err)
 			continue
 		}
-		for _, what := range passwords.found(content) {
+		for _, what := range passwords.Found(content) {
 			found = append(found, filepath.Base(file)+": "+what)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 
 	"tandem/internal/emulator"
 	"tandem/internal/failure"
+	"tandem/internal/leak"
 	"tandem/internal/runtimeapi"
 	"tandem/internal/sandbox"
 	"tandem/internal/secret"
@@ -74,7 +75,7 @@ type world struct {
 	said  []string // errors that invocations ended with
 
 	stored    map[string]string // the passwords that tests stored, by secret
-	passwords secrets           // that the function made
+	passwords leak.Secrets      // that the function made
 	logs      map[string]int64  // where the server's logs ended when the world began
 	mayBeSeen bool              // a plugin has to see passwords, so that they are in the logs
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"tandem/internal/emulator"
+	"tandem/internal/leak"
 	"tandem/internal/redact"
 	"tandem/internal/runtimeapi"
 	"tandem/internal/secret"
@@ -48,16 +49,16 @@ type demo struct {
 
 	// The hooks run beside the demo, in the goroutines of the rotation and of the
 	// function's log.
-	mutex     sync.Mutex
-	secretID  string
-	users     [2]string // the pair that the rows are about
-	tried     map[string]int
-	finished  time.Duration // of the finishSecret whose row waits for the rotation's end
-	pid       int
-	logs      bytes.Buffer
-	passwords []redact.Secret
-	problems  []string
-	killed    func(error) // called after the row of a step that failed
+	mutex    sync.Mutex
+	secretID string
+	users    [2]string // the pair that the rows are about
+	tried    map[string]int
+	finished time.Duration // of the finishSecret whose row waits for the rotation's end
+	pid      int
+	logs     bytes.Buffer
+	kept     leak.Secrets
+	problems []string
+	killed   func(error) // called after the row of a step that failed
 }
 
 // Demo plays both tutorials of AWS's User Guide on a real server, and then what
@@ -81,7 +82,7 @@ func Demo(ctx context.Context, options DemoOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, found.Close()) }()
-	d := &demo{out: out, table: table{out}, tried: map[string]int{}}
+	d := &demo{out: out, table: table{out}, tried: map[string]int{}, kept: leak.Secrets{}}
 	d.Sandbox, err = Open(ctx, Options{
 		Server: found, Binary: options.Binary,
 		SecretsManager: emulator.Options{Attempts: 5, Pause: demoPause},
@@ -112,18 +113,19 @@ func Demo(ctx context.Context, options DemoOptions) (err error) {
 func (d *demo) conclude(took time.Duration) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	secrets := append(slices.Clone(d.passwords), d.Server.Password)
+	d.kept.Add(aPassword, d.Server.Password.Reveal())
 	logged := &witness{to: io.Discard}
 	logged.seen = d.logs
-	shown, inLog := d.out.leaks(secrets), logged.leaks(secrets)
-	if shown+inLog > 0 {
-		d.problems = append(d.problems, fmt.Sprintf("%d passwords were shown, and %d are in the function's log", shown, inLog))
+	if shown, inLog := d.out.leaks(d.kept), logged.leaks(d.kept); len(shown)+len(inLog) > 0 {
+		d.problems = append(d.problems, fmt.Sprintf("secrets were shown: %s; and are in the function's log: %s",
+			strings.Join(shown, ", "), strings.Join(inLog, ", ")))
 	}
 	if len(d.problems) > 0 {
 		return fmt.Errorf("not as it must be: %s", strings.Join(d.problems, "; "))
 	}
-	fmt.Fprintf(d.out, "\nAll was as it must be. None of the %d passwords of this demo is in what you have read, nor in the\n"+
-		"function's log. It took %s. To try it by hand: make sandbox\n", len(secrets), shortly(took))
+	fmt.Fprintf(d.out, "\nAll was as it must be. None of the %d passwords, %d hashes and %d rotation tokens of this demo is in\n"+
+		"what you have read, nor in the function's log. It took %s. To try it by hand: make sandbox\n",
+		len(d.kept.Of(aPassword)), len(d.kept.Of(aHash)), len(d.kept.Of(aToken)), shortly(took))
 	return nil
 }
 
@@ -146,13 +148,35 @@ func (d *demo) say(format string, args ...any) {
 
 func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n%s\n", text) }
 
-// keep notes a password, which must not be shown.
-func (d *demo) keep(password redact.Secret) {
+// What must not be shown.
+const (
+	aPassword = "password"
+	aHash     = "hash"
+	aToken    = "rotation token"
+)
+
+// keep notes what must not be shown.
+func (d *demo) keep(what string, secret redact.Secret) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if !slices.ContainsFunc(d.passwords, password.Equal) {
-		d.passwords = append(d.passwords, password)
+	d.kept.Add(what, secret.Reveal())
+}
+
+// keepHashes notes what the server has stored of the users' passwords.
+func (d *demo) keepHashes(ctx context.Context, users [2]string) error {
+	rows, err := d.Root.QueryContext(ctx, "SELECT authentication_string FROM mysql.user WHERE User IN (?, ?)", users[0], users[1])
+	if err != nil {
+		return fmt.Errorf("reading the users' hashes: %w", err)
 	}
+	defer rows.Close()
+	for rows.Next() {
+		var hash sql.NullString
+		if err := rows.Scan(&hash); err != nil {
+			return fmt.Errorf("reading the users' hashes: %w", err)
+		}
+		d.keep(aHash, redact.New(hash.String))
+	}
+	return rows.Err()
 }
 
 // log is the hook for the function's log.
@@ -174,6 +198,7 @@ func (d *demo) step(ctx context.Context, step Step) {
 	if ctx.Err() != nil {
 		return
 	}
+	d.keep(aToken, step.rotationToken)
 	d.mutex.Lock()
 	killed := d.killed
 	switch {
@@ -232,7 +257,7 @@ func (d *demo) row(ctx context.Context, step string, took time.Duration) {
 		if v.empty {
 			continue // of nobody yet
 		}
-		d.keep(v.document.Password())
+		d.keep(aPassword, v.document.Password())
 		labels[user] = append(labels[user], v.labels...)
 		for _, label := range v.labels {
 			if label == "AWSPENDING" {
@@ -247,6 +272,9 @@ func (d *demo) row(ctx context.Context, step string, took time.Duration) {
 				defer d.wrong(ctx, "the credentials under AWSCURRENT do not log in: %v", err)
 			}
 		}
+	}
+	if err := d.keepHashes(ctx, users); err != nil {
+		d.wrong(ctx, "%v", err)
 	}
 	var cells [2]string
 	for i, user := range users {

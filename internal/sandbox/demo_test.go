@@ -3,7 +3,9 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/leak"
 	"tandem/internal/redact"
 )
 
@@ -72,11 +75,18 @@ func TestDemo(t *testing.T) {
 		"has privileges on 6 of 12 tables, and nobody can log in as it",
 		"has its privileges on 12 of 12 tables",
 		", and 0 logins failed",
-		"All was as it must be.",
+		"All was as it must be. None of the ",
 	} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("the demo does not say %q:\n%s", text, out.String())
 		}
+	}
+	// It has looked for what there was: 13 passwords, and a hash and a token with
+	// almost each of them.
+	var passwords, hashes, tokens int
+	conclusion := out.String()[strings.LastIndex(out.String(), "None of the "):]
+	if _, err := fmt.Sscanf(conclusion, "None of the %d passwords, %d hashes and %d rotation tokens", &passwords, &hashes, &tokens); err != nil || passwords < 10 || hashes < 10 || tokens < 6 {
+		t.Errorf("it looked for %d passwords, %d hashes, %d tokens (%v)", passwords, hashes, tokens, err)
 	}
 	if names := left(t); names != nil {
 		t.Errorf("the demo has left behind %v", names)
@@ -139,14 +149,16 @@ func TestDemoRefusesWhatIsThere(t *testing.T) {
 
 // TestDemoFails checks that what is not as it must be makes the demo an error.
 func TestDemoFails(t *testing.T) {
-	const password = "correct-horse-1"
+	const password, hash, token = "correct-horse-1", "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19", "0f1c9ab2-1111-2222-3333-0123456789ab"
 	for name, test := range map[string]struct {
 		do   func(*demo)
 		want string // in the error; "" for none
 	}{
 		"all well":          {func(*demo) {}, ""},
-		"a password shown":  {func(d *demo) { d.say("it is %s", password) }, "1 passwords were shown"},
-		"a password logged": {func(d *demo) { d.logs.WriteString("it is " + password) }, "1 are in the function's log"},
+		"a password shown":  {func(d *demo) { d.say("it is %s", password) }, "were shown: password in clear;"},
+		"a password logged": {func(d *demo) { d.logs.WriteString("it is " + password) }, "in the function's log: password in clear"},
+		"a hash shown":      {func(d *demo) { d.say("it is %q", hash) }, "were shown: hash in clear"},
+		"a token in base64": {func(d *demo) { d.say("it is %s", base64.StdEncoding.EncodeToString([]byte(token))) }, "were shown: rotation token in base64"},
 		"cut short": {func(d *demo) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
@@ -155,8 +167,10 @@ func TestDemoFails(t *testing.T) {
 		"something was wrong": {func(d *demo) { d.wrong(t.Context(), "the sky is green") }, "not as it must be: the sky is green"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &demo{Sandbox: &Sandbox{Server: database(t)}, out: &witness{to: io.Discard}}
-			d.keep(redact.New(password))
+			d := &demo{Sandbox: &Sandbox{Server: database(t)}, out: &witness{to: io.Discard}, kept: leak.Secrets{}}
+			d.keep(aPassword, redact.New(password))
+			d.keep(aHash, redact.New(hash))
+			d.keep(aToken, redact.New(token))
 			test.do(d)
 			err := d.conclude(time.Second)
 			if test.want == "" && err == nil {

@@ -107,7 +107,7 @@ func (d *demo) interrupted(ctx context.Context) error {
 // createShop makes shopuser, its tables and its secret.
 func (d *demo) createShop(ctx context.Context) (string, error) {
 	password := redact.New(NewPassword())
-	d.keep(password)
+	d.keep(aPassword, password)
 	if err := d.CreateUser(ctx, shopUser, "%", password.Reveal()); err != nil {
 		return "", err
 	}

@@ -5,7 +5,7 @@ import (
 	"io"
 	"sync"
 
-	"tandem/internal/redact"
+	"tandem/internal/leak"
 )
 
 // witness passes on what is written and remembers it, so that what was shown can
@@ -25,15 +25,9 @@ func (w *witness) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// leaks counts the secrets that were shown.
-func (w *witness) leaks(secrets []redact.Secret) int {
+// leaks lists the secrets that were shown, in whatever form.
+func (w *witness) leaks(secrets leak.Secrets) []string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	found := 0
-	for _, secret := range secrets {
-		if !secret.Empty() && bytes.Contains(w.seen.Bytes(), []byte(secret.Reveal())) {
-			found++
-		}
-	}
-	return found
+	return secrets.Found(w.seen.String())
 }

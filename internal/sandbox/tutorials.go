@@ -65,7 +65,7 @@ func (d *demo) alternatingUsers(ctx context.Context) error {
 		return err
 	}
 	d.admin = admin
-	d.keep(password)
+	d.keep(aPassword, password)
 	if err := d.keepCurrent(ctx, admin); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (d *demo) userWithMasterSecret(ctx context.Context) error {
 		return err
 	}
 	password := redact.New(NewPassword())
-	d.keep(password)
+	d.keep(aPassword, password)
 	if err := d.CreateUser(ctx, testUser, "%", password.Reveal()); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func denied(ctx context.Context, db *sql.DB, sent string) error {
 func (d *demo) keepCurrent(ctx context.Context, secretID string) error {
 	document, err := d.Current(ctx, secretID)
 	if err == nil {
-		d.keep(document.Password())
+		d.keep(aPassword, document.Password())
 	}
 	return err
 }
