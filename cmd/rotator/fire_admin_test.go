@@ -44,7 +44,7 @@ func (f *field) adminRotates(t *testing.T) {
 			})
 		}
 	})
-	f.say("the admin rotates too", "%d points tried, %d survived without a further try (at up to %d messages, the whole rotation and as far as its setSecret)", counts.points, counts.survived, counts.reached["admin"])
+	f.say("the admin rotates too", counts.String(), "without a further try, at up to %d messages, the whole rotation and as far as its setSecret", counts.reached["admin"])
 }
 
 func (p *place) adminRotatesAt(n int, whole bool) (reached, ok bool) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -69,8 +70,9 @@ func (f *field) available(t *testing.T) {
 	running.Wait()
 	p.between = nil
 	p.whole("after all rotations")
-	f.say("availability", "%d rotations in %s, %d logins by AWSCURRENT of %d clients without pause, %d failed (%d were overtaken by a rotation); %d logins by AWSPREVIOUS before its next turn",
-		rotations, took.Round(time.Second), logins.Load(), clients, failed.Load(), overtaken.Load(), previous.Load())
+	f.say("availability", fmt.Sprintf("%d rotations, %d logins, %d failed", rotations, logins.Load(), failed.Load()),
+		"in %s, of %d clients by AWSCURRENT; %d logins were overtaken by a rotation; %d by AWSPREVIOUS before its next turn",
+		took.Round(time.Second), clients, overtaken.Load(), previous.Load())
 }
 
 // versionNow is the version under AWSCURRENT.

@@ -61,8 +61,8 @@ func (f *field) deadline(t *testing.T) {
 			}
 		}
 	})
-	f.say("deadline", "%d points tried, %d survived (%d hangs under timeouts from %s to %s; the report came at least %s before the end)",
-		counts.points, counts.survived, len(hangs), timeouts[0], timeouts[len(timeouts)-1], least.Round(10*time.Millisecond))
+	f.say("deadline", counts.String(), "%d hangs under timeouts from %s to %s; the report came at least %s before the end",
+		len(hangs), timeouts[0], timeouts[len(timeouts)-1], least.Round(10*time.Millisecond))
 }
 
 func (p *place) hangs(hang hang, timeout time.Duration) (spare time.Duration, ok bool) {

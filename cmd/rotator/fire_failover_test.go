@@ -38,8 +38,7 @@ func (f *field) failsOver(t *testing.T) {
 		}
 		w.betweenLogins(t, writers)
 	})
-	f.say("the name leads to a reader", "%d points tried, %d survived (a replica that is read-only, before setSecret and before finishSecret, to an admin who may not write there and to one who may: the step refuses, and the next try succeeds at the writer)",
-		readers.points, readers.survived)
+	f.say("the name leads to a reader", readers.String(), "a replica that is read-only, before setSecret and before finishSecret, to an admin who may not write there and to one who may: the step refuses, and the next try succeeds at the writer")
 	for i, step := range []string{"testSecret", "finishSecret"} {
 		for j, replicated := range []bool{true, false} {
 			if f.size.spread && i != j {
@@ -50,8 +49,7 @@ func (f *field) failsOver(t *testing.T) {
 			})
 		}
 	}
-	f.say("the writer fails over", "%d points tried, %d survived (to a replica of another identity, with and without the last change, between two steps and between the two logins of setSecret)",
-		writers.points, writers.survived)
+	f.say("the writer fails over", writers.String(), "to a replica of another identity, with and without the last change, between two steps and between the two logins of setSecret")
 }
 
 // withReplica makes a place whose name leads to the field's server, and a replica

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 // death is a way in which an invocation, or a connection of it, ends at a message.
 type death struct {
 	name  string
-	kill  bool // the process
+	kill  syscall.Signal // to the process, where not 0
 	fate  fault.Fate
 	after bool
 	// tries is how many further tries the rotation may take. A session that has
@@ -30,12 +31,12 @@ type death struct {
 }
 
 var deaths = []death{
-	{"killed before the message", true, fault.Drop, false, 1},
-	{"killed after the server acted", true, fault.Drop, true, 1},
-	{"dropped before the message", false, fault.Drop, false, 1},
-	{"dropped after the server acted", false, fault.Drop, true, 1},
-	{"silent before the message", false, fault.Vanish, false, 5},
-	{"silent after the server acted", false, fault.Vanish, true, 5},
+	{"killed before the message", syscall.SIGKILL, fault.Drop, false, 1},
+	{"killed after the server acted", syscall.SIGKILL, fault.Drop, true, 1},
+	{"dropped before the message", 0, fault.Drop, false, 1},
+	{"dropped after the server acted", 0, fault.Drop, true, 1},
+	{"silent before the message", 0, fault.Vanish, false, 5},
+	{"silent after the server acted", 0, fault.Vanish, true, 5},
 }
 
 // mostTries is more than any death may take.
@@ -48,6 +49,8 @@ type tally struct {
 	locked, takenUp, givenUp       int            // see late
 	reached                        map[string]int // the highest message, by turn
 }
+
+func (c *tally) String() string { return fmt.Sprintf("%d points, %d survived", c.points, c.survived) }
 
 func (c *tally) note(turn string, n int, tries int, ok bool) {
 	c.mutex.Lock()
@@ -81,19 +84,20 @@ func (f *field) killedAnywhere(t *testing.T) {
 					if f.size.spread {
 						first += 2*i + j
 					}
-					f.killedBy(t, death, same, first, counts)
+					f.killedBy(t, death, same, first, f.size.stride, counts)
 				})
 			}
 		}
 	})
-	f.say("killed anywhere", "%d points tried, %d survived (messages of a rotation: first %d, clone's turn %d, original's turn %d; deaths %d, each followed by the same token and by another; %d further tries, at most %d at one point)",
-		counts.points, counts.survived, counts.reached[turns[0]], counts.reached[turns[2]], counts.reached[turns[1]], len(deaths), counts.tried, counts.worst)
+	f.say("killed anywhere", fmt.Sprintf("%s; rotations of %d, %d and %d messages; at most %d further tries", counts,
+		counts.reached[turns[0]], counts.reached[turns[2]], counts.reached[turns[1]], counts.worst),
+		"the first rotation, the clone's turn, the original's turn; %d deaths, each followed by the same token and by another; %d further tries", len(deaths), counts.tried)
 }
 
 // turns are the rotations of a cycle, after each of which the next is possible.
 var turns = []string{"the first rotation", "the original's turn", "the clone's turn"}
 
-func (f *field) killedBy(t *testing.T, death death, same bool, first int, counts *tally) {
+func (f *field) killedBy(t *testing.T, death death, same bool, first, stride int, counts *tally) *place {
 	timeout := 20 * time.Second
 	if death.fate == fault.Vanish {
 		timeout = 3 * time.Second // Lambda's shortest that is of use
@@ -101,7 +105,7 @@ func (f *field) killedBy(t *testing.T, death death, same bool, first int, counts
 	p := f.place(t, timeout)
 	p.furnish()
 	over := map[string]bool{} // the turns all of whose messages were tried
-	for n := first; len(over) < len(turns); n += f.size.stride {
+	for n := first; len(over) < len(turns); n += stride {
 		for _, turn := range turns {
 			p.prepare(turn)
 			if over[turn] {
@@ -115,11 +119,28 @@ func (f *field) killedBy(t *testing.T, death death, same bool, first int, counts
 			}
 			counts.note(turn, n, tries, ok)
 			if !ok {
-				return // what follows would start from what nobody has described
+				return p // what follows would start from what nobody has described
 			}
 		}
 		p.reset()
 	}
+	return p
+}
+
+// dumps has the process end at a message with all that it was doing written out:
+// what the runtime does on SIGABRT, and for a panic that nobody recovers.
+func (f *field) dumps(t *testing.T) {
+	counts := &tally{}
+	stride := 1
+	if f.size.spread {
+		stride = f.size.stride / 2
+	}
+	p := f.killedBy(t, death{"aborted", syscall.SIGABRT, fault.Drop, false, 1}, true, 1, stride, counts)
+	dumped := strings.Count(p.log(), "SIGABRT: abort")
+	if dumped < counts.points {
+		t.Errorf("%d dumps at %d points", dumped, counts.points)
+	}
+	f.say("the process dumps its state", counts.String(), "%d dumps, searched for secrets with all else that the function wrote", dumped)
 }
 
 // furnish gives the original enough of everything that there is a middle.
@@ -202,8 +223,8 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 		}
 		fired, where = true, what
 		act := &action{after: death.after, fate: death.fate}
-		if death.kill {
-			act.do = p.kill
+		if death.kill != 0 {
+			act.do = func() { p.signal(death.kill) }
 		}
 		return act
 	})

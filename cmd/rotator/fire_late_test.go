@@ -43,8 +43,8 @@ func (f *field) late(t *testing.T) {
 			}
 		}
 	})
-	f.say("late", "%d points tried, %d survived (an invocation stopped at each message, before and after the server acted, overtaken by a rotation of the same and of another token; %d overtakers met the lock and went on when the session was gone; abandoned createSecrets that put AWSPENDING back: %d were taken up and finished, %d were given up by the function, and the next rotation began)",
-		counts.points, counts.survived, counts.locked, counts.takenUp, counts.givenUp)
+	f.say("late", counts.String(), "before and after the server acted, overtaken by a rotation of the same and of another token; %d overtakers met the lock and went on when the session was gone; abandoned createSecrets that put AWSPENDING back: %d were taken up and finished, %d were given up by the function, and the next rotation began",
+		counts.locked, counts.takenUp, counts.givenUp)
 }
 
 func (f *field) overtaken(t *testing.T, after, same bool, first, stride int, counts *tally) {

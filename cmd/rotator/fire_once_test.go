@@ -53,7 +53,7 @@ func (f *field) atOnce(t *testing.T) {
 		}
 		p.reset()
 	}
-	f.say("at once", "%d rotations of which each step ran %d times at once, or all four steps twice at once, %d survived", counts.points, times, counts.survived)
+	f.say("at once", fmt.Sprintf("%d rotations, %d survived", counts.points, counts.survived), "each step %d times at once, or all four steps twice", times)
 	f.manySecrets(t)
 	f.twoSecretsOfOnePair(t, rounds)
 }
@@ -130,7 +130,7 @@ func (f *field) manySecrets(t *testing.T) {
 		})
 	}
 	running.Wait()
-	f.say("many secrets at once", "%d secrets of one server, a process each, in %s, %d survived", len(owners), time.Since(began).Round(100*time.Millisecond), survived)
+	f.say("many secrets at once", fmt.Sprintf("%d secrets, %d survived", len(owners), survived), "a process each, in %s", time.Since(began).Round(100*time.Millisecond))
 	for _, owner := range owners {
 		p.execute("DROP USER '" + owner.user + "'@'%', '" + secret.Clone(owner.user) + "'@'%'")
 	}
@@ -198,5 +198,5 @@ func (f *field) twoSecretsOfOnePair(t *testing.T, rounds int) {
 		p.addHost("10.9.%")
 		p.store(p.user, firstPassword, nil)
 	}
-	f.say("one pair from two secrets", "%d times the original's and the clone's turn at once, %d survived", rounds, survived)
+	f.say("one pair from two secrets", fmt.Sprintf("%d, %d survived", rounds, survived), "the original's and the clone's turn at once")
 }

@@ -82,5 +82,5 @@ func (f *field) nobodyElse(t *testing.T) {
 			accounts++
 		}
 	}
-	f.say("nobody else is touched", "%d accounts of others, %d rows of grant tables, %s", accounts, len(after), fmt.Sprintf("checked after each point; %d users were rotated", len(f.owned)))
+	f.say("nobody else is touched", fmt.Sprintf("%d accounts of others unchanged, %d users made and rotated", accounts, len(f.owned)), "%d rows of grant tables, checked after each point", len(after))
 }

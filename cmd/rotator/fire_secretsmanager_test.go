@@ -112,7 +112,7 @@ func (f *field) secretsManagerMisbehaves(t *testing.T) {
 			lag.note("lag", i, 0, !t.Failed() || before)
 		}
 	}
-	f.say("AWSPENDING not visible", "%d rotations in which it was not found 1, 3 and 6 times, %d survived", lag.points, lag.survived)
+	f.say("AWSPENDING not visible", fmt.Sprintf("%d rotations, %d survived", lag.points, lag.survived), "it was not found 1, 3 and 6 times")
 }
 
 // misbehaves tries each misbehaviour at each message that is one of those. It
@@ -145,8 +145,7 @@ func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, 
 			})
 		}
 	})
-	f.say(scenario, "%d points tried, %d survived (%d kinds, at up to %d %ss; %d times it failed cleanly and the next try succeeded)",
-		counts.points, counts.survived, len(kinds), counts.reached[scenario], messages, counts.tried)
+	f.say(scenario, counts.String(), "%d kinds, at up to %d %ss; %d times it failed cleanly and the next try succeeded", len(kinds), counts.reached[scenario], messages, counts.tried)
 }
 
 func (p *place) misbehave(scenario string, n int, kind misbehaviour, chosen func(what string) bool) (reached bool, tries int, ok bool) {

@@ -39,7 +39,7 @@ func (f *field) serverMisbehaves(t *testing.T) {
 		p.inState(t, state)
 		counts.note("states", i, 1, sound && !t.Failed())
 	}
-	f.say("the server's states", "%d tried, %d survived: %s", counts.points, counts.survived, "read-only, no connection left, the lock kept")
+	f.say("the server's states", fmt.Sprintf("%d tried, %d survived", counts.points, counts.survived), "read-only, no connection left, the lock kept")
 }
 
 // state is a state of the server in which setSecret must fail, and say so.
@@ -251,7 +251,7 @@ func (f *field) serverRestarts(t *testing.T) {
 		}
 		counts.note("statements", i, 1, p.whole("the server killed at "+statement) && sound)
 	}
-	f.say("the server restarts", "%d points tried, %d survived (between any two steps, stopped and killed; killed when it had executed one of %d statements)", counts.points, counts.survived, len(statements))
+	f.say("the server restarts", counts.String(), "between any two steps, stopped and killed; killed when it had executed one of %d statements", len(statements))
 }
 
 // dropClone goes back to before the first rotation, the original being current.

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -66,8 +65,10 @@ func sizeOfFire(t *testing.T) size {
 
 func TestUnderFire(t *testing.T) {
 	extent := sizeOfFire(t)
+	counts := &fireTable{}
+	t.Cleanup(func() { counts.print(extent) })
 	// Most of the time is spent waiting for what does not answer.
-	try := func(t *testing.T, release string) { t.Parallel(); underFire(t, release, extent) }
+	try := func(t *testing.T, release string) { t.Parallel(); underFire(t, release, extent, counts) }
 	if os.Getenv("TEST_MATRIX") != "" {
 		servers.EachRelease(t, try)
 		return
@@ -77,13 +78,13 @@ func TestUnderFire(t *testing.T) {
 	}
 }
 
-func underFire(t *testing.T, release string, extent size) {
+func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 	args := []string{
 		"--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1", "--max-connections=600",
 		// What dies here is processes, never the machine: nothing need wait for the disk.
 		"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2",
 	}
-	f := &field{Server: servers.MustStart(t, release, args...), args: args, size: extent, kept: leak.Secrets{}, owned: map[string]bool{}}
+	f := &field{Server: servers.MustStart(t, release, args...), args: args, size: extent, counts: counts, kept: leak.Secrets{}, owned: map[string]bool{}}
 	f.populate(t)
 	for _, scenario := range []struct {
 		name string
@@ -96,6 +97,7 @@ func underFire(t *testing.T, release string, extent size) {
 		{"the server misbehaves", (*field).serverMisbehaves},
 		{"the admin rotates too", (*field).adminRotates},
 		{"deadline", (*field).deadline},
+		{"the process dumps its state", (*field).dumps},
 		{"availability", (*field).available},
 		{"the server fails over", (*field).failsOver},
 		{"the server restarts", (*field).serverRestarts},
@@ -113,8 +115,9 @@ func underFire(t *testing.T, release string, extent size) {
 // field is a server under fire, with what all of its scenarios share.
 type field struct {
 	*server.Server
-	args []string // of its command line
-	size size
+	args   []string // of its command line
+	size   size
+	counts *fireTable
 
 	mutex sync.Mutex
 	// kept are the secrets that there were, and wrote the bytes of the function
@@ -127,11 +130,6 @@ type field struct {
 	owned  map[string]bool
 	others []string // before the first scenario
 	logs   []logFile
-}
-
-// say prints a scenario's line.
-func (f *field) say(scenario, format string, arguments ...any) {
-	fmt.Printf("fire: %s, %s (%s): %s\n", f.Release().Title(), scenario, f.size.name, fmt.Sprintf(format, arguments...))
 }
 
 // place is a world of its own on the field's server, between whose function and
@@ -288,12 +286,12 @@ func (p *place) ofSecretsManager(call emulator.Call) emulator.Fault {
 	return broken
 }
 
-// kill ends the function's process as kill -9 does.
-func (p *place) kill() {
+// signal ends the function's process, as kill does.
+func (p *place) signal(what syscall.Signal) {
 	p.mutex.Lock()
 	pid := p.pid
 	p.mutex.Unlock()
-	_ = syscall.Kill(pid, syscall.SIGKILL)
+	_ = syscall.Kill(pid, what)
 }
 
 func (p *place) invoke(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
