@@ -14,6 +14,7 @@ import (
 
 	"tandem/internal/emulator"
 	"tandem/internal/failure"
+	"tandem/internal/leak"
 	"tandem/internal/rotation"
 	"tandem/internal/sandbox"
 	"tandem/internal/server"
@@ -119,7 +120,7 @@ var reads = []string{"DescribeSecret", "GetSecretValue", "GetRandomPassword", "L
 func TestCheckChangesNothing(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *server.Server) {
 		w := newWorld(t, on)
-		w.passwords = secrets{}
+		w.passwords = leak.Secrets{}
 		stages := []struct {
 			name  string
 			enter func()

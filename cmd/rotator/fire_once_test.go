@@ -55,7 +55,7 @@ func (f *field) atOnce(t *testing.T) {
 	}
 	f.say("at once", fmt.Sprintf("%d rotations, %d survived", counts.points, counts.survived), "each step %d times at once, or all four steps twice", times)
 	f.manySecrets(t)
-	f.twoSecretsOfOnePair(t, rounds)
+	f.twoSecretsOfOnePair(t, max(4, rounds))
 }
 
 // together runs a function so many times at once, and returns an error of one of

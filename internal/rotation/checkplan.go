@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -22,7 +23,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		defer cancel()
 		w = &work{step: i.step, documents: d, admin: admin, labels: labels, unproven: true}
 		if proof != nil && !d.admin.apart {
-			w.proof, w.unproven = proof.Facts(), false
+			w.proof, w.unproven = proofOf(proof, time.Now()), false
 		}
 		var err error
 		if pair, err = w.read(ctx, account.Pair{Known: true}); err != nil {

@@ -206,6 +206,37 @@ func TestSetSecretWithoutProof(t *testing.T) {
 	}
 }
 
+// A rotation of another secret, the other way round, may have changed the current
+// user's password between the proof and the lock.
+func TestSetSecretProvesUnderTheLock(t *testing.T) {
+	const known = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19" // the password's that every account here has
+	for name, test := range map[string]struct {
+		changed time.Time
+		current string
+		refused bool
+	}{
+		"changed since":            {time.Now().Add(time.Minute), "old password", true},
+		"set since, and the same":  {time.Now().Add(time.Minute), "password", false},
+		"changed long ago":         {time.Now().Add(-time.Hour), "old password", false},
+		"nobody knows when it was": {time.Time{}, "old password", false},
+	} {
+		w := newWorld(t)
+		if !strings.Contains(rows("app", "ALTER").CreateUser[0].Reveal(), known) {
+			t.Fatal("the accounts have another verifier")
+		}
+		w.values[oldToken] = document("app", test.current, nil)
+		w.values[token] = document("app_clone", "pending password", nil)
+		w.changed = map[string]time.Time{"app": test.changed}
+		err := w.step(rotation.SetSecret)
+		if refused := err != nil && strings.Contains(err.Error(), "has been changed since"); refused != test.refused || !refused && err != nil {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if test.refused && len(w.mutating()) > 0 {
+			t.Errorf("%s: it changed something: %v", name, w.mutating())
+		}
+	}
+}
+
 // A host's letter case is nobody's difference.
 func TestHostsCompareWithoutCase(t *testing.T) {
 	w := newWorld(t)

@@ -36,6 +36,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 
+	began := time.Now()
 	proof, err := s.Database.Connect(ctx, login(documents.current.Document))
 	if err != nil {
 		return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err))
@@ -93,7 +94,8 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 			Current, documents.current.versionID, carrier)
 	}
 
-	work := &work{step: s, documents: documents, admin: admin, labels: labels, proof: proof.Facts()}
+	proven := proofOf(proof, began)
+	work := &work{step: s, documents: documents, admin: admin, labels: labels, proof: proven}
 	return work.perform(ctx)
 }
 

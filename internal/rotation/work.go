@@ -22,7 +22,7 @@ type work struct {
 	documents
 	admin  Session
 	labels Labels
-	proof  Facts // of the session of the current credentials
+	proof  proof
 	// unproven is true where a check looks on without such a session.
 	unproven bool
 	sent     int       // statements, the password aside
@@ -73,6 +73,9 @@ func (w *work) perform(ctx context.Context) (string, error) {
 func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 	pair, err := w.read(ctx, account.Pair{Known: true}) // until it matters
 	if err != nil {
+		return account.Pair{}, err
+	}
+	if err := w.stillProven(pair); err != nil {
 		return account.Pair{}, err
 	}
 	if err := w.suspect(ctx, pair); err != nil {

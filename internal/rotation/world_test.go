@@ -44,9 +44,10 @@ type world struct {
 	before func(what string) error
 	// identity is the server's, by user; "server" where not set.
 	identity map[string]string
-	locked   bool     // by somebody else
-	readOnly bool     // the server
-	gone     []string // columns, as table.column
+	locked   bool                 // by somebody else
+	readOnly bool                 // the server
+	changed  map[string]time.Time // when passwords were set, by user
+	gone     []string             // columns, as table.column
 	// tags are the admin secret's.
 	tags map[string]string
 	// instances and clusters are RDS's, by region and identifier or by ARN.
@@ -259,6 +260,7 @@ func (s *fakeSession) Users(_ context.Context, names ...string) ([]account.User,
 			if err != nil {
 				return nil, err
 			}
+			read.PasswordChanged = s.changed[name]
 			users[i].Accounts = append(users[i].Accounts, read)
 		}
 	}
