@@ -52,7 +52,10 @@ fire: modules ## break a rotation at every message of it and count; FIRE=reduced
 	@TEST_MATRIX=1 $(SANDBOX) fetch
 	@mkdir -p bin
 	$(GO) test -c -o bin/fire.test ./cmd/rotator
-	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 3h
+	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h
+ifeq ($(FIRE),full)
+	EXPLORE=full $(GO) test -count=1 -v -timeout 1h -parallel 1 -run '^TestEveryInterleaving$$' ./internal/rotation
+endif
 
 # tested runs tests, and says which servers they ran against: go test hides what a
 # package that passes has printed.
