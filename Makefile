@@ -40,7 +40,7 @@ sandbox: build ## a server, a local Secrets Manager and the function until Ctrl-
 test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 	@$(SANDBOX) fetch
 	@echo "testing; the first time Go compiles for a minute or two before it says anything ..."
-	@$(call tested,./...)
+	@$(call tested,./...,TEST_TUTORIALS=1)
 
 test-matrix: modules ## the tests that need a server, on every release in the matrix
 	@TEST_MATRIX=1 $(SANDBOX) fetch

@@ -125,6 +125,6 @@ func TestSilentServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1", "port": port, "masterarn": admin})
-		w.mustFail("ReadTimeout", "setSecret", fmt.Sprint(port), "out of time")
+		w.mustFail("ReadTimeout", "setSecret", fmt.Sprint(port), "did not answer in time")
 	})
 }

@@ -181,6 +181,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if name, found := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/"); found {
+		c.serveInvoke(w, r, strings.TrimSuffix(name, "/invocations"))
+		return
+	}
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -193,6 +197,22 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	action := r.Form.Get("Action")
 	_, _ = io.WriteString(w, "<"+action+"Response>"+answer+"</"+action+"Response>")
+}
+
+// serveInvoke is Lambda's Invoke.
+func (c *cloud) serveInvoke(w http.ResponseWriter, r *http.Request, name string) {
+	f := c.function(functionARN(name))
+	payload, err := io.ReadAll(r.Body)
+	if f == nil || err != nil {
+		http.Error(w, fmt.Sprintf("there is no function %s, or no payload: %v", name, err), http.StatusNotFound)
+		return
+	}
+	result, err := f.host.Invoke(r.Context(), payload)
+	if err != nil {
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		result.Payload = []byte(err.Error())
+	}
+	_, _ = w.Write(result.Payload)
 }
 
 // answer is what an operation answers, or an error's message and code.
