@@ -53,20 +53,6 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// The certificate must be for the host that the document names.
-func TestCertificateForAnotherName(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *server.Server) {
-		if on.Config().TLS == nil {
-			t.Skip("SKIPPED: this server has no TLS; name its authority by ssl-ca in TEST_SERVERS")
-		}
-		w := newWorld(t, on)
-		w.storeAdminToo(map[string]any{"host": "127.0.0.2"}) // the same server on most systems, another name in any case
-		if err := w.rotate(); err == nil {
-			t.Error("a certificate for 127.0.0.1 was taken for one for 127.0.0.2")
-		}
-	})
-}
-
 // storeAdminToo makes the application's secret and an admin secret, both with
 // further keys.
 func (w *world) storeAdminToo(more map[string]any) {

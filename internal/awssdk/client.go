@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -41,6 +42,12 @@ func Retryer() aws.Retryer {
 
 // counting notes each further try.
 type counting struct{ *retry.Standard }
+
+// IsErrorRetryable leaves out certificates that were not verified: they stay so.
+func (c counting) IsErrorRetryable(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return !errors.As(err, &certificate) && c.Standard.IsErrorRetryable(err)
+}
 
 // GetRetryToken is asked before each further try.
 func (c counting) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {

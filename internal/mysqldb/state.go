@@ -14,20 +14,13 @@ import (
 	"tandem/internal/rotation"
 )
 
-// State reads whether the server takes changes, and whom it replicates from. Of the
-// latter a server tells only those who have a privilege for that.
+// State reads whom the server replicates from, which a server tells only those who
+// have a privilege for that.
 //
-// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only),
-// 15.7.7.36 "SHOW REPLICA STATUS Statement"; MariaDB, "SHOW REPLICA STATUS".
+// Source: MySQL 8.4 Reference Manual, 15.7.7.36 "SHOW REPLICA STATUS Statement";
+// MariaDB, "SHOW REPLICA STATUS".
 func (s *Session) State(ctx context.Context) (rotation.ServerState, error) {
 	var state rotation.ServerState
-	query := "SELECT @@GLOBAL.read_only /*!50708 OR @@GLOBAL.super_read_only */ OR @@GLOBAL.innodb_read_only"
-	if s.facts.Server.Flavor == account.MariaDB {
-		query = "SELECT @@GLOBAL.read_only <> 0 OR @@GLOBAL.innodb_read_only" // from 12.0 on a word may stand for the number
-	}
-	if err := s.connection.QueryRowContext(ctx, query).Scan(&state.ReadOnly); err != nil {
-		return state, fmt.Errorf("asking the server whether it is read-only: %w", explain(err, false))
-	}
 	sources, err := s.sources(ctx)
 	var answered *mysql.MySQLError
 	switch {

@@ -22,6 +22,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		ctx, cancel := i.share(ctx)
 		defer cancel()
 		w = &work{step: i.step, documents: d, admin: admin, labels: labels, unproven: true}
+		w.event.Token = d.pending.versionID // of the rotation that is in progress, if there is one
 		if proof != nil && !d.admin.apart {
 			w.proof, w.unproven = proofOf(proof, time.Now()), false
 		}

@@ -353,14 +353,20 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 		switch {
 		case err != nil:
 			return did("", err)
-		case state.ReadOnly:
+		case facts.ReadOnly && session == admin:
 			return did("", failure.Errorf(failure.ReadOnlyServer, "%s is read-only: use the address of the writer, or wait for the end of a failover", detail))
-		case !state.SourcesKnown:
-			detail += ", takes changes; it does not tell this user whether it is a replica"
-		case len(state.Sources) > 0:
-			detail += ", takes changes, and replicates from " + strings.Join(state.Sources, ", ")
+		case facts.ReadOnly:
+			detail += ", read-only"
 		default:
-			detail += ", takes changes, and is not a replica"
+			detail += ", takes changes"
+		}
+		switch {
+		case !state.SourcesKnown:
+			detail += "; it does not tell this user whether it is a replica"
+		case len(state.Sources) > 0:
+			detail += "; it replicates from " + strings.Join(state.Sources, ", ")
+		default:
+			detail += "; it is not a replica"
 		}
 		o := did(detail, nil)
 		for _, w := range wearing(Facts{Server: facts.Server}, time.Now()) {

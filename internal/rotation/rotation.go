@@ -193,7 +193,6 @@ type Inspector interface {
 
 // ServerState is what a server tells of itself.
 type ServerState struct {
-	ReadOnly bool
 	// Sources are the hosts that it replicates from, where SourcesKnown: a server
 	// tells only those who have a privilege for that.
 	Sources      []string
