@@ -29,7 +29,7 @@ var hangs = []hang{
 	{"the server, on connecting", "setSecret", is("the server's connect"), "proving the AWSCURRENT credentials"},
 	{"the server, after its greeting", "setSecret", is("the server's TLS"), "proving the AWSCURRENT credentials"},
 	{"the server, at the login", "setSecret", is("the server's login"), "proving the AWSCURRENT credentials"},
-	{"the server, taking the lock", "setSecret", is("the server's query SELECT GET_LOCK"), "taking the lock"},
+	{"the server, taking the lock", "setSecret", is("the server's query SET NAMES"), "taking the lock"},
 	{"the server, reading", "setSecret", is("the server's query SHOW"), "reading"},
 	{"the server, setting the password", "setSecret", is("the server's query ALTER USER"), "setting the password"},
 	{"the server, on connecting to test", "testSecret", is("the server's connect"), "testing the AWSPENDING credentials"},

@@ -20,11 +20,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
-	"tandem/internal/statement"
 	"tandem/internal/way"
 )
 
@@ -57,10 +55,8 @@ type Database struct {
 
 var _ rotation.Database = (*Database)(nil)
 
-// Connect logs in, sets the session up and runs its first statement. The session
-// ends by itself, on the server's side too, soon after ctx's deadline: a server
-// keeps a client that has died without a word, and its lock, for as long as
-// wait_timeout says, which is eight hours otherwise.
+// Connect logs in, and proves the login by a statement; an admin's is proven by
+// Session.Lock, which comes first.
 func (d *Database) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
 	s, err := d.handshake(ctx, login, login.TLS != secret.TLSDisabled)
 	if errors.Is(err, mysql.ErrNoTLS) && login.TLS == secret.TLSDefault && d.AllowPlaintext {
@@ -87,6 +83,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
 	config.CheckConnLiveness = false   // one connection, never pooled
 	config.ConnectionAttributes = "program_name:tandem"
+	config.MultiStatements = login.Admin
 	var verified *rotation.Certificate
 	if encrypted {
 		roots, err := d.Roots()
@@ -112,12 +109,15 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 		_ = pool.Close()
 		return nil, at.explain(err)
 	}
-	s := &Session{pool: pool, connection: connection, endpoint: at}
-	if err := s.setUp(limited, ctx); err != nil {
+	s := &Session{pool: pool, connection: connection, endpoint: at, certificate: verified}
+	s.ends, s.hasEnd = ctx.Deadline()
+	if login.Admin {
+		return s, nil
+	}
+	if err := s.prove(limited); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
-	s.facts.Certificate = verified
 	return s, nil
 }
 
@@ -137,71 +137,21 @@ func (e endpoint) String() string {
 
 // Session is one login. It implements rotation.Session.
 type Session struct {
-	pool       *sql.DB
-	connection *sql.Conn
-	endpoint   endpoint
-	facts      rotation.Facts
+	pool        *sql.DB
+	connection  *sql.Conn
+	endpoint    endpoint
+	certificate *rotation.Certificate // nil where the connection is not encrypted
+	facts       rotation.Facts
+	// ends is when the invocation does, where that is known.
+	ends   time.Time
+	hasEnd bool
+	pinned bool // its settings are
+	// reserved is what an admin's Lock has read, beside the facts.
+	reserved reserved
 }
 
-// Facts returns what the first statement told.
+// Facts returns what the session's first statement told.
 func (s *Session) Facts() rotation.Facts { return s.facts }
 
 // Close ends the session, and with it the server's locks of it.
 func (s *Session) Close() error { return errors.Join(s.connection.Close(), s.pool.Close()) }
-
-// identityLess is the part of the identity that every server has, identity what
-// only newer ones do: MySQL's server_uuid, and server_uid of MariaDB from 10.5.26,
-// 10.6.19, 10.11.9, 11.1.6, 11.2.5 and 11.4.3 on. A comment of the first form is
-// executed by MySQL and not by MariaDB, one of the second by MariaDB alone.
-//
-// Source: MySQL 8.4 Reference Manual, 11.7 "Comments"; MariaDB, "Comment Syntax",
-// "Server System Variables".
-const (
-	identity     = "SELECT CURRENT_USER(), USER(), VERSION(), @@version_comment, @@read_only, @@innodb_read_only, CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir)"
-	identityLess = "SELECT CURRENT_USER(), USER(), VERSION(), @@version_comment, @@read_only, @@innodb_read_only, CONCAT_WS('/', @@hostname, @@port, @@datadir)"
-)
-
-// setUp pins what the server's defaults could change the meaning of, and reads
-// the session's facts: the statement that proves that this login may run one.
-func (s *Session) setUp(ctx, lifetime context.Context) error {
-	remaining := uint64(24 * time.Hour / time.Second)
-	if deadline, ok := lifetime.Deadline(); ok {
-		remaining = uint64(max(0, time.Until(deadline))/time.Second) + 1
-	}
-	settings := statement.New("SET NAMES utf8mb4 COLLATE utf8mb4_bin, SESSION sql_mode = ").Literal(statement.SQLMode).
-		SQL(", SESSION sql_quote_show_create = 1, SESSION wait_timeout = ").Number(remaining).
-		SQL(", SESSION lock_wait_timeout = ").Number(remaining).
-		SQL("/*!80017 , SESSION print_identified_with_as_hex = 1 */").Statement()
-	if err := s.Apply(ctx, settings); err != nil {
-		return fmt.Errorf("setting up the session on %s: %w", s.endpoint, err)
-	}
-	var user, from, version, comment, readOnly, reader, server string
-	err := s.connection.QueryRowContext(ctx, identity).Scan(&user, &from, &version, &comment, &readOnly, &reader, &server)
-	if isServerError(err, errUnknownSystemVariable) {
-		err = s.connection.QueryRowContext(ctx, identityLess).Scan(&user, &from, &version, &comment, &readOnly, &reader, &server)
-	}
-	if err != nil {
-		return fmt.Errorf("asking %s who it is: %w", s.endpoint, explain(err, false))
-	}
-	flavor, err := account.ParseServer(version, comment)
-	if err != nil {
-		return fmt.Errorf("looking at the server at %s: %w", s.endpoint.address(), err)
-	}
-	name, err := parseAccount(user)
-	if err != nil {
-		return err
-	}
-	client, err := parseAccount(from)
-	if err != nil {
-		return err
-	}
-	s.facts = rotation.Facts{Server: flavor, Identity: server, Account: name, From: client.Host, Plaintext: !s.endpoint.encrypted, ReadOnly: isOn(readOnly) || isOn(reader)}
-	return nil
-}
-
-// isOn reads a variable that is a boolean, or the like: MariaDB's read_only has got
-// further values in 12.0.
-//
-// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only),
-// 17.14 (innodb_read_only, which tells Aurora's readers); MariaDB, "Server System Variables".
-func isOn(value string) bool { return value != "0" && value != "OFF" }

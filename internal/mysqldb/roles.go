@@ -2,7 +2,6 @@ package mysqldb
 
 import (
 	"context"
-	"fmt"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -15,7 +14,7 @@ import (
 // "mysql.user Table".
 func (s *Session) Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error) {
 	if s.facts.Server.Flavor == account.MySQL {
-		return s.mandatoryRoles(ctx)
+		return s.mandatoryRoles()
 	}
 	var facts account.RoleFacts
 	if len(names) == 0 {
@@ -42,16 +41,10 @@ func (s *Session) Roles(ctx context.Context, names []account.Name) (account.Role
 	return facts, nil
 }
 
-func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error) {
+// mandatoryRoles is what an admin's Lock has read.
+func (s *Session) mandatoryRoles() (account.RoleFacts, error) {
 	var facts account.RoleFacts
-	if !s.facts.Server.AtLeast(8, 0, 2) {
-		return facts, nil
-	}
-	var text string
-	if err := s.connection.QueryRowContext(ctx, "SELECT COALESCE(@@GLOBAL.mandatory_roles, '')").Scan(&text); err != nil {
-		return facts, fmt.Errorf("reading mandatory_roles: %w", explain(err, false))
-	}
-	roles, err := account.ParseRoles(text)
+	roles, err := account.ParseRoles(s.reserved.mandatory)
 	if err != nil {
 		return facts, failure.Errorf(failure.AnswerNotUnderstood, "reading mandatory_roles: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -15,119 +14,8 @@ import (
 	"tandem/internal/statement"
 )
 
-// Lock takes the lock by GET_LOCK. The session's wait_timeout, set when it was
-// opened, is what keeps the lock from outlasting a client that vanished.
-//
-// Source: MySQL 8.4 Reference Manual, 14.14 "Locking Functions".
-func (s *Session) Lock(ctx context.Context, name string, wait time.Duration) error {
-	query := statement.New("SELECT GET_LOCK(").Literal(name).SQL(", ").Number(uint64(wait / time.Second)).SQL(")").Statement()
-	var got sql.NullInt64
-	if err := s.connection.QueryRowContext(ctx, query.Reveal()).Scan(&got); err != nil {
-		return fmt.Errorf("taking the lock %s: %w", name, explain(err, false))
-	}
-	switch {
-	case !got.Valid:
-		return failure.Errorf(failure.ConnectionLost, "taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
-	case got.Int64 != 1:
-		return fmt.Errorf("taking the lock %s: %w", name, rotation.ErrLockTaken)
-	}
-	return nil
-}
-
-// Users reads all accounts of each named user: which there are, then
-// SHOW CREATE USER and SHOW GRANTS of each.
-func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
-	asked := time.Now()
-	listed, err := s.accounts(ctx, names)
-	if err != nil {
-		return nil, err
-	}
-	users := make([]account.User, len(names))
-	for i, name := range names {
-		users[i].Name = name
-		for _, entry := range listed {
-			if entry.name.User != name {
-				continue
-			}
-			read, err := s.account(ctx, entry.name)
-			if err != nil {
-				return nil, err
-			}
-			read.SecondPassword, read.GrantedAsRole = entry.secondPassword, entry.grantedAsRole
-			if entry.passwordAge >= 0 {
-				read.PasswordChanged = asked.Add(-time.Duration(entry.passwordAge) * time.Second)
-			}
-			if read.Grants.Restrictions, err = account.ParseRestrictions(entry.restrictions); err != nil {
-				return nil, fmt.Errorf("reading account %s: %w", entry.name, err)
-			}
-			users[i].Accounts = append(users[i].Accounts, read)
-		}
-	}
-	return users, nil
-}
-
-// listed is an account, with what only the servers' tables tell of it.
-type listed struct {
-	name                                account.Name
-	role, grantedAsRole, secondPassword bool
-	restrictions                        string // a JSON array
-	passwordAge                         float64
-}
-
-// list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
-// a user may be a role at the same time. How old a password is, the server's own
-// clock says, in seconds; less than 0 is not known.
-//
-// Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables" (mysql.user's
-// User_attributes and password_last_changed, mysql.role_edges); MariaDB,
-// "mysql.user Table", "mysql.global_priv Table".
-const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */, " +
-	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */, " +
-	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */, " +
-	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ ''), " +
-	"COALESCE(/*!50706 UNIX_TIMESTAMP() - UNIX_TIMESTAMP(u.password_last_changed), */ " +
-	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) " +
-	"FROM mysql.user u WHERE u.User IN ("
-
-func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error) {
-	query := statement.New(list)
-	for i, name := range names {
-		if i > 0 {
-			query.SQL(", ")
-		}
-		query.Literal(name)
-	}
-	rows, err := s.connection.QueryContext(ctx, query.SQL(") ORDER BY u.User, u.Host").Statement().Reveal())
-	if err != nil {
-		return nil, fmt.Errorf("listing accounts as %s, which needs GRANT SELECT ON mysql.* TO %s: %w", s.facts.Account, s.facts.Account, explain(err, false))
-	}
-	defer rows.Close()
-	var found []listed
-	for rows.Next() {
-		var entry listed
-		if err := rows.Scan(&entry.name.User, &entry.name.Host, &entry.role, &entry.grantedAsRole, &entry.secondPassword, &entry.restrictions, &entry.passwordAge); err != nil {
-			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
-		}
-		if entry.role {
-			return nil, failure.Errorf(failure.UserNameTaken, "%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)
-		}
-		found = append(found, entry)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
-	}
-	return found, nil
-}
-
-func (s *Session) account(ctx context.Context, name account.Name) (account.Account, error) {
-	var rows account.Rows
-	var err error
-	if rows.CreateUser, err = s.secretRows(ctx, statement.New("SHOW CREATE USER ").Account(name.User, name.Host).Statement()); err != nil {
-		return account.Account{}, err
-	}
-	if rows.Grants, err = s.secretRows(ctx, statement.New("SHOW GRANTS FOR ").Account(name.User, name.Host).Statement()); err != nil {
-		return account.Account{}, err
-	}
+// account reads what was shown of an account, and asks for what that leaves open.
+func (s *Session) account(ctx context.Context, name account.Name, rows account.Rows) (account.Account, error) {
 	read, err := account.Parse(s.facts.Server, name, rows)
 	var syntax *account.SyntaxError
 	if errors.As(err, &syntax) && syntax.InDoubt || err == nil && read.RequirementInDoubt {
@@ -184,6 +72,9 @@ func (s *Session) requirement(ctx context.Context, name account.Name) (*account.
 
 // OwnGrants reads SHOW GRANTS of the session itself.
 func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
+	if err := s.pin(ctx); err != nil {
+		return account.OwnGrants{}, err
+	}
 	rows, err := s.secretRows(ctx, statement.New("SHOW GRANTS").Statement())
 	return account.OwnGrants{Name: s.facts.Account, Rows: rows}, err
 }
@@ -210,36 +101,80 @@ func (s *Session) Exists(ctx context.Context, object account.Object, column stri
 
 // secretRows runs a query that answers one column of text which may hold verifiers.
 func (s *Session) secretRows(ctx context.Context, query statement.Statement) ([]redact.Secret, error) {
-	rows, err := s.connection.QueryContext(ctx, query.Reveal())
+	answers, err := s.allRows(ctx, []statement.Statement{query})
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", query, explain(err, false))
+		return nil, err
+	}
+	return answers[0], nil
+}
+
+// allRows runs such queries, more than one for an admin only, on one way to the
+// server and back.
+func (s *Session) allRows(ctx context.Context, queries []statement.Statement) ([][]redact.Secret, error) {
+	if err := s.pin(ctx); err != nil {
+		return nil, err
+	}
+	answers := make([][]redact.Secret, 0, len(queries))
+	// An error is about the query that has not been answered.
+	failed := func(err error) error {
+		return fmt.Errorf("reading %s: %w", queries[min(len(answers), len(queries)-1)], explain(err, false))
+	}
+	rows, err := s.connection.QueryContext(ctx, statement.Join(queries...).Reveal())
+	if err != nil {
+		return nil, failed(err)
 	}
 	defer rows.Close()
-	var found []redact.Secret
-	for rows.Next() {
-		var row string
-		if err := rows.Scan(&row); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", query, explain(err, false))
+	for {
+		found := []redact.Secret(nil)
+		for rows.Next() {
+			var row string
+			if err := rows.Scan(&row); err != nil {
+				return nil, failed(err)
+			}
+			found = append(found, redact.New(row))
 		}
-		found = append(found, redact.New(row))
+		if err := rows.Err(); err != nil {
+			return nil, failed(err)
+		}
+		answers = append(answers, found)
+		if len(answers) == len(queries) {
+			return answers, nil
+		}
+		if !rows.NextResultSet() {
+			return nil, failed(errors.Join(rows.Err(), errFewerAnswers))
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", query, explain(err, false))
-	}
-	return found, nil
 }
+
+// errFewerAnswers is seen where a server answers fewer queries than it was sent and
+// says nothing else.
+var errFewerAnswers = errors.New("the server did not answer every query")
 
 // Use makes the database the session's own.
 func (s *Session) Use(ctx context.Context, database string) error {
 	return s.Apply(ctx, statement.New("USE ").Identifier(database).Statement())
 }
 
-// Apply executes a statement. Its error shows the statement masked.
-func (s *Session) Apply(ctx context.Context, toApply statement.Statement) error {
-	if _, err := s.connection.ExecContext(ctx, toApply.Reveal()); err != nil {
-		return fmt.Errorf("executing %s: %w", toApply, explain(err, toApply.HoldsSecret()))
+// Apply executes statements, more than one for an admin only. Its error shows the
+// statement masked.
+func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) error {
+	if err := s.pin(ctx); err != nil {
+		return err
 	}
-	return nil
+	toApply := statement.Join(statements...)
+	_, err := s.connection.ExecContext(ctx, toApply.Reveal())
+	if err == nil {
+		return nil
+	}
+	explained := explain(err, toApply.HoldsSecret())
+	if len(statements) == 1 {
+		return fmt.Errorf("executing %s: %w", toApply, explained)
+	}
+	var answered *ServerError
+	if errors.As(explained, &answered) {
+		explained = fmt.Errorf("%w: %w", rotation.ErrOneOfSeveral, explained)
+	}
+	return fmt.Errorf("executing %d statements, of which the first is %s: %w", len(statements), statements[0], explained)
 }
 
 // parseAccount reads CURRENT_USER() or USER(), user@host without quotes. A user

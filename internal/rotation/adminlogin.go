@@ -16,7 +16,7 @@ type admin struct {
 }
 
 func (a admin) login() Login {
-	return Login{Host: a.writer.Host, Port: a.writer.Port, Username: a.Username(), Password: a.Password(), TLS: a.TLS()}
+	return Login{Host: a.writer.Host, Port: a.writer.Port, Username: a.Username(), Password: a.Password(), TLS: a.TLS(), Admin: true}
 }
 
 // admin reads a version of the admin secret, and refuses one that is not for an

@@ -220,7 +220,7 @@ func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotatio
 	if a.err != nil {
 		return nil, a.err
 	}
-	return &askedSession{v.invocation, number, rotation.Facts{Server: v.dialect.server, Identity: "server", Account: name, From: "client.example"}}, nil
+	return &askedSession{v.invocation, number, rotation.Facts{Server: v.dialect.server, Identity: "server", Account: name, From: "client.example", MaxPacket: maxPacket}}, nil
 }
 
 type askedSession struct {
@@ -247,7 +247,7 @@ func (s *askedSession) through(r request) answer {
 
 func (s *askedSession) Facts() rotation.Facts { return s.facts }
 
-func (s *askedSession) Lock(_ context.Context, name string, _ time.Duration) error {
+func (s *askedSession) Lock(_ context.Context, name string, _ time.Duration, _ ...string) error {
 	return s.through(request{text: "lock", mutates: true, do: func(u *universe, actor int) answer {
 		if err := u.lock(actor, s.number, name); err != nil {
 			return failed(err)
@@ -306,10 +306,6 @@ func (s *askedSession) Roles(context.Context, []account.Name) (account.RoleFacts
 	return account.RoleFacts{}, s.through(request{text: "roles", alone: true, do: nothing}).err
 }
 
-func (s *askedSession) InsistOnClear(context.Context) ([]string, error) {
-	return nil, s.through(request{text: "plugins that insist on clear passwords", alone: true, do: nothing}).err
-}
-
 func (s *askedSession) Exists(_ context.Context, object account.Object, _ string) (bool, error) {
 	return true, s.through(request{text: "whether " + object.Name + " exists", alone: true, do: nothing}).err
 }
@@ -335,15 +331,30 @@ func (s *askedSession) Use(_ context.Context, database string) error {
 	return s.through(request{text: "use " + database, alone: true, do: nothing}).err
 }
 
-func (s *askedSession) Apply(_ context.Context, sent statement.Statement) error {
-	change := s.dialect.interpret(sent.Reveal())
-	return s.through(request{text: sent.String(), mutates: true, changes: slices.Clone(change.users), do: func(u *universe, _ int) answer {
-		if err := change.apply(u); err != nil {
-			return failed(err)
+// Apply is an effect for each statement, since a death can come between any two. The
+// code learns of the last one alone.
+func (s *askedSession) Apply(_ context.Context, sent ...statement.Statement) error {
+	for _, one := range sent {
+		change := s.dialect.interpret(one.Reveal())
+		err := s.through(request{text: one.String(), mutates: true, changes: slices.Clone(change.users), do: func(u *universe, _ int) answer {
+			if err := change.apply(u); err != nil {
+				return failed(refusal{err})
+			}
+			return answer{}
+		}}).err
+		var refused refusal
+		if errors.As(err, &refused) && len(sent) > 1 {
+			return fmt.Errorf("%w: %w", rotation.ErrOneOfSeveral, err)
 		}
-		return answer{}
-	}}).err
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// refusal is a server's answer, and not the want of one.
+type refusal struct{ error }
 
 // Close ends the session. A session that holds no lock ends unseen.
 func (s *askedSession) Close() error {

@@ -124,7 +124,7 @@ func (p planted) Connect(ctx context.Context, login rotation.Login) (rotation.Se
 
 type unlocked struct{ rotation.Session }
 
-func (unlocked) Lock(context.Context, string, time.Duration) error { return nil }
+func (unlocked) Lock(context.Context, string, time.Duration, ...string) error { return nil }
 
 // hasty sets the password as soon as there is an account to set it for.
 var hasty = sessions(func(s rotation.Session, pending string) rotation.Session { return setsPasswordFirst{s, pending} })
@@ -134,27 +134,29 @@ type setsPasswordFirst struct {
 	pending string
 }
 
-func (s setsPasswordFirst) Apply(ctx context.Context, sent statement.Statement) error {
-	if err := s.Session.Apply(ctx, sent); err != nil {
-		return err
-	}
-	m := createPatterns[mariaDB].FindStringSubmatch(sent.Reveal())
-	if m == nil {
-		return nil
-	}
+func (s setsPasswordFirst) Apply(ctx context.Context, sent ...statement.Statement) error {
 	_, password := credentials(s.pending)
-	return s.Session.Apply(ctx, statement.New("ALTER USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
-		SQL(" USING ").Secret(redact.New(nativeVerifier(password))).SQL(" ACCOUNT UNLOCK").Statement())
+	var all []statement.Statement
+	for _, one := range sent {
+		all = append(all, one)
+		if m := createPatterns[mariaDB].FindStringSubmatch(one.Reveal()); m != nil {
+			all = append(all, statement.New("ALTER USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
+				SQL(" USING ").Secret(redact.New(nativeVerifier(password))).SQL(" ACCOUNT UNLOCK").Statement())
+		}
+	}
+	return s.Session.Apply(ctx, all...)
 }
 
 type createsOpen struct{ rotation.Session }
 
-func (s createsOpen) Apply(ctx context.Context, sent statement.Statement) error {
-	if m := createPatterns[mariaDB].FindStringSubmatch(sent.Reveal()); m != nil {
-		sent = statement.New("CREATE USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
-			SQL(" USING ").Secret(redact.New(m[3])).Statement()
+func (s createsOpen) Apply(ctx context.Context, sent ...statement.Statement) error {
+	for i, one := range sent {
+		if m := createPatterns[mariaDB].FindStringSubmatch(one.Reveal()); m != nil {
+			sent[i] = statement.New("CREATE USER ").Account(m[1], m[2]).SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").
+				SQL(" USING ").Secret(redact.New(m[3])).Statement()
+		}
 	}
-	return s.Session.Apply(ctx, sent)
+	return s.Session.Apply(ctx, sent...)
 }
 
 // unproven takes the secret's logins for granted.

@@ -54,6 +54,10 @@ var ErrAccountLocked = failure.New(failure.AccountLocked, "the account is locked
 // until the wait is over.
 var ErrLockTaken = failure.New(failure.LockTimeout, "another session holds the lock")
 
+// ErrOneOfSeveral is returned by Session.Apply, wrapped, where the server has
+// refused one of several statements: those before it were executed, and none after it.
+var ErrOneOfSeveral = errors.New("one of several statements was refused")
+
 // Labels is what DescribeSecret tells of a secret's versions.
 type Labels struct {
 	// Stages has the staging labels of each version that has any, by version ID.
@@ -110,6 +114,9 @@ type Login struct {
 	Username string
 	Password redact.Secret
 	TLS      secret.TLSMode
+	// Admin: what is to be changed is changed through this login's session. Its first
+	// call is Lock, which proves it, and it may be sent several statements at once.
+	Admin bool
 }
 
 // Facts is what a session knows from its first statement.
@@ -127,6 +134,11 @@ type Facts struct {
 	// ReadOnly is true where the server takes no changes from ordinary users: a
 	// reader, or a writer during a failover.
 	ReadOnly bool
+	// MaxPacket is how long a message to the server may be, in bytes.
+	MaxPacket uint64
+	// InsistOnClear are the plugins for whose sake the server refuses verifiers, and has
+	// to be sent passwords in clear. It is known to an admin.
+	InsistOnClear []string
 	// Certificate is the server's, where the connection is encrypted.
 	Certificate *Certificate
 }
@@ -149,17 +161,19 @@ func (c Certificate) String() string {
 
 // Database reaches database servers.
 type Database interface {
-	// Connect logs in, sets the session up, and proves it by a first statement.
+	// Connect logs in, and proves that by a first statement, unless it is as the admin.
 	Connect(ctx context.Context, login Login) (Session, error)
 }
 
 // Session is one login on a server. A session that is lost answers every
 // further call with an error; it is never reconnected.
 type Session interface {
+	// Facts is what is known since Connect, or an admin's Lock.
 	Facts() Facts
 	// Lock takes the server-wide lock of that name for this session, waiting as
 	// long as said, in whole seconds. It returns ErrLockTaken where that was too short.
-	Lock(ctx context.Context, name string, wait time.Duration) error
+	// An admin names the users that it will read.
+	Lock(ctx context.Context, name string, wait time.Duration, users ...string) error
 	// Users reads every account of the users with these names, in their order.
 	Users(ctx context.Context, names ...string) ([]account.User, error)
 	// Dependents says, in words, what on the server needs the account: what is
@@ -169,9 +183,6 @@ type Session interface {
 	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
 	// Roles tells what the accounts do not say of the roles that they name.
 	Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error)
-	// InsistOnClear lists the plugins for whose sake the server refuses verifiers, and
-	// has to be sent passwords in clear.
-	InsistOnClear(ctx context.Context) ([]string, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Exists reports whether a routine, or a column of a table, is there. The
@@ -179,9 +190,11 @@ type Session interface {
 	Exists(ctx context.Context, object account.Object, column string) (bool, error)
 	// Use makes a database the session's own.
 	Use(ctx context.Context, database string) error
-	// Apply executes a statement. Where it fails since what a privilege is on is
-	// gone, errors.As finds an Absence in the error.
-	Apply(ctx context.Context, s statement.Statement) error
+	// Apply executes statements in their order, an admin's several on one way to the
+	// server and back. Where one fails since what a privilege is on is gone, errors.As
+	// finds an Absence in the error. Where it is one of several, the error is
+	// ErrOneOfSeveral, and does not say which.
+	Apply(ctx context.Context, statements ...statement.Statement) error
 	Close() error
 }
 

@@ -41,9 +41,9 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err))
 	}
-	defer s.close(ctx, proof)
 	admin, at, err := s.connectAdmin(ctx, documents)
 	if err != nil {
+		s.close(ctx, proof)
 		return "", err
 	}
 	defer s.close(ctx, admin)
@@ -51,10 +51,15 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	if at.apart {
 		// The application's host is a reader. What is changed is changed at the
 		// writer, so there too the current credentials have to be those of its users.
+		defer s.close(ctx, reader)
 		if proof, err = s.Database.Connect(ctx, at.login(documents.current.Document)); err != nil {
 			return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
 		}
-		defer s.close(ctx, proof)
+	}
+	s.close(ctx, proof) // its part is done
+	original := secret.Original(documents.current.Username())
+	if err := s.lock(ctx, admin, original, original, secret.Clone(original)); err != nil {
+		return "", err
 	}
 	if err := at.sameServer(proof.Facts(), admin.Facts()); err != nil {
 		return "", err
@@ -70,9 +75,6 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		}
 	}
 
-	if err := s.lock(ctx, admin, documents.current.Username()); err != nil {
-		return "", err
-	}
 	if at.apart && !leadsToMany(documents.current.Host()) && reader.Facts().Identity != admin.Facts().Identity {
 		// finishSecret, which need not know that there is a writer, takes it there. After
 		// a failover the reader may have become the writer, whose lock is taken by now.
@@ -80,7 +82,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	// From here until admin is closed no other invocation changes this pair. An
+	// Until admin is closed no other invocation changes this pair. An
 	// invocation that comes late, having been frozen or overtaken, must see that here.
 	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
 	if err != nil {
@@ -191,11 +193,12 @@ func lockName(original string) string {
 	return "tandem." + hex.EncodeToString(sum[:16])
 }
 
-// lock takes the lock of the pair that the user belongs to.
-func (s step) lock(ctx context.Context, session Session, username string) error {
+// lock takes the lock of the pair that the user belongs to. An admin says whom it
+// will read.
+func (s step) lock(ctx context.Context, session Session, username string, users ...string) error {
 	original := secret.Original(username)
 	wait := within(ctx, lockShare, lockMax).Truncate(time.Second)
-	err := session.Lock(ctx, lockName(original), wait)
+	err := session.Lock(ctx, lockName(original), wait, users...)
 	if errors.Is(err, ErrLockTaken) {
 		return fmt.Errorf("another rotation of %q and its clone has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",
 			original, wait, err)

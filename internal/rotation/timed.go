@@ -112,18 +112,27 @@ func (t timedDatabase) Connect(ctx context.Context, login Login) (Session, error
 	if err != nil {
 		return nil, err
 	}
-	t.step.meet(ctx, login, session.Facts())
-	return timedSession{session, t.step.record}, nil
+	if !login.Admin { // whose server is known when it has the lock
+		t.step.meet(ctx, login, session.Facts())
+	}
+	return timedSession{session, t.step, t.step.record, login}, nil
 }
 
 type timedSession struct {
 	Session
+	step   step
 	record *record
+	login  Login
 }
 
-func (t timedSession) Lock(ctx context.Context, name string, wait time.Duration) error {
-	defer t.record.time(legLock)()
-	return t.Session.Lock(ctx, name, wait)
+func (t timedSession) Lock(ctx context.Context, name string, wait time.Duration, users ...string) error {
+	end := t.record.time(legLock)
+	err := t.Session.Lock(ctx, name, wait, users...)
+	end()
+	if err == nil && t.login.Admin {
+		t.step.meet(ctx, t.login, t.Session.Facts())
+	}
+	return err
 }
 
 func (t timedSession) Users(ctx context.Context, names ...string) ([]account.User, error) {
@@ -146,11 +155,6 @@ func (t timedSession) Roles(ctx context.Context, names []account.Name) (account.
 	return t.Session.Roles(ctx, names)
 }
 
-func (t timedSession) InsistOnClear(ctx context.Context) ([]string, error) {
-	defer t.record.time(legReading)()
-	return t.Session.InsistOnClear(ctx)
-}
-
 func (t timedSession) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	defer t.record.time(legReading)()
 	return t.Session.OwnGrants(ctx)
@@ -166,9 +170,9 @@ func (t timedSession) Use(ctx context.Context, database string) error {
 	return t.Session.Use(ctx, database)
 }
 
-func (t timedSession) Apply(ctx context.Context, s statement.Statement) error {
+func (t timedSession) Apply(ctx context.Context, statements ...statement.Statement) error {
 	defer t.record.time(legChanging)()
-	return t.Session.Apply(ctx, s)
+	return t.Session.Apply(ctx, statements...)
 }
 
 // State implements Inspector.

@@ -25,8 +25,7 @@ type work struct {
 	proof  proof
 	// unproven is true where a check looks on without such a session.
 	unproven bool
-	sent     int       // statements, the password aside
-	clear    *[]string // the plugins that insist on clear passwords; nil until asked
+	sent     sent
 	warned   map[account.Warning]bool
 }
 
@@ -60,7 +59,7 @@ func (w *work) perform(ctx context.Context) (string, error) {
 	switch {
 	case len(password) > 0:
 		return fmt.Sprintf("password of %q set", w.pending.Username()), nil
-	case w.sent > 0:
+	case w.sent.executed > 0:
 		return fmt.Sprintf("%q made equal; its password was set already", w.pending.Username()), nil
 	}
 	return "everything was as it must be already", nil
@@ -98,7 +97,9 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 				continue // with a plan that adopts it, or refuses to
 			}
 		}
-		w.warn(ctx, plan.Warnings)
+		if len(w.sent.doubtful) == 0 { // else they are of a rest, and have been said
+			w.warn(ctx, plan.Warnings)
+		}
 		if len(plan.Steps) == 0 {
 			return pair, nil
 		}
@@ -112,45 +113,17 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		if err != nil {
 			return account.Pair{}, err
 		}
-		if all { // else something turned out to be gone, and there is another plan
+		if all { // else there is another plan for the same
 			rounds++
 		}
 		pair.Known = true // by now it is this program's
 		if pair, err = w.read(ctx, pair); err != nil {
+			if w.sent.refusal != nil {
+				err = fmt.Errorf("%w; before that: %w", err, w.sent.refusal)
+			}
 			return account.Pair{}, err
 		}
 	}
-}
-
-// apply sends the steps. It stops, and returns false, at one that fails since
-// what it is about is gone, having noted that.
-func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Absences) (all bool, err error) {
-	for i, step := range plan.Steps {
-		err := w.admin.Apply(ctx, step.Statement)
-		var about Absence
-		if errors.As(err, &about) {
-			if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
-				return false, nil
-			}
-		}
-		if err != nil {
-			kind := failure.AdminAccessDenied
-			if step.Passes() {
-				kind = failure.PrivilegeNotGrantable
-			}
-			return false, denied(kind, fmt.Errorf("making %q equal, as admin %s: after %d of %d statements, and before the password, which is unchanged: %w",
-				w.pending.Username(), w.admin.Facts().Account, i, len(plan.Steps), w.mendStep(step, err)))
-		}
-		w.sent++
-		w.record.sent(step)
-		if w.sent <= listed {
-			w.log.InfoContext(ctx, "statement executed", "statement", step.Statement.String())
-		}
-	}
-	if w.sent > listed {
-		w.log.InfoContext(ctx, "statements executed", "count", w.sent)
-	}
-	return true, nil
 }
 
 // mendStep adds to a denial what lets the admin do the step.
@@ -187,19 +160,11 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	pair := account.Pair{
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
 		Login: w.proof.Account, From: w.proof.From,
-		Known: earlier.Known, Absent: earlier.Absent,
+		Known: earlier.Known, Absent: earlier.Absent, Clear: w.admin.Facts().InsistOnClear,
 	}
 	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
 		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
 	}
-	if w.clear == nil {
-		plugins, err := w.admin.InsistOnClear(ctx)
-		if err != nil {
-			return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
-		}
-		w.clear = &plugins
-	}
-	pair.Clear = *w.clear
 	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
 		return account.Pair{}, err
 	}
@@ -275,7 +240,7 @@ func (w *work) depends(ctx context.Context, pair account.Pair) (map[account.Name
 // is none in a rotation that finds everything as an earlier one left it, and so
 // that one is spared the call.
 func (w *work) mayBeForeign(pair account.Pair, plan account.Plan) bool {
-	if w.turn() != account.TurnOfClone || w.Settings.Mode == account.Off || w.sent > 0 {
+	if w.turn() != account.TurnOfClone || w.Settings.Mode == account.Off || w.sent.begun {
 		return false
 	}
 	return len(plan.Steps) > 0 || len(pair.GrantedTo) > 0 || len(w.labels.Stages) <= 2 // AWSCURRENT and AWSPENDING
@@ -343,7 +308,7 @@ func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret,
 // throwaway makes the verifier that a new account, locked, has until its password
 // is set.
 func (w *work) throwaway(plugin string) (redact.Secret, error) {
-	if w.clear != nil && len(*w.clear) > 0 {
+	if len(w.admin.Facts().InsistOnClear) > 0 {
 		return w.throwawayPassword(), nil
 	}
 	return w.verifierOf(plugin, w.throwawayPassword())

@@ -226,9 +226,12 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 	}
 	server, err := account.ParseServer("10.11.8-MariaDB", "")
 	return &fakeSession{w.world, at, rotation.Facts{
-		Server: server, Identity: identity, Account: matched, From: "localhost", ReadOnly: w.readOnly,
+		Server: server, Identity: identity, Account: matched, From: "localhost", MaxPacket: maxPacket, ReadOnly: w.readOnly,
 	}}, err
 }
+
+// maxPacket is max_allowed_packet as MySQL has it by default.
+const maxPacket = 64 << 20
 
 type fakeSession struct {
 	*world
@@ -238,7 +241,7 @@ type fakeSession struct {
 
 func (s *fakeSession) Facts() rotation.Facts { return s.facts }
 
-func (s *fakeSession) Lock(context.Context, string, time.Duration) error {
+func (s *fakeSession) Lock(context.Context, string, time.Duration, ...string) error {
 	if s.locked {
 		return rotation.ErrLockTaken
 	}
@@ -273,7 +276,6 @@ func (s *fakeSession) GrantedTo(context.Context, string) ([]account.Name, error)
 func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts, error) {
 	return account.RoleFacts{}, nil
 }
-func (s *fakeSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
@@ -287,9 +289,11 @@ func (s *fakeSession) Use(_ context.Context, database string) error { return s.d
 
 // Apply makes the clone with its grant, once it is created: the one plan that
 // these tests follow.
-func (s *fakeSession) Apply(_ context.Context, sent statement.Statement) error {
-	if err := s.do("apply %s", sent); err != nil {
-		return err
+func (s *fakeSession) Apply(_ context.Context, sent ...statement.Statement) error {
+	for _, one := range sent {
+		if err := s.do("apply %s", one); err != nil {
+			return err
+		}
 	}
 	clone := account.Name{User: "app_clone", Host: "%"}
 	s.accounts[clone] = rows("app_clone", "ALTER")

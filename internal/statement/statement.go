@@ -45,6 +45,9 @@ func (s Statement) GoString() string { return s.masked }
 // Reveal returns the statement as it is to be sent.
 func (s Statement) Reveal() string { return s.full.Reveal() }
 
+// Len returns the statement's length in bytes, as it is to be sent.
+func (s Statement) Len() int { return len(s.Reveal()) }
+
 // HoldsSecret reports whether the statement has a part that does not print.
 func (s Statement) HoldsSecret() bool { return s.secret }
 
@@ -105,6 +108,26 @@ func (b *Builder) Keyword(words string) *Builder {
 // Statement ends the building.
 func (b *Builder) Statement() Statement {
 	return Statement{masked: b.masked.String(), full: redact.New(b.full.String()), secret: b.secret}
+}
+
+// Join makes one text of statements, for a session that may be sent several at
+// once: they are executed in their order, up to the first that fails.
+//
+// Source: MySQL 8.4 C API Developer Guide, "Multiple Statement Execution Support".
+func Join(statements ...Statement) Statement {
+	if len(statements) == 1 {
+		return statements[0]
+	}
+	var b Builder
+	for i, s := range statements {
+		if i > 0 {
+			b.both("; ")
+		}
+		b.masked.WriteString(s.masked)
+		b.full.WriteString(s.Reveal())
+		b.secret = b.secret || s.secret
+	}
+	return b.Statement()
 }
 
 // IsKeyword reports whether words are letters, digits and underscores, with

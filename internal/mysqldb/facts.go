@@ -1,0 +1,76 @@
+package mysqldb
+
+import (
+	"context"
+	"fmt"
+
+	"tandem/internal/account"
+	"tandem/internal/rotation"
+)
+
+// identity is what tells one server from another: MySQL's server_uuid, and
+// server_uid of MariaDB from 10.5.26, 10.6.19, 10.11.9, 11.1.6, 11.2.5 and 11.4.3 on;
+// older ones lack that variable, and have identityLess. A comment of the first form
+// is executed by MySQL and not by MariaDB, one of the second by MariaDB alone.
+//
+// Source: MySQL 8.4 Reference Manual, 11.7 "Comments"; MariaDB, "Comment Syntax",
+// "Server System Variables".
+const (
+	identity     = "CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir)"
+	identityLess = "CONCAT_WS('/', @@hostname, @@port, @@datadir)"
+	// known is what every session asks for first, the identity aside.
+	known = "CURRENT_USER(), USER(), VERSION(), @@version_comment, @@read_only, @@innodb_read_only, @@max_allowed_packet, "
+)
+
+// told is a row of known and identity.
+type told struct {
+	user, from, version, comment, readOnly, reader, identity string
+	packet                                                   uint64
+}
+
+func (t *told) columns() []any {
+	return []any{&t.user, &t.from, &t.version, &t.comment, &t.readOnly, &t.reader, &t.packet, &t.identity}
+}
+
+// prove reads the session's facts: the statement that proves that this login may
+// run one. Nothing in it depends on the session's settings.
+func (s *Session) prove(ctx context.Context) error {
+	var answer told
+	err := s.connection.QueryRowContext(ctx, "SELECT "+known+identity).Scan(answer.columns()...)
+	if isServerError(err, errUnknownSystemVariable) {
+		err = s.connection.QueryRowContext(ctx, "SELECT "+known+identityLess).Scan(answer.columns()...)
+	}
+	if err != nil {
+		return fmt.Errorf("asking %s who it is: %w", s.endpoint, explain(err, false))
+	}
+	return s.learn(answer)
+}
+
+// learn takes the answer for the session's facts.
+func (s *Session) learn(answer told) error {
+	flavor, err := account.ParseServer(answer.version, answer.comment)
+	if err != nil {
+		return fmt.Errorf("looking at the server at %s: %w", s.endpoint.address(), err)
+	}
+	name, err := parseAccount(answer.user)
+	if err != nil {
+		return err
+	}
+	client, err := parseAccount(answer.from)
+	if err != nil {
+		return err
+	}
+	s.facts = rotation.Facts{
+		Server: flavor, Identity: answer.identity, Account: name, From: client.Host,
+		Plaintext: !s.endpoint.encrypted, ReadOnly: isOn(answer.readOnly) || isOn(answer.reader),
+		Certificate: s.certificate, MaxPacket: answer.packet,
+	}
+	return nil
+}
+
+// isOn reads a variable that is a boolean, or the like: MariaDB's read_only has got
+// further values in 12.0.
+//
+// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only),
+// 17.14 (innodb_read_only, which tells Aurora's readers); MariaDB, "Server System Variables".
+func isOn(value string) bool { return value != "0" && value != "OFF" }

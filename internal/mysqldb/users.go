@@ -1,0 +1,165 @@
+package mysqldb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/redact"
+	"tandem/internal/statement"
+)
+
+// Users reads all accounts of each named user: which there are, which an admin's
+// Lock has listed already, then SHOW CREATE USER and SHOW GRANTS of each, all of
+// them on one way to the server and back.
+func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
+	accounts := s.reserved.accounts
+	if !slices.Equal(s.reserved.users, names) {
+		var err error
+		if accounts, err = s.accounts(ctx, names); err != nil {
+			return nil, err
+		}
+	}
+	s.reserved.users = nil // what is sent from here on may change them
+	for _, entry := range accounts {
+		if entry.role {
+			return nil, failure.Errorf(failure.UserNameTaken, "%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)
+		}
+	}
+	shown, err := s.show(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]account.User, len(names))
+	for i, name := range names {
+		users[i].Name = name
+		for j, entry := range accounts {
+			if entry.name.User != name {
+				continue
+			}
+			read, err := s.account(ctx, entry.name, shown[j])
+			if err != nil {
+				return nil, err
+			}
+			read.SecondPassword, read.GrantedAsRole = entry.secondPassword, entry.grantedAsRole
+			read.PasswordChanged = entry.passwordChanged
+			if read.Grants.Restrictions, err = account.ParseRestrictions(entry.restrictions); err != nil {
+				return nil, fmt.Errorf("reading account %s: %w", entry.name, err)
+			}
+			users[i].Accounts = append(users[i].Accounts, read)
+		}
+	}
+	return users, nil
+}
+
+// listed is an account, with what only the servers' tables tell of it.
+type listed struct {
+	name                                account.Name
+	role, grantedAsRole, secondPassword bool
+	restrictions                        string    // a JSON array
+	passwordChanged                     time.Time // by this machine's clock; zero where not known
+}
+
+// nullableListed is a row of list, or of an outer join with it.
+type nullableListed struct {
+	user, host, restrictions            sql.NullString
+	role, grantedAsRole, secondPassword sql.NullBool
+	passwordAge                         sql.NullFloat64
+}
+
+func (n *nullableListed) columns() []any {
+	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge}
+}
+
+func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
+	entry = listed{
+		name: account.Name{User: n.user.String, Host: n.host.String},
+		role: n.role.Bool, grantedAsRole: n.grantedAsRole.Bool, secondPassword: n.secondPassword.Bool, restrictions: n.restrictions.String,
+	}
+	if age := n.passwordAge.Float64; n.passwordAge.Valid && age >= 0 {
+		entry.passwordChanged = asked.Add(-time.Duration(age) * time.Second)
+	}
+	return entry, n.user.Valid
+}
+
+// list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
+// a user may be a role at the same time. How old a password is, the server's own
+// clock says, in seconds; less than 0 is not known.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables" (mysql.user's
+// User_attributes and password_last_changed, mysql.role_edges); MariaDB,
+// "mysql.user Table", "mysql.global_priv Table".
+const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role, " +
+	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */ AS granted_as_role, " +
+	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ AS second_password, " +
+	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') AS restrictions, " +
+	"COALESCE(/*!50706 UNIX_TIMESTAMP() - UNIX_TIMESTAMP(u.password_last_changed), */ " +
+	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age " +
+	"FROM mysql.user u WHERE u.User IN ("
+
+// inList ends list with the names.
+func inList(query *statement.Builder, names []string) *statement.Builder {
+	for i, name := range names {
+		if i > 0 {
+			query.SQL(", ")
+		}
+		query.Literal(name)
+	}
+	return query.SQL(")")
+}
+
+func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error) {
+	if err := s.pin(ctx); err != nil {
+		return nil, err
+	}
+	asked := time.Now()
+	rows, err := s.connection.QueryContext(ctx, inList(statement.New(list), names).SQL(" ORDER BY u.User, u.Host").Statement().Reveal())
+	if err != nil {
+		return nil, s.listingFailed(ctx, err)
+	}
+	defer rows.Close()
+	var found []listed
+	for rows.Next() {
+		var entry nullableListed
+		if err := rows.Scan(entry.columns()...); err != nil {
+			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
+		}
+		one, _ := entry.listed(asked)
+		found = append(found, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
+	}
+	return found, nil
+}
+
+// show reads SHOW CREATE USER and SHOW GRANTS of each account.
+func (s *Session) show(ctx context.Context, accounts []listed) ([]account.Rows, error) {
+	var queries []statement.Statement
+	for _, entry := range accounts {
+		queries = append(queries,
+			statement.New("SHOW CREATE USER ").Account(entry.name.User, entry.name.Host).Statement(),
+			statement.New("SHOW GRANTS FOR ").Account(entry.name.User, entry.name.Host).Statement())
+	}
+	together := 1
+	if s.endpoint.login.Admin {
+		together = 64
+	}
+	var answers [][]redact.Secret
+	for batch := range slices.Chunk(queries, together) {
+		some, err := s.allRows(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, some...)
+	}
+	shown := make([]account.Rows, len(accounts))
+	for i := range shown {
+		shown[i] = account.Rows{CreateUser: answers[2*i], Grants: answers[2*i+1]}
+	}
+	return shown, nil
+}

@@ -1,0 +1,120 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/statement"
+)
+
+// Bounds of what is sent at once. A server that has lost its client carries out
+// what it has got before it notices, and holds the pair's lock meanwhile; and on a
+// link of some milliseconds the way there and back should be a small part of the
+// time that the statements take.
+const (
+	batchStatements = 256
+	batchBytes      = 128 << 10
+)
+
+// sent is what has been sent, the password aside.
+type sent struct {
+	begun    bool
+	executed int // statements
+	// doubtful are the steps of a plan from a batch on in which one was refused:
+	// those before it were executed, and the accounts tell which these are.
+	doubtful []account.Step
+	refusal  error // of the batch
+	// alone: one statement at a time, so that the refused one is known.
+	alone bool
+}
+
+// apply sends the steps. It returns false where it stopped at one that fails since
+// what it is about is gone, having noted that, and where a batch was refused: then
+// the accounts have to be read, and there is another plan, whose steps are sent one
+// at a time.
+func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Absences) (all bool, err error) {
+	w.reckon(ctx, plan)
+	w.sent.begun = true
+	total := w.sent.executed + len(plan.Steps)
+	for steps := plan.Steps; len(steps) > 0; {
+		batch := steps[:w.together(steps)]
+		statements := make([]statement.Statement, len(batch))
+		for i, step := range batch {
+			statements[i] = step.Statement
+		}
+		err := w.admin.Apply(ctx, statements...)
+		switch {
+		case err == nil:
+			w.executed(ctx, batch)
+			steps = steps[len(batch):]
+			continue
+		case errors.Is(err, ErrOneOfSeveral):
+			w.sent.doubtful, w.sent.refusal = steps, err
+			return false, nil
+		case len(batch) > 1:
+			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
+		}
+		step := batch[0]
+		var about Absence
+		if errors.As(err, &about) {
+			if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
+				w.sent.alone = false
+				return false, nil
+			}
+		}
+		kind := failure.AdminAccessDenied
+		if step.Passes() {
+			kind = failure.PrivilegeNotGrantable
+		}
+		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(step, err)))
+	}
+	if w.sent.executed > listed {
+		w.log.InfoContext(ctx, "statements executed", "count", w.sent.executed)
+	}
+	return true, nil
+}
+
+func (w *work) stopped(after string, err error) error {
+	return fmt.Errorf("making %q equal, as admin %s: after %s statements, and before the password, which is unchanged: %w",
+		w.pending.Username(), w.admin.Facts().Account, after, err)
+}
+
+// reckon tells from the plan that follows a refused batch how much of that one was
+// executed: what is no longer planned.
+func (w *work) reckon(ctx context.Context, plan account.Plan) {
+	doubtful := w.sent.doubtful
+	w.sent.alone = len(doubtful) > 0
+	w.sent.doubtful, w.sent.refusal = nil, nil
+	if done := len(doubtful) - len(plan.Steps); done > 0 {
+		w.executed(ctx, doubtful[:done])
+	}
+}
+
+func (w *work) executed(ctx context.Context, steps []account.Step) {
+	for _, step := range steps {
+		w.sent.executed++
+		w.record.sent(step)
+		if w.sent.executed <= listed {
+			w.log.InfoContext(ctx, "statement executed", "statement", step.Statement.String())
+		}
+	}
+}
+
+// together is how many of the steps are sent at once.
+func (w *work) together(steps []account.Step) int {
+	if w.sent.alone {
+		return 1
+	}
+	limit := min(batchBytes, int(w.admin.Facts().MaxPacket/2))
+	size := 0
+	for i, step := range steps {
+		size += step.Statement.Len() + len("; ")
+		if i > 0 && (size > limit || i == batchStatements) {
+			return i
+		}
+	}
+	return len(steps)
+}
