@@ -125,12 +125,16 @@ func parse(payload []byte) (rotation.Event, error) {
 // nobody knows what is in it, unless it is the runtime's own, which quotes
 // nothing but indices and types; where it came from is logged.
 func (h *Handler) panicked(ctx context.Context, log *slog.Logger, began time.Time, value any) error {
+	pcs := make([]uintptr, 32)
+	pcs = pcs[:runtime.Callers(3, pcs)]
+	if beside, ok := value.(*rotation.Panic); ok {
+		value, pcs = beside.Value, beside.Callers
+	}
 	cause := fmt.Sprintf("a value of type %T", value)
 	if own, ok := value.(runtime.Error); ok {
 		cause = own.Error()
 	}
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	frames := runtime.CallersFrames(pcs)
 	var stack []string
 	for {
 		frame, more := frames.Next()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tandem/internal/failure"
+	"tandem/internal/redact"
 	"tandem/internal/secret"
 )
 
@@ -14,14 +15,20 @@ import (
 // password and stores the pending document. It is done already when the token's
 // version has a value.
 func (s step) createSecret(ctx context.Context) (string, error) {
-	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
-	if err != nil {
-		return "", err
+	labels := question[Labels]{ask: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
+	now := question[document]{ask: func() (document, error) { return s.currentDocument(ctx) }}
+	stored := question[Version]{ask: func() (Version, error) { return s.Secrets.Version(ctx, s.event.SecretID, s.event.Token) }}
+	// Where the version turns out to have a value, a password has been made in vain.
+	password := question[redact.Secret]{ask: func() (redact.Secret, error) { return s.Secrets.RandomPassword(ctx) }}
+	s.together(labels.run, now.run, stored.run, password.run)
+
+	if labels.err != nil {
+		return "", labels.err
 	}
-	if finished, err := labels.progress(s.event.Token); finished || err != nil {
+	if finished, err := labels.answer.progress(s.event.Token); finished || err != nil {
 		return "the rotation has finished already", err
 	}
-	current, err := s.currentDocument(ctx)
+	current, err := now.answer, now.err
 	if err != nil {
 		return "", err
 	}
@@ -36,18 +43,15 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	}
 	other := secret.Other(current.Username())
 
-	version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
 	switch {
-	case err == nil:
-		return "the version has its value already", s.keepPending(ctx, current.Document, version)
-	case !errors.Is(err, ErrVersionNotFound):
-		return "", err
+	case stored.err == nil:
+		return "the version has its value already", s.keepPending(ctx, current.Document, stored.answer)
+	case !errors.Is(stored.err, ErrVersionNotFound):
+		return "", stored.err
+	case password.err != nil:
+		return "", password.err
 	}
-	password, err := s.Secrets.RandomPassword(ctx)
-	if err != nil {
-		return "", err
-	}
-	pending, err := current.WithCredentials(other, password)
+	pending, err := current.WithCredentials(other, password.answer)
 	if err != nil {
 		return "", fmt.Errorf("writing the pending document: %w", err)
 	}
@@ -93,6 +97,17 @@ func (s step) currentDocument(ctx context.Context) (document, error) {
 	}
 	s.record.application(read)
 	return document{read, version.ID, version.Created}, nil
+}
+
+// readDocuments reads the token's version and the current one.
+func (s step) readDocuments(ctx context.Context) (pending Version, current document, err error) {
+	next := question[Version]{ask: func() (Version, error) { return s.pendingVersion(ctx) }}
+	now := question[document]{ask: func() (document, error) { return s.currentDocument(ctx) }}
+	s.together(next.run, now.run)
+	if err = next.err; err == nil {
+		err = now.err
+	}
+	return next.answer, now.answer, err
 }
 
 // adminARN is the admin secret that the document, or else the function's

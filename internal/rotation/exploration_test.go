@@ -145,6 +145,8 @@ type scenario struct {
 	mode   account.Mode
 	*dialect
 	begins func() *universe
+	// reversed: of what is done side by side, the last comes first.
+	reversed bool
 }
 
 func (s scenario) start() *universe {

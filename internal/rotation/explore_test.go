@@ -111,13 +111,26 @@ func scenarios(mode account.Mode, on *dialect, tries int, actors ...string) []sc
 	return all
 }
 
+const inReverseName = "what is side by side, in reverse"
+
+// inReverse is the scenario with the other order of what is done side by side.
+func (s scenario) inReverse() scenario {
+	s.name += "; " + inReverseName
+	s.reversed = true
+	return s
+}
+
 // scenarioOf finds a scenario by its name.
 func scenarioOf(name string) (scenario, error) {
 	parts := strings.Split(name, "; ")
-	if len(parts) == 5 {
+	reversed := len(parts) == 6 && parts[5] == inReverseName
+	if len(parts) == 5 || reversed {
 		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
 		for _, on := range []*dialect{mariaDB, mySQL} {
 			for _, s := range scenarios(account.Mode(parts[3]), on, tries, strings.Fields(parts[1])...) {
+				if reversed {
+					s = s.inReverse()
+				}
 				if err == nil && s.name == name && len(s.actors) <= maxActors {
 					return s, nil
 				}
@@ -133,6 +146,7 @@ type size struct {
 	on            *dialect
 	actors        []string
 	tries, faults int
+	reversed      bool
 }
 
 // sizes are those of every test run, and with EXPLORE=full those that take minutes.
@@ -148,17 +162,19 @@ func sizes() []size {
 				tries, faults = 2, 3
 			}
 			if mode != account.Merge || on != mariaDB {
-				all = append(all, size{mode, on, twice, tries, faults}, size{mode, on, two, tries, faults})
+				all = append(all, size{mode, on, twice, tries, faults, false}, size{mode, on, two, tries, faults, false})
 			}
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {
 		return append(all,
-			size{account.Merge, mariaDB, twice, 2, 4}, size{account.Merge, mariaDB, two, 2, 4},
-			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2},
-			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2})
+			size{account.Merge, mariaDB, twice, 2, 4, false}, size{account.Merge, mariaDB, two, 2, 4, false},
+			size{account.Merge, mariaDB, twice, 2, 3, true}, size{account.Merge, mariaDB, two, 2, 3, true},
+			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2, false}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2, true},
+			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2, false})
 	}
-	return append(all, size{account.Merge, mariaDB, twice, 2, 2}, size{account.Merge, mariaDB, two, 2, 2}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0})
+	return append(all, size{account.Merge, mariaDB, twice, 2, 2, false}, size{account.Merge, mariaDB, two, 2, 2, false}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0, false},
+		size{account.Merge, mariaDB, twice, 1, 1, true}, size{account.Merge, mariaDB, two, 1, 1, true})
 }
 
 // Every interleaving of invocations of one token, of a token and those that come
@@ -169,6 +185,9 @@ func TestEveryInterleaving(t *testing.T) {
 	t.Run("scenarios", func(t *testing.T) {
 		for _, size := range sizes() {
 			for _, s := range scenarios(size.mode, size.on, size.tries, size.actors...) {
+				if size.reversed {
+					s = s.inReverse()
+				}
 				t.Run(s.name, func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {

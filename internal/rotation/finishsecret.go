@@ -26,16 +26,8 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(version.Stages, InWork) || slices.Contains(version.Stages, Current) {
-		// A password that has been given up is not tried: a refused login counts
-		// against FAILED_LOGIN_ATTEMPTS. And what is finished needs no database.
-		labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
-		if err != nil {
-			return "", err
-		}
-		if finished, err := labels.progress(s.event.Token); finished || err != nil {
-			return already, err
-		}
+	if finished, err := s.finished(ctx, version); finished || err != nil {
+		return already, err
 	}
 	pending, err := secret.Parse(version.Document)
 	if err != nil {
@@ -86,6 +78,21 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		}
 	}
 	return "", moveErr
+}
+
+// finished reports whether the version is AWSCURRENT already. An error means that
+// its rotation has been given up: then its password is not tried, since a refused
+// login counts against FAILED_LOGIN_ATTEMPTS. Where the version's own labels leave
+// no doubt, the secret's need not be asked for.
+func (s step) finished(ctx context.Context, version Version) (bool, error) {
+	if slices.Contains(version.Stages, InWork) && !slices.Contains(version.Stages, Current) {
+		return false, nil
+	}
+	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	if err != nil {
+		return false, err
+	}
+	return labels.progress(s.event.Token)
 }
 
 // lockable refuses a read-only server where setSecret does not take the lock: a

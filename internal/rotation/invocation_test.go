@@ -81,12 +81,30 @@ func invoke(s scenario, token string, step rotation.Step, wrap wrapping) *invoca
 	}
 	rotator := rotation.Rotator{
 		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: s.mode},
-		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Together: inOrder,
+	}
+	if s.reversed {
+		rotator.Together = inReverse
 	}
 	go func() {
 		v.done <- rotator.Rotate(context.Background(), rotation.Event{Step: step, SecretID: secretID, Token: token})
 	}()
 	return v
+}
+
+// Of what a step does side by side, each task has one effect that anybody could
+// see, as long as nothing fails: so the orders of the tasks are all that can happen.
+// Of these there are two here.
+func inOrder(tasks ...func()) {
+	for _, task := range tasks {
+		task()
+	}
+}
+
+func inReverse(tasks ...func()) {
+	for _, task := range slices.Backward(tasks) {
+		task()
+	}
 }
 
 // next waits for the next effect, or for the end.

@@ -245,6 +245,9 @@ type Rotator struct {
 	// Whereabouts is asked only where the documents do not say where a server is.
 	Whereabouts Whereabouts
 	Settings    Settings
+	// Together runs tasks and returns when all have ended; side by side where it is
+	// nil. It is for those who have to know what comes before what.
+	Together func(tasks ...func())
 	// Random is where the salts of verifiers come from.
 	Random io.Reader
 	Log    *slog.Logger

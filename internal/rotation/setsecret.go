@@ -20,11 +20,7 @@ import (
 // last statement nobody can log in with the pending credentials, and nothing
 // that it sends concerns the current user's password.
 func (s step) setSecret(ctx context.Context) (string, error) {
-	pending, err := s.pendingVersion(ctx)
-	if err != nil {
-		return "", err
-	}
-	current, err := s.currentDocument(ctx)
+	pending, current, err := s.readDocuments(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -37,13 +33,8 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	}
 
 	began := time.Now()
-	proof, err := s.Database.Connect(ctx, login(documents.current.Document))
+	proof, admin, at, err := s.reach(ctx, documents)
 	if err != nil {
-		return "", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, err))
-	}
-	admin, at, err := s.connectAdmin(ctx, documents)
-	if err != nil {
-		s.close(ctx, proof)
 		return "", err
 	}
 	defer s.close(ctx, admin)
@@ -59,7 +50,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	s.close(ctx, proof) // its part is done
 	original := secret.Original(documents.current.Username())
 	if err := s.lock(ctx, admin, original, original, secret.Clone(original)); err != nil {
-		return "", err
+		return "", denied(failure.AdminAccessDenied, err)
 	}
 	if err := at.sameServer(proof.Facts(), admin.Facts()); err != nil {
 		return "", err
@@ -99,6 +90,31 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	proven := proofOf(proof, began)
 	work := &work{step: s, documents: documents, admin: admin, labels: labels, proof: proven}
 	return work.perform(ctx)
+}
+
+// reach proves the current credentials and logs in as the admin, side by side: no
+// statement is sent as the admin yet.
+func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at place, err error) {
+	current := question[Session]{ask: func() (Session, error) { return s.Database.Connect(ctx, login(d.current.Document)) }}
+	changing := question[Session]{ask: func() (session Session, err error) {
+		session, at, err = s.connectAdmin(ctx, d)
+		return session, err
+	}}
+	s.together(current.run, changing.run)
+	if current.err != nil {
+		err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, current.err))
+	} else {
+		err = changing.err
+	}
+	if err == nil {
+		return current.answer, changing.answer, at, nil
+	}
+	for _, opened := range []question[Session]{current, changing} {
+		if opened.err == nil {
+			s.close(ctx, opened.answer)
+		}
+	}
+	return nil, nil, at, err
 }
 
 // documents are the three that a setSecret needs, in agreement with each other.

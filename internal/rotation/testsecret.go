@@ -15,20 +15,12 @@ import (
 // compares what the pending user may do with what the current one may. It reads
 // only, and needs no admin. At a reader it waits for the replication.
 func (s step) testSecret(ctx context.Context) (string, error) {
-	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	version, current, err := s.readDocuments(ctx)
 	if err != nil {
 		return "", err
 	}
-	if finished, err := labels.progress(s.event.Token); finished || err != nil {
+	if finished, err := s.finished(ctx, version); finished || err != nil {
 		return "the rotation has finished already", err
-	}
-	version, err := s.pendingVersion(ctx)
-	if err != nil {
-		return "", err
-	}
-	current, err := s.currentDocument(ctx)
-	if err != nil {
-		return "", err
 	}
 	pending, err := secret.Parse(version.Document)
 	if err != nil {

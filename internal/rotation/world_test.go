@@ -104,7 +104,7 @@ func (w *world) step(name rotation.Step) error { return w.stepOf(name, token) }
 func (w *world) stepOf(name rotation.Step, token string) error {
 	rotator := rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Whereabouts: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
-		Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Together: inOrder,
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
