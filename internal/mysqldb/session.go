@@ -148,7 +148,7 @@ func (s *Session) allRows(ctx context.Context, queries []statement.Statement) ([
 
 // errFewerAnswers is seen where a server answers fewer queries than it was sent and
 // says nothing else.
-var errFewerAnswers = errors.New("the server did not answer every query")
+var errFewerAnswers = failure.New(failure.AnswerNotUnderstood, "the server did not answer every query")
 
 // Use makes the database the session's own.
 func (s *Session) Use(ctx context.Context, database string) error {
@@ -172,7 +172,7 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 	}
 	var answered *ServerError
 	if errors.As(explained, &answered) {
-		explained = fmt.Errorf("%w: %w", rotation.ErrOneOfSeveral, explained)
+		explained = fmt.Errorf("%w: %w", explained, rotation.ErrOneOfSeveral)
 	}
 	return fmt.Errorf("executing %d statements, of which the first is %s: %w", len(statements), statements[0], explained)
 }

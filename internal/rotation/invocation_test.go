@@ -362,7 +362,7 @@ func (s *askedSession) Apply(_ context.Context, sent ...statement.Statement) err
 		}}).err
 		var refused refusal
 		if errors.As(err, &refused) && len(sent) > 1 {
-			return fmt.Errorf("%w: %w", rotation.ErrOneOfSeveral, err)
+			return fmt.Errorf("%w: %w", err, rotation.ErrOneOfSeveral)
 		}
 		if err != nil {
 			return err

@@ -56,7 +56,7 @@ var ErrLockTaken = failure.New(failure.LockTimeout, "another session holds the l
 
 // ErrOneOfSeveral is returned by Session.Apply, wrapped, where the server has
 // refused one of several statements: those before it were executed, and none after it.
-var ErrOneOfSeveral = errors.New("one of several statements was refused")
+var ErrOneOfSeveral = failure.New(failure.StatementRefused, "one of several statements was refused")
 
 // Labels is what DescribeSecret tells of a secret's versions.
 type Labels struct {
