@@ -146,8 +146,8 @@ type Session struct {
 	ends   time.Time
 	hasEnd bool
 	pinned bool // its settings are
-	// reserved is what an admin's Lock has read, beside the facts.
-	reserved reserved
+	// reserved is what an admin's Lock has read, beside the facts; else nil.
+	reserved *reserved
 }
 
 // Facts returns what the session's first statement told.

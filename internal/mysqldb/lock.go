@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"tandem/internal/account"
@@ -79,17 +78,18 @@ func (s *Session) Lock(ctx context.Context, name string, wait time.Duration, use
 
 // reserved is what an admin reads in one statement as soon as it has the lock.
 type reserved struct {
-	mandatory string // MySQL's mandatory_roles
+	mandatory string   // MySQL's mandatory_roles
+	insisting []string // see InsistOnClear
 	// users are those whose accounts were listed, until these are read.
 	users    []string
 	accounts []listed
 }
 
-// reserve reads what GET_LOCK has answered, the session's facts, what Roles tells,
-// and which accounts the users have.
+// reserve reads what GET_LOCK has answered, the session's facts, what Roles and
+// InsistOnClear tell, and which accounts the users have.
 func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt64, err error) {
 	query := func(begun *statement.Builder) statement.Statement {
-		begun.SQL(", @tandem_lock, COALESCE(/*!80002 @@GLOBAL.mandatory_roles, */ ''), COALESCE(/*M! (" + insisting + "), */ ''), " +
+		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), " +
 			"listed.* FROM (SELECT 1) AS one LEFT JOIN (" + list)
 		return inList(begun, users).SQL(") AS listed ON TRUE ORDER BY listed.User, listed.Host").Statement()
 	}
@@ -104,7 +104,7 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	defer rows.Close()
 	var answer told
 	var clear string
-	s.reserved = reserved{users: users}
+	s.reserved = &reserved{users: users}
 	for rows.Next() {
 		var entry nullableListed
 		columns := append(answer.columns(), &got, &s.reserved.mandatory, &clear)
@@ -118,13 +118,8 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	if err := rows.Err(); err != nil {
 		return got, s.listingFailed(ctx, err)
 	}
-	if err := s.learn(answer); err != nil {
-		return got, err
-	}
-	if clear != "" {
-		s.facts.InsistOnClear = strings.Split(clear, ",")
-	}
-	return got, nil
+	s.reserved.insisting = splitList(clear)
+	return got, s.learn(answer)
 }
 
 // listingFailed explains why accounts could not be listed.

@@ -2,6 +2,7 @@ package mysqldb
 
 import (
 	"context"
+	"fmt"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -14,7 +15,7 @@ import (
 // "mysql.user Table".
 func (s *Session) Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error) {
 	if s.facts.Server.Flavor == account.MySQL {
-		return s.mandatoryRoles()
+		return s.mandatoryRoles(ctx)
 	}
 	var facts account.RoleFacts
 	if len(names) == 0 {
@@ -41,10 +42,16 @@ func (s *Session) Roles(ctx context.Context, names []account.Name) (account.Role
 	return facts, nil
 }
 
-// mandatoryRoles is what an admin's Lock has read.
-func (s *Session) mandatoryRoles() (account.RoleFacts, error) {
+// mandatoryRoles reads what an admin's Lock has read already.
+func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error) {
 	var facts account.RoleFacts
-	roles, err := account.ParseRoles(s.reserved.mandatory)
+	var text string
+	if s.reserved != nil {
+		text = s.reserved.mandatory
+	} else if err := s.connection.QueryRowContext(ctx, "SELECT "+mandatory).Scan(&text); err != nil {
+		return facts, fmt.Errorf("reading mandatory_roles: %w", explain(err, false))
+	}
+	roles, err := account.ParseRoles(text)
 	if err != nil {
 		return facts, failure.Errorf(failure.AnswerNotUnderstood, "reading mandatory_roles: %w", err)
 	}
@@ -54,3 +61,6 @@ func (s *Session) mandatoryRoles() (account.RoleFacts, error) {
 	}
 	return facts, nil
 }
+
+// mandatory is an expression; empty on servers that know no mandatory roles.
+const mandatory = "COALESCE(/*!80002 @@GLOBAL.mandatory_roles, */ '')"

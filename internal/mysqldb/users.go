@@ -17,14 +17,16 @@ import (
 // Lock has listed already, then SHOW CREATE USER and SHOW GRANTS of each, all of
 // them on one way to the server and back.
 func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
-	accounts := s.reserved.accounts
-	if !slices.Equal(s.reserved.users, names) {
+	var accounts []listed
+	if s.reserved != nil && slices.Equal(s.reserved.users, names) {
+		accounts = s.reserved.accounts
+		s.reserved.users = nil // what is sent from here on may change them
+	} else {
 		var err error
 		if accounts, err = s.accounts(ctx, names); err != nil {
 			return nil, err
 		}
 	}
-	s.reserved.users = nil // what is sent from here on may change them
 	for _, entry := range accounts {
 		if entry.role {
 			return nil, failure.Errorf(failure.UserNameTaken, "%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)

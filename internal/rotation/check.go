@@ -201,6 +201,7 @@ func (readingSecrets) DropPending(context.Context, string, string) error { retur
 type readingDatabase struct{ Database }
 
 func (r readingDatabase) Connect(ctx context.Context, login Login) (Session, error) {
+	login.Admin = false // it is proven by its login, as it does not take the lock
 	session, err := r.Database.Connect(ctx, login)
 	if err != nil {
 		return nil, err
@@ -211,9 +212,11 @@ func (r readingDatabase) Connect(ctx context.Context, login Login) (Session, err
 // readingSession leaves out what changes an account, or a lock.
 type readingSession struct{ Session }
 
-func (readingSession) Lock(context.Context, string, time.Duration) error { return errChangesNothing }
+func (readingSession) Lock(context.Context, string, time.Duration, ...string) error {
+	return errChangesNothing
+}
 
-func (readingSession) Apply(context.Context, statement.Statement) error { return errChangesNothing }
+func (readingSession) Apply(context.Context, ...statement.Statement) error { return errChangesNothing }
 
 func (r readingSession) State(ctx context.Context) (ServerState, error) {
 	if inspector, ok := r.Session.(Inspector); ok {

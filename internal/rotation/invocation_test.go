@@ -324,6 +324,9 @@ func (s *askedSession) Roles(context.Context, []account.Name) (account.RoleFacts
 	return account.RoleFacts{}, s.through(request{text: "roles", alone: true, do: nothing}).err
 }
 
+// InsistOnClear is answered by what Lock has read.
+func (s *askedSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
+
 func (s *askedSession) Exists(_ context.Context, object account.Object, _ string) (bool, error) {
 	return true, s.through(request{text: "whether " + object.Name + " exists", alone: true, do: nothing}).err
 }

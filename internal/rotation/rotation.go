@@ -136,9 +136,6 @@ type Facts struct {
 	ReadOnly bool
 	// MaxPacket is how long a message to the server may be, in bytes.
 	MaxPacket uint64
-	// InsistOnClear are the plugins for whose sake the server refuses verifiers, and has
-	// to be sent passwords in clear. It is known to an admin.
-	InsistOnClear []string
 	// Certificate is the server's, where the connection is encrypted.
 	Certificate *Certificate
 }
@@ -183,6 +180,9 @@ type Session interface {
 	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
 	// Roles tells what the accounts do not say of the roles that they name.
 	Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error)
+	// InsistOnClear lists the plugins for whose sake the server refuses verifiers, and
+	// has to be sent passwords in clear.
+	InsistOnClear(ctx context.Context) ([]string, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Exists reports whether a routine, or a column of a table, is there. The

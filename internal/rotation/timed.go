@@ -155,6 +155,11 @@ func (t timedSession) Roles(ctx context.Context, names []account.Name) (account.
 	return t.Session.Roles(ctx, names)
 }
 
+func (t timedSession) InsistOnClear(ctx context.Context) ([]string, error) {
+	defer t.record.time(legReading)()
+	return t.Session.InsistOnClear(ctx)
+}
+
 func (t timedSession) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	defer t.record.time(legReading)()
 	return t.Session.OwnGrants(ctx)

@@ -26,6 +26,7 @@ type work struct {
 	// unproven is true where a check looks on without such a session.
 	unproven bool
 	sent     sent
+	clear    []string // the plugins that insist on clear passwords
 	warned   map[account.Warning]bool
 }
 
@@ -160,11 +161,15 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	pair := account.Pair{
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
 		Login: w.proof.Account, From: w.proof.From,
-		Known: earlier.Known, Absent: earlier.Absent, Clear: w.admin.Facts().InsistOnClear,
+		Known: earlier.Known, Absent: earlier.Absent,
 	}
 	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
 		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
 	}
+	if w.clear, err = w.admin.InsistOnClear(ctx); err != nil {
+		return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
+	}
+	pair.Clear = w.clear
 	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
 		return account.Pair{}, err
 	}
@@ -308,7 +313,7 @@ func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret,
 // throwaway makes the verifier that a new account, locked, has until its password
 // is set.
 func (w *work) throwaway(plugin string) (redact.Secret, error) {
-	if len(w.admin.Facts().InsistOnClear) > 0 {
+	if len(w.clear) > 0 {
 		return w.throwawayPassword(), nil
 	}
 	return w.verifierOf(plugin, w.throwawayPassword())

@@ -277,6 +277,8 @@ func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts,
 	return account.RoleFacts{}, nil
 }
 
+func (s *fakeSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
+
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
 }
