@@ -109,8 +109,8 @@ func TestLeastStack(t *testing.T) {
 		statement + "LookUpServers.Effect":     "Allow",
 		statement + "LookUpServers.Action.0":   "rds:DescribeDBClusters",
 		statement + "LookUpServers.Action.1":   "rds:DescribeDBInstances",
-		statement + "LookUpServers.Resource.0": "arn:aws:rds:eu-west-1:123456789012:cluster:*",
-		statement + "LookUpServers.Resource.1": "arn:aws:rds:eu-west-1:123456789012:db:*",
+		statement + "LookUpServers.Resource.0": "arn:aws:rds:*:123456789012:cluster:*",
+		statement + "LookUpServers.Resource.1": "arn:aws:rds:*:123456789012:db:*",
 
 		statement + "WriteLog.Effect":   "Allow",
 		statement + "WriteLog.Action.0": "logs:CreateLogStream",
@@ -212,8 +212,8 @@ func TestWhatParametersChange(t *testing.T) {
 			"-" + statement + "LookUpServers.Effect=Allow",
 			"-" + statement + "LookUpServers.Action.0=rds:DescribeDBClusters",
 			"-" + statement + "LookUpServers.Action.1=rds:DescribeDBInstances",
-			"-" + statement + "LookUpServers.Resource.0=arn:aws:rds:eu-west-1:123456789012:cluster:*",
-			"-" + statement + "LookUpServers.Resource.1=arn:aws:rds:eu-west-1:123456789012:db:*",
+			"-" + statement + "LookUpServers.Resource.0=arn:aws:rds:*:123456789012:cluster:*",
+			"-" + statement + "LookUpServers.Resource.1=arn:aws:rds:*:123456789012:db:*",
 		}},
 		{"role", map[string]string{"rotationRoleArn": role, "rotationRoleExternalId": "external"}, []string{
 			"+" + variable + "ROTATION_ROLE_ARN=" + role, "+" + variable + "ROTATION_ROLE_EXTERNAL_ID=external",
