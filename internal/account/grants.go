@@ -301,7 +301,7 @@ func (c *collector) restriction(r *reader, name Name) {
 // Source: MySQL 8.4 Reference Manual, 8.2.12 "Privilege Restriction Using Partial
 // Revokes".
 func ParseRestrictions(text string) ([]Restriction, error) {
-	if text == "" || text == "null" {
+	if text == "" {
 		return nil, nil
 	}
 	var stored []struct {

@@ -549,4 +549,14 @@ func TestCipherIsNoCertificate(t *testing.T) {
 	if cipher.certificate(MariaDB) || !cipher.certificate(MySQL) {
 		t.Error("a cipher alone needs a certificate on MySQL, and not on MariaDB")
 	}
+	for _, flavor := range []Flavor{MariaDB, MySQL} {
+		for _, other := range []Requirement{{Kind: RequireX509}, {Kind: RequireSpecified, Subject: "s", Cipher: "c"}, {Kind: RequireSpecified, Issuer: "i", Cipher: "c"}} {
+			if !other.certificate(flavor) {
+				t.Errorf("%+v needs no certificate on %s", other, flavor)
+			}
+		}
+		if (Requirement{}).certificate(flavor) || (Requirement{Kind: RequireSSL}).certificate(flavor) {
+			t.Errorf("encryption alone needs a certificate on %s", flavor)
+		}
+	}
 }
