@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { servers.Main(m) }
 // client is a pool of connections to a server by way of a proxy.
 type client struct {
 	*sql.DB
+	proxy *fault.Proxy
 	mutex sync.Mutex
 	last  *net.TCPConn    // that was dialled
 	met   chan fault.Fate // of a connection, when it has met it
@@ -55,6 +56,7 @@ func through(t *testing.T, on *server.Server, faults func(fault.Message) fault.F
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
+	c.proxy = proxy
 	config := on.Config()
 	config.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(proxy.Port()))
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -191,6 +193,38 @@ func TestTheServerHasActedOrNot(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// Where a name leads counts for the next connection, and not for those that are there.
+func TestTheNameLeadsElsewhere(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		listener, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		elsewhere := listener.Addr().String()
+		_ = listener.Close() // nobody is there
+		db := through(t, on, nil)
+		first, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer first.Close()
+		db.proxy.Lead(elsewhere)
+		if err := first.PingContext(t.Context()); err != nil {
+			t.Errorf("the connection that was there: %v", err)
+		}
+		if second, err := db.Conn(t.Context()); err == nil {
+			t.Error("another connection was made to nobody")
+			_ = second.Close()
+		}
+		db.proxy.Lead(net.JoinHostPort(on.Host, strconv.Itoa(on.Port)))
+		third, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = third.Close()
 	})
 }
 
