@@ -34,7 +34,25 @@ const (
 	Region      = "eu-west-1"
 	FunctionARN = "arn:aws:lambda:" + Region + ":123456789012:function:tandem"
 	AccessKey   = "SANDBOX"
+	// RoleARN is a role that the function can assume (ROTATION_ROLE_ARN).
+	RoleARN = "arn:aws:iam::" + emulator.DefaultAccount + ":role/rotation"
+	// Instance is the identifier by which RDS knows the server.
+	Instance = "sandbox"
 )
+
+// role may do to the sandbox's secrets what a rotation needs, as the role of another
+// account would.
+func role() emulator.Role {
+	secrets := []string{"arn:aws:secretsmanager:*:secret:*"}
+	return emulator.Role{
+		ARN: RoleARN, Trusts: []string{"arn:aws:iam::" + emulator.DefaultAccount + ":user/" + AccessKey},
+		Allows: []emulator.Permission{
+			{Actions: []string{"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}, Resources: secrets},
+			{Actions: []string{"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}, Resources: secrets, RotationFunction: FunctionARN},
+			{Actions: []string{"secretsmanager:GetRandomPassword"}, Resources: []string{"*"}},
+		},
+	}
+}
 
 // DefaultTimeout is the function's, as in its template.
 const DefaultTimeout = 60 * time.Second
@@ -112,7 +130,13 @@ func Open(ctx context.Context, options Options) (*Sandbox, error) {
 			events(e)
 		}
 	}
+	if options.SecretsManager.Roles == nil {
+		options.SecretsManager.Roles = []emulator.Role{role()}
+	}
 	s.Service = emulator.New(options.SecretsManager)
+	s.Service.SetDatabases([]emulator.DBInstance{{
+		ID: Instance, Engine: string(s.Engine()), Host: options.Server.Host, Port: options.Server.Port,
+	}}, nil)
 	err := s.open(ctx, options)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

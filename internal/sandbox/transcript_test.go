@@ -77,6 +77,7 @@ var variable = []struct {
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "TIME"},
 	{regexp.MustCompile(`([a-zA-Z]+)=[0-9.]+ms`), "$1=DURATION"},
 	{regexp.MustCompile(`port=\d+`), "port=PORT"},
+	{regexp.MustCompile(`version=\d+\.\d+\.\d+`), "version=RELEASE"},
 	{regexp.MustCompile(`server=[A-Za-z]+ serverVersion=("[^"]*"|[^ ]*)`), "server=SERVER"},
 	{regexp.MustCompile(`^aws: \[ERROR\]: `), ""}, // version 2 of the CLI
 }
