@@ -20,7 +20,7 @@ FUNCTION_FLAGS = $(COMPILE_FLAGS) -ldflags "-s -w -buildid="
 SANDBOX = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox test test-matrix fire build build-RotationFunction package deploy refresh-roots clean
+.PHONY: help go modules demo sandbox test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,13 @@ fire: modules ## break a rotation at every message of it and count; FIRE=reduced
 ifeq ($(FIRE),full)
 	EXPLORE=full $(GO) test -count=1 -v -timeout 1h -parallel 1 -run '^TestEveryInterleaving$$' ./internal/rotation
 endif
+
+# AWS_FUNCTION=path/to/lambda_function.py compares with AWS's function, for which
+# python3 (or PYTHON) needs boto3 and PyMySQL; BENCH_JSON=file keeps the figures.
+bench: build ## measure the function's speed, in minutes, and print README's table
+	@$(MAKE) --no-print-directory package >/dev/null
+	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/bench/testdata/baseline
+	@CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/bench -zip bin/function.zip $(BENCH_FLAGS)
 
 # tested runs tests, and says which servers they ran against: go test hides what a
 # package that passes has printed.

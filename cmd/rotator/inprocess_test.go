@@ -148,7 +148,7 @@ func newLab(t *testing.T, on *server.Server) *lab {
 	l.ciphers = []string{cipher}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(on.CAPEM)
-	l.database = &mysqldb.Database{Roots: func() (*x509.CertPool, error) { return roots, nil }}
+	l.database = &mysqldb.Database{Roots: func(string) (*x509.CertPool, error) { return roots, nil }}
 
 	w := newWorld(t, on) // whose admin is no mightier than RDS's
 	w.passwords = leak.Secrets{}

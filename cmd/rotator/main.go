@@ -69,7 +69,7 @@ func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
 	}
 	return rotation.Rotator{
 		Secrets:     awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
-		Database:    &mysqldb.Database{Roots: new(roots.Roots).Pool, AllowPlaintext: settings.AllowPlaintext},
+		Database:    &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
 		Whereabouts: awsrds.New(sdk),
 		Settings:    settings.Rotation, Random: rand.Reader,
 	}, nil

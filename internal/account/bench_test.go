@@ -2,7 +2,10 @@ package account
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"tandem/internal/redact"
 )
 
 // grantsOf makes rows for many tables.
@@ -43,4 +46,29 @@ func BenchmarkPlan(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkCompareOwn compares what two logins may do, as testSecret does.
+func BenchmarkCompareOwn(b *testing.B) {
+	for _, n := range []int{10, 5000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			current, pending := own(app, n), own(clone, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				missing, extra, err := CompareOwn(mysql9, current, pending)
+				if err != nil || len(missing)+len(extra) > 0 {
+					b.Fatal(missing, extra, err)
+				}
+			}
+		})
+	}
+}
+
+// own is what a login sees of its grants on many tables.
+func own(name Name, n int) OwnGrants {
+	grants := OwnGrants{Name: name}
+	for _, row := range grantsOf(n) {
+		grants.Rows = append(grants.Rows, redact.New(strings.ReplaceAll(row, "ME", "`"+name.User+"`@`"+name.Host+"`")))
+	}
+	return grants
 }

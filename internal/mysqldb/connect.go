@@ -42,9 +42,9 @@ func share(ctx context.Context) time.Duration {
 
 // Database reaches servers. It implements rotation.Database.
 type Database struct {
-	// Roots gives the certificate authorities that a server's certificate is
-	// verified against. It is called when the first TLS connection is made.
-	Roots func() (*x509.CertPool, error)
+	// Roots gives the certificate authorities that a host's certificate is verified
+	// against. It is called when a TLS connection is made.
+	Roots func(host string) (*x509.CertPool, error)
 	// AllowPlaintext lets a login whose document does not ask for TLS go on
 	// without it where the server offers none. A TLS handshake that fails is an
 	// error all the same.
@@ -86,7 +86,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.MultiStatements = login.Admin
 	var verified *rotation.Certificate
 	if encrypted {
-		roots, err := d.Roots()
+		roots, err := d.Roots(login.Host)
 		if err != nil {
 			return nil, fmt.Errorf("reading the roots that the certificate of %s is verified against: %w", at, err)
 		}

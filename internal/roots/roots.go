@@ -12,10 +12,12 @@
 package roots
 
 import (
+	"bytes"
 	"crypto/x509"
 	_ "embed"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +38,68 @@ type Roots struct {
 	pool   *x509.CertPool
 	expiry time.Time
 	err    error
+
+	mutex   sync.Mutex
+	regions map[string]*x509.CertPool
+}
+
+// For returns the authorities that the certificate of a host may be from: where
+// the host's name is one that RDS gives, and the embedded file has its region, the
+// system's and that region's, else those of Pool. RDS signs the certificates of a
+// region by authorities of that region alone, and a function that serves one region
+// need not parse those of thirty. Every call for a region returns the same pool,
+// which the caller must not change.
+//
+// Source: Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB
+// instance or cluster", "Certificate bundles by AWS Region".
+func (r *Roots) For(host string) (*x509.CertPool, error) {
+	region := regionOf(host)
+	file := ofRegion(region)
+	if len(file) == 0 {
+		return r.Pool()
+	}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if pool := r.regions[region]; pool != nil {
+		return pool, nil
+	}
+	pool, _, err := load(file)
+	if err != nil {
+		return nil, err
+	}
+	if r.regions == nil {
+		r.regions = map[string]*x509.CertPool{}
+	}
+	r.regions[region] = pool
+	return pool, nil
+}
+
+// regionOf reads the region out of the name that RDS has given to a host, such as
+// db.c9akciq32.eu-west-1.rds.amazonaws.com; empty where it is none.
+func regionOf(host string) string {
+	own, is := strings.CutSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".rds.amazonaws.com")
+	if !is {
+		return ""
+	}
+	return own[strings.LastIndexByte(own, '.')+1:]
+}
+
+// title begins the line above each certificate of the embedded file.
+const title = "# Amazon RDS "
+
+// ofRegion is the part of the embedded file that is a region's; empty where there is
+// none.
+func ofRegion(region string) []byte {
+	if region == "" {
+		return nil
+	}
+	var part []byte
+	for _, entry := range bytes.SplitAfter(embedded, []byte("-----END CERTIFICATE-----\n")) {
+		if bytes.Contains(entry, []byte(title+region+" Root CA ")) {
+			part = append(part, entry...)
+		}
+	}
+	return part
 }
 
 // Pool returns the system's authorities and Amazon RDS's. The system's are those
@@ -54,27 +118,29 @@ func (r *Roots) EarliestExpiry() (time.Time, error) {
 	return r.expiry, r.err
 }
 
-func (r *Roots) load() {
-	pool, err := x509.SystemCertPool()
+func (r *Roots) load() { r.pool, r.expiry, r.err = load(embedded) }
+
+// load parses a file of certificates and adds them to the system's.
+func load(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
+	pool, err = x509.SystemCertPool()
 	if err != nil {
-		r.err = failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
+		return nil, expiry, failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
 			"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", err)
-		return
 	}
-	certificates, err := parse(embedded)
+	certificates, err := parse(file)
 	if err != nil {
-		r.err = failure.Mark(failure.ConfigurationInvalid, err)
-		return
+		return nil, expiry, failure.Mark(failure.ConfigurationInvalid, err)
 	}
-	r.pool, r.expiry = pool, certificates[0].NotAfter
+	expiry = certificates[0].NotAfter
 	for _, c := range certificates {
 		// Not AppendCertsFromPEM, which keeps the bytes and parses again those
 		// that a verification needs.
 		pool.AddCert(c)
-		if c.NotAfter.Before(r.expiry) {
-			r.expiry = c.NotAfter
+		if c.NotAfter.Before(expiry) {
+			expiry = c.NotAfter
 		}
 	}
+	return pool, expiry, nil
 }
 
 // parse reads a file of PEM blocks, at least one.

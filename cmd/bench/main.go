@@ -1,0 +1,50 @@
+// Command bench measures the function's speed; see internal/bench. It is run by
+// make bench, from the project's folder.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"tandem/internal/bench"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	o := bench.Options{Progress: os.Stderr}
+	flag.StringVar(&o.Function, "function", "bin/bootstrap", "the compiled function")
+	flag.StringVar(&o.Zip, "zip", "", "the package for Lambda")
+	flag.StringVar(&o.Python, "aws-function", os.Getenv("AWS_FUNCTION"), "AWS's function in Python, to compare with")
+	flag.BoolVar(&o.Brief, "brief", false, "leave out what takes minutes")
+	flag.StringVar(&o.Baseline, "baseline", "bin/baseline", "the compiled baseline, internal/bench/testdata/baseline")
+	to := flag.String("json", os.Getenv("BENCH_JSON"), "a file for the figures")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report, err := bench.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if *to != "" {
+		text, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(*to, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	report.Print(os.Stdout)
+	return nil
+}
