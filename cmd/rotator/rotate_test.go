@@ -274,8 +274,17 @@ func TestDiesAmongTheStatements(t *testing.T) {
 				hidden, there := hide()
 				w.execute("RENAME TABLE "+there+" TO "+hidden, "REVOKE CREATE ON *.* FROM 'admin'@'%'")
 				if !sameToken {
-					if err := w.rotate(); err == nil {
+					err := w.rotate()
+					if err == nil {
 						t.Fatal("the rotation succeeded although a table was missing that the admin may not create")
+					}
+					// The statements were sent at once, and which one it was that the server
+					// refused is told all the same, and how many it had executed.
+					var done, all int
+					_, after, _ := strings.Cut(err.Error(), ": after ")
+					_, scanErr := fmt.Sscanf(after, "%d of %d statements", &done, &all)
+					if scanErr != nil || done < 1 || all < tables || done >= all || !strings.Contains(after, fmt.Sprintf("`t%d`", tables/2)) {
+						t.Errorf("the error says %d of %d statements, and of which: %v", done, all, err)
 					}
 					if w.value("AWSCURRENT") == w.value("AWSPENDING") {
 						t.Error("AWSCURRENT has moved")

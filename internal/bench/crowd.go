@@ -70,7 +70,7 @@ func (b *bench) atOnce(ctx context.Context, on *server.Server, size int) (took t
 		return 0, 0, 0, err
 	}
 	var before int
-	if before, err = most(ctx, s); err != nil {
+	if before, err = status(ctx, s, "SHOW GLOBAL STATUS LIKE 'Threads_connected'"); err != nil {
 		return 0, 0, 0, err
 	}
 	errs := make(chan error, size)
@@ -91,15 +91,15 @@ func (b *bench) atOnce(ctx context.Context, on *server.Server, size int) (took t
 	for range size {
 		err = errors.Join(err, <-errs)
 	}
-	after, statusErr := most(ctx, s)
+	after, statusErr := status(ctx, s, "SHOW GLOBAL STATUS LIKE 'Max_used_connections'")
 	return took, after - before, int(more.Load()), errors.Join(err, statusErr)
 }
 
-// most is the server's Max_used_connections since FLUSH STATUS, which sets it to
-// those that are open.
-func most(ctx context.Context, s *sandbox.Sandbox) (int, error) {
+// status reads one of the server's counters. Max_used_connections counts since FLUSH
+// STATUS.
+func status(ctx context.Context, s *sandbox.Sandbox, query string) (int, error) {
 	var name, value string
-	if err := s.Root.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Max_used_connections'").Scan(&name, &value); err != nil {
+	if err := s.Root.QueryRowContext(ctx, query).Scan(&name, &value); err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(value)

@@ -99,6 +99,14 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 		}
 		return median(values)
 	}
+	// The end of a session may be counted after the step has been looked at.
+	statements := func(w *world) float64 {
+		most := 0
+		for _, steps := range all[w] {
+			most = max(most, steps["setSecret"].Statements)
+		}
+		return float64(most)
+	}
 	wall := func(t taken) float64 { return ms(t.Wall) }
 	cpu := func(t taken) float64 { return ms(t.CPU) }
 	add := func(what string, value float64, unit string, limit float64) {
@@ -126,12 +134,12 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 		b.report.compareOn(title, "CPU, share of AWS's function's, "+grants, figure(own, "", cpu)/figure(aws, "", cpu), "times", share)
 		b.report.compareOn(title, "setSecret, nothing changed, "+grants+", AWS's function", awsSet, "ms", 0)
 		b.report.compareOn(title, "setSecret, nothing changed, "+grants+", share of AWS's function's", set/awsSet, "times", limit)
-		b.report.compareOn(title, "statements in setSecret, "+grants+", AWS's function", figure(aws, "setSecret", func(t taken) float64 { return float64(t.Statements) }), "", 0)
+		b.report.compareOn(title, "statements in setSecret, "+grants+", AWS's function", statements(aws), "", 0)
 	} else if size == 1 || size == 5000 {
 		b.report.compareOn(title, "CPU, share of AWS's function's, "+grants, 0, "times", 0)
 		b.report.compareOn(title, "setSecret, nothing changed, "+grants+", share of AWS's function's", 0, "times", 0)
 	}
-	add("statements in setSecret, nothing changed, "+grants, figure(own, "setSecret", func(t taken) float64 { return float64(t.Statements) }), "", 8)
+	add("statements in setSecret, nothing changed, "+grants, statements(own), "", 8)
 	add("first clone, setSecret, "+grants, ms(firsts[own].Wall), "ms", 0)
 	add("the same statements fed one by one, "+grants, ms(slices.Min(fed)), "ms", 0)
 	limit := 0.0
