@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,23 +18,36 @@ import (
 )
 
 // The names that RDS gives servers reach servers on this machine by a function that
-// is built with one more file, testdata/names/names.go. Nothing of that is in the
-// function that people build, and nothing on the machine is changed.
+// is built with one more file, testdata/names/names.go, and with its dialer in the
+// place of net's. Nothing of that is in the function that people build, and nothing
+// on the machine is changed.
 
-// named is the function with that file, built once, when the first test wants it.
+// named is that function, built once, when the first test wants it.
 var named = sync.OnceValues(func() (string, error) {
-	here, err := os.Getwd()
+	const room, theirs, ours = "../../internal/mysqldb/", "new(net.Dialer).DialContext", "dialNamed"
+	source, err := os.ReadFile(room + "dial.go")
 	if err != nil {
 		return "", err
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
-		filepath.Join(here, "names.go"): filepath.Join(here, "testdata", "names", "names.go"),
-	}})
+	if strings.Count(string(source), theirs) != 1 {
+		return "", fmt.Errorf("dial.go does not have %s once", theirs)
+	}
+	changed := strings.Replace(string(source), theirs, ours, 1)
+	replaced := map[string]string{}
+	for path, by := range map[string]string{room + "dial.go": binary + ".dial.go", room + "names.go": "testdata/names/names.go"} {
+		if path, err = filepath.Abs(path); err == nil {
+			replaced[path], err = filepath.Abs(by)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
 	if err != nil {
 		return "", err
 	}
 	file := binary + ".overlay"
-	if err := os.WriteFile(file, overlay, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(binary+".dial.go", []byte(changed), 0o600), os.WriteFile(file, overlay, 0o600)); err != nil {
 		return "", err
 	}
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-overlay", file, "-o", binary+".named", ".")
