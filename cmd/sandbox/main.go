@@ -54,6 +54,7 @@ var commands = []command{
 	{"demo", "play AWS's two tutorials on a real server, in a few seconds", demoHelp, demo},
 	{"serve", "keep a sandbox running, to rotate a secret by hand with the AWS CLI", serveHelp, serve},
 	{"watch", "see labels, users and an application's logins while a secret rotates", watchHelp, watch},
+	{"check", "see what a rotation would meet, without changing anything", checkHelp, check},
 	{"fetch", "get the database servers that the tests need", fetchHelp, fetch},
 }
 
@@ -170,6 +171,22 @@ func watch(set *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) er
 		options.Live = options.Live && !*plain
 		return sandbox.Watch(ctx, options)
 	}
+}
+
+const checkHelp = `sandbox check has the function of a sandbox that runs look at all that a rotation of the
+secret would meet, and shows it as a table. It fails where something stands in the way.
+
+  go run ./cmd/sandbox check --url http://127.0.0.1:4600
+
+SANDBOX_URL is the same as --url.
+`
+
+func check(set *flag.FlagSet, stdout, _ io.Writer) func(context.Context) error {
+	options := sandbox.CheckOptions{Out: stdout}
+	set.StringVar(&options.URL, "url", os.Getenv("SANDBOX_URL"), "`URL` that sandbox serve has printed (default http://"+sandbox.DefaultListen+")")
+	set.StringVar(&options.Secret, "secret", "", "`name` of the secret (default the one that sandbox serve makes)")
+	set.BoolVar(&options.JSON, "json", false, "write the answer as the function gave it")
+	return func(ctx context.Context) error { return sandbox.Check(ctx, options) }
 }
 
 const fetchHelp = `sandbox fetch gets the database servers that the tests need into the cache: a MariaDB and

@@ -52,10 +52,14 @@ func listen(ctx context.Context, address string, handler http.Handler) (url stri
 	}, nil
 }
 
-// door answers as Secrets Manager does, and below /sandbox/ with what Secrets
-// Manager has no words for.
+// door answers as Secrets Manager does, as Lambda to an Invoke, and below /sandbox/
+// with what neither has words for.
 func (s *Sandbox) door() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, invokePrefix) && strings.HasSuffix(r.URL.Path, invokeSuffix) {
+			s.invoke(w, r)
+			return
+		}
 		if !strings.HasPrefix(r.URL.Path, "/sandbox/") {
 			s.Service.ServeHTTP(w, r)
 			return

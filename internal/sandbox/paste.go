@@ -56,6 +56,7 @@ func (s *Sandbox) paste(has func(program string) bool) string {
 		line("  (no mysql or mariadb client on this machine: any client for MySQL will do)")
 	}
 	line("")
+	line("See what a rotation would meet:                        go run ./cmd/sandbox check --url %s", s.URL)
 	line("Watch its users, labels and an application's logins:   go run ./cmd/sandbox watch --url %s", s.URL)
 	line("Watch it turn by itself:                               go run ./cmd/sandbox serve --every 10s")
 	line("Another server, or your own with an admin's login:     go run ./cmd/sandbox serve --server mysql-9")
