@@ -33,14 +33,17 @@ func TestNothingLeaks(t *testing.T) {
 				return err
 			}
 		})
+		w.check()
 		for range 2 {
 			w.mustRotate()
 		}
+		w.check()
 		// Errors: a grant that is refused, a password that a policy refuses, a
 		// server that cannot be reached.
 		w.execute("GRANT SELECT ON mysql.* TO '"+w.user+"'@'%'", "REVOKE SELECT ON *.* FROM 'admin'@'%'")
 		w.mustFail("setSecret")
 		w.keep(kept)
+		w.check() // of the rotation that stands still
 		w.abandon()
 		w.execute("GRANT SELECT ON *.* TO 'admin'@'%' WITH GRANT OPTION")
 		w.mustRotate()
