@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/failure"
+	"tandem/internal/rotation"
 	"tandem/internal/sandbox"
 	"tandem/internal/server"
 )
@@ -126,5 +128,38 @@ func TestSilentServer(t *testing.T) {
 		}
 		w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1", "port": port, "masterarn": admin})
 		w.mustFail("ReadTimeout", "setSecret", fmt.Sprint(port), "did not answer in time")
+	})
+}
+
+// A wait within the server, too, ends in an error that says what the time was spent
+// on, and hides nothing from a check.
+func TestHangingReadNamesItsLeg(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		w := newWorld(t, on, func(_ *world, o *sandbox.Options) { o.Timeout = 3 * time.Second })
+		table := "mysql.user"
+		if on.Flavor == server.MariaDB {
+			table = "mysql.global_priv" // of which mysql.user is a view
+		}
+		conn, err := w.Root.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.ExecContext(t.Context(), "LOCK TABLES "+table+" WRITE"); err != nil {
+			t.Fatal(err)
+		}
+		failed, found := w.rotate(), w.check()
+		if _, err := conn.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
+			t.Fatal(err)
+		}
+		if errorType(failed) != failure.ReadTimeout || !strings.Contains(failed.Error(), "spent on reading from the server") {
+			t.Errorf("the step: %v", failed)
+		}
+		if f := finding(t, found, "accounts"); f.Type != string(failure.ReadTimeout) {
+			t.Errorf("the check: %+v", f)
+		}
+		if f := finding(t, found, "rotation"); f.Result != rotation.ResultAttention {
+			t.Errorf("the check: %+v", f)
+		}
 	})
 }
