@@ -434,3 +434,16 @@ func TestGoneIsNoDifference(t *testing.T) {
 		}
 	}
 }
+
+// A server whose makers support it no more is warned of, once in a step.
+func TestOldServer(t *testing.T) {
+	for release, want := range map[string]int{"": 0, "10.4.34-MariaDB": 1, "5.7.44": 1} {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "pending password", nil)
+		w.release = release
+		_ = w.step(rotation.SetSecret) // a fake of MariaDB does not speak MySQL's dialect to the end
+		if got := strings.Count(w.log.String(), `"type":"OldServer"`); got != want {
+			t.Errorf("%q: %d warnings, want %d: %s", release, got, want, w.log.String())
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -55,6 +56,9 @@ type world struct {
 	clusters  map[rotation.ServerName]rotation.Cluster
 	// matched, where set, is the account that every login is taken for.
 	matched account.Name
+	// release is the server's version.
+	release string
+	log     bytes.Buffer
 }
 
 // newWorld is a secret whose first rotation has begun.
@@ -104,7 +108,7 @@ func (w *world) step(name rotation.Step) error { return w.stepOf(name, token) }
 func (w *world) stepOf(name rotation.Step, token string) error {
 	rotator := rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Whereabouts: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
-		Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Together: inOrder,
+		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Together: inOrder,
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
@@ -224,7 +228,11 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 	if matched == (account.Name{}) {
 		matched = account.Name{User: login.Username, Host: "%"}
 	}
-	server, err := account.ParseServer("10.11.8-MariaDB", "")
+	release := w.release
+	if release == "" {
+		release = "10.11.8-MariaDB"
+	}
+	server, err := account.ParseServer(release, "")
 	return &fakeSession{w.world, at, rotation.Facts{
 		Server: server, Identity: identity, Account: matched, From: "localhost", MaxPacket: maxPacket, ReadOnly: w.readOnly,
 	}}, err
