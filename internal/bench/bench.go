@@ -143,7 +143,7 @@ func (b *bench) size() error {
 // starts starts the programs in turns.
 func (b *bench) starts(ctx context.Context) error {
 	b.say("starting processes ...")
-	rounds := 15
+	rounds := 31
 	if b.Brief {
 		rounds = 3
 	}

@@ -103,3 +103,22 @@ func fuzzQuoter(f *testing.F, quoter func(string) string) {
 
 func FuzzIdentifier(f *testing.F) { fuzzQuoter(f, statement.Identifier) }
 func FuzzLiteral(f *testing.F)    { fuzzQuoter(f, statement.Literal) }
+
+// Statements that are sent at once print as masked as each of them does.
+func TestJoin(t *testing.T) {
+	open := statement.New("GRANT SELECT ON ").Identifier("a;b").SQL(".* TO ").Account("u", "%").Statement()
+	hidden := statement.New("ALTER USER ").Account("u", "%").SQL(" IDENTIFIED BY ").Secret(redact.New("hunter2; DROP")).Statement()
+	both := statement.Join(open, hidden)
+	if got, want := both.String(), open.String()+"; "+hidden.String(); got != want {
+		t.Errorf("prints %s, want %s", got, want)
+	}
+	if got, want := both.Reveal(), open.Reveal()+"; "+hidden.Reveal(); got != want || both.Len() != len(want) {
+		t.Errorf("is %s, want %s", got, want)
+	}
+	if !both.HoldsSecret() || statement.Join(open, open).HoldsSecret() {
+		t.Error("it does not know that it holds a secret, or thinks so")
+	}
+	if one := statement.Join(hidden); one.Reveal() != hidden.Reveal() || !one.HoldsSecret() {
+		t.Error("one statement joined is another")
+	}
+}
