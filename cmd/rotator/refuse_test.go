@@ -152,7 +152,7 @@ func TestHangingReadNamesItsLeg(t *testing.T) {
 		if _, err := conn.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
 			t.Fatal(err)
 		}
-		if errorType(failed) != failure.ReadTimeout || !strings.Contains(failed.Error(), "spent on reading from the server") {
+		if errorType(failed) != failure.ReadTimeout || !strings.Contains(failed.Error(), "spent on taking the pair's lock and listing the accounts") {
 			t.Errorf("the step: %v", failed)
 		}
 		if f := finding(t, found, "accounts"); f.Type != string(failure.ReadTimeout) {

@@ -132,7 +132,7 @@ func (i *inspection) along(ctx context.Context, trip *way.Way, names []string, a
 					done.Detail = host + " is " + done.Detail
 				}
 				return outcome{detail: done.Detail, took: done.Took}
-			case trip.Reused():
+			case trip.Reused() && (answered || stage != way.TLS):
 				return outcome{detail: "to " + trip.Address() + ", by a connection that was there already"}
 			case stage == way.DNS && (trip.Stuck(way.Connect) || net.ParseIP(host) != nil):
 				return outcome{detail: host + " is an address"}

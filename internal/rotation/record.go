@@ -57,7 +57,7 @@ const (
 // says names a leg to a person.
 var says = map[leg]string{
 	legSecretsManager: "calls of Secrets Manager", legRDS: "calls of RDS", legCurrentLogin: "the login with the current credentials",
-	legPendingLogin: "the login with the pending credentials", legAdminLogin: "the admin's login", legLock: "waiting for the pair's lock",
+	legPendingLogin: "the login with the pending credentials", legAdminLogin: "the admin's login", legLock: "taking the pair's lock and listing the accounts",
 	legReading: "reading from the server", legChanging: "statements that change accounts",
 }
 
