@@ -19,26 +19,28 @@ import (
 // planted is put into the compiled function, where a statement with a password or a
 // verifier is about to be sent.
 const planted = `
-	if strings.HasPrefix(toApply.String(), "ALTER USER") {
-		text := toApply.Reveal()
-		switch os.Getenv("PLANTED") {
-		case "a text":
-			panic(text)
-		case "an error":
-			panic(fmt.Errorf("executing %s", text))
-		case "a statement":
-			panic(toApply)
-		case "bytes":
-			panic([]byte(text))
-		case "an index":
-			_ = text[len(text)+len(toApply.String())]
-		case "a nil pointer":
-			_ = *(*map[string]*Session)(nil)
-		case "a type":
-			_ = any(toApply).(error)
-		case "elsewhere":
-			go func() { panic(toApply) }()
-			select {}
+	for _, toApply := range statements {
+		if plantedStrings.HasPrefix(toApply.String(), "ALTER USER") {
+			text := toApply.Reveal()
+			switch plantedOS.Getenv("PLANTED") {
+			case "a text":
+				panic(text)
+			case "an error":
+				panic(plantedFmt.Errorf("executing %s", text))
+			case "a statement":
+				panic(toApply)
+			case "bytes":
+				panic([]byte(text))
+			case "an index":
+				_ = text[len(text)+len(toApply.String())]
+			case "a nil pointer":
+				_ = *(*map[string]*Session)(nil)
+			case "a type":
+				_ = any(toApply).(error)
+			case "elsewhere":
+				go func() { panic(toApply) }()
+				select {}
+			}
 		}
 	}
 `
@@ -46,26 +48,34 @@ const planted = `
 // panicking compiles the function with the panics in it.
 func panicking(t *testing.T) string {
 	t.Helper()
-	const beginning = "func (s *Session) Apply(ctx context.Context, toApply statement.Statement) error {\n"
-	source, err := filepath.Abs("../../internal/mysqldb/session.go")
+	const beginning = "func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) error {\n"
+	sources, err := filepath.Glob("../../internal/mysqldb/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
+	source, changed := "", ""
+	for _, file := range sources {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), beginning) {
+			if source, err = filepath.Abs(file); err != nil {
+				t.Fatal(err)
+			}
+			changed = strings.Replace(strings.Replace(string(text), beginning, beginning+planted, 1), "import (\n", "import (\n\tplantedOS \"os\"\n\tplantedFmt \"fmt\"\n\tplantedStrings \"strings\"\n", 1)
+		}
 	}
-	changed := strings.Replace(strings.Replace(string(text), beginning, beginning+planted, 1), "import (\n", "import (\n\t\"os\"\n", 1)
-	if !strings.Contains(changed, planted) {
-		t.Fatalf("%s has no %s", source, beginning)
+	if source == "" {
+		t.Fatalf("internal/mysqldb has no %s", beginning)
 	}
 	folder := t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: path("session.go")}})
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: path("planted.go")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"session.go": []byte(changed), "overlay.json": overlay} {
+	for name, content := range map[string][]byte{"planted.go": []byte(changed), "overlay.json": overlay} {
 		if err := os.WriteFile(path(name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
