@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,6 +122,20 @@ func env(entries ...string) func(t *testing.T) []option {
 	return func(*testing.T) []option { return []option{withEnv(entries...)} }
 }
 
+// meanwhile does something right before a step.
+func meanwhile(before string, do func(w *world)) func(t *testing.T) []option {
+	return func(*testing.T) []option {
+		return []option{func(w *world, o *sandbox.Options) {
+			withIntercept(func(_ context.Context, step string, invoke func() error) error {
+				if step == before {
+					do(w)
+				}
+				return invoke()
+			})(w, o)
+		}}
+	}
+}
+
 // elsewhere stores both secrets for another address.
 func (w *world) elsewhere(host string, port int) {
 	w.storeAdminToo(map[string]any{"host": host, "port": port})
@@ -193,6 +208,8 @@ func TestCauses(t *testing.T) {
 			anywhere: true, want: failure.ServerNameNotResolved, step: "setSecret", check: "server: DNS", words: []string{"nowhere.invalid"}},
 		{name: "refused", arrange: func(w *world) func() { w.elsewhere("127.0.0.1", 1); return nil },
 			anywhere: true, want: failure.ConnectionRefused, step: "setSecret", check: "server: connection", words: []string{"127.0.0.1:1"}},
+		{name: "no way there", arrange: func(w *world) func() { w.elsewhere("255.255.255.255", 3306); return nil },
+			anywhere: true, want: failure.ServerUnreachable, step: "setSecret", check: "server: connection", words: []string{"255.255.255.255"}},
 		{name: "a black hole", options: inTime, arrange: func(w *world) func() { w.elsewhere("127.0.0.1", blackHole(w.t)); return nil },
 			anywhere: true, want: failure.ConnectTimeout, step: "setSecret", check: "server: connection", words: []string{"security groups"}},
 		{name: "silent", options: inTime, arrange: func(w *world) func() { w.elsewhere("127.0.0.1", silentServer(w.t)); return nil },
@@ -270,6 +287,11 @@ func TestCauses(t *testing.T) {
 			w.execute("CREATE USER '" + w.clone() + "'@'%' IDENTIFIED BY 'x'")
 			return roleOfClone(w)
 		}, want: failure.UserNameTaken, step: "setSecret", check: "plan", checkMariaDB: "accounts"},
+		{name: "the pending password is changed", options: meanwhile("testSecret", func(w *world) {
+			w.execute("ALTER USER '" + w.clone() + "'@'%' IDENTIFIED BY 'somebody has set another'")
+		}), arrange: nothing, want: failure.PendingCredentialsRejected, numbers: []int{1045}, step: "testSecret", words: []string{"AWSPENDING"}},
+		{name: "the rotation is given up", options: meanwhile("setSecret", (*world).abandon), arrange: nothing,
+			want: failure.RotationNotInProgress, step: "setSecret", words: []string{"rotate the secret again"}},
 		{name: "the lock is held", options: inTime, arrange: lockHeld, want: failure.LockTimeout, step: "setSecret", words: []string{"another rotation"}},
 		{name: "the configuration", options: env("EXCLUDE_NUMBERS=perhaps"), arrange: nothing, want: failure.ConfigurationInvalid, step: "createSecret", check: "configuration", words: []string{"EXCLUDE_NUMBERS"}},
 	} {
