@@ -78,6 +78,8 @@ func (r *Report) Print(to io.Writer) {
 func (f Figure) inReadme() bool {
 	for _, begin := range []string{
 		"process start", "the same, of a binary", "resident", "CPU of the four steps, warm, 1 grants", "CPU, share of AWS's function's, 1 grants",
+		"CPU of a rotation's five logins alone, 1 grants", "CPU of the five logins alone, share of AWS's function's, 1 grants",
+		"both users read alone, 5000 grants", "both users read alone, share of AWS's function's setSecret, 5000 grants",
 		"setSecret, nothing changed, 5000 grants", "first clone, setSecret, 5000 grants", "the same statements fed one by one, 5000",
 		"setSecret, nothing changed, 10 grants, over", "logins in setSecret", "cold, at", "1 secrets", "10 secrets", "50 secrets", "200 secrets",
 	} {

@@ -119,6 +119,16 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 	add("CPU of the four steps, warm, "+grants, figure(own, "", cpu), "ms", 0)
 	set := figure(own, "setSecret", wall)
 	add("setSecret, nothing changed, "+grants, set, "ms", 0)
+	alone, err := own.logins(ctx)
+	if err != nil {
+		return err
+	}
+	read, err := own.reading(ctx)
+	if err != nil {
+		return err
+	}
+	add("CPU of a rotation's five logins alone, "+grants, ms(alone), "ms", 0)
+	add("both users read alone, "+grants, ms(read), "ms", 0)
 	if len(worlds) > 1 {
 		aws := worlds[1]
 		awsSet, limit := figure(aws, "setSecret", wall), 0.0
@@ -132,7 +142,9 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 			share = 1.0 / 20
 		}
 		b.report.compareOn(title, "CPU, share of AWS's function's, "+grants, figure(own, "", cpu)/figure(aws, "", cpu), "times", share)
+		b.report.compareOn(title, "CPU of the five logins alone, share of AWS's function's, "+grants, ms(alone)/figure(aws, "", cpu), "times", 0)
 		b.report.compareOn(title, "setSecret, nothing changed, "+grants+", AWS's function", awsSet, "ms", 0)
+		b.report.compareOn(title, "both users read alone, share of AWS's function's setSecret, "+grants, ms(read)/awsSet, "times", 0)
 		b.report.compareOn(title, "setSecret, nothing changed, "+grants+", share of AWS's function's", set/awsSet, "times", limit)
 		b.report.compareOn(title, "statements in setSecret, "+grants+", AWS's function", statements(aws), "", 0)
 	} else if size == 1 || size == 5000 {
@@ -157,11 +169,11 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 	add("logins in setSecret", figure(own, "setSecret", func(t taken) float64 { return float64(t.Logins) }), "", 2)
 	add("logins in setSecret that are denied", figure(own, "setSecret", func(t taken) float64 { return float64(t.Denied) }), "", 0)
 	add("logins in a rotation", figure(own, "", func(t taken) float64 { return float64(t.Logins) }), "", 0)
-	rounds, err := own.rounds(ctx)
+	sequential, err := own.rounds(ctx)
 	if err != nil {
 		return err
 	}
-	add("calls of Secrets Manager, sequential rounds", float64(rounds), "", 8)
+	add("calls of Secrets Manager, sequential rounds", float64(sequential), "", 8)
 	return nil
 }
 
