@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -288,14 +289,14 @@ func TestCheckGoesOn(t *testing.T) {
 // A check ends before the invocation's deadline, with what is not known listed.
 func TestCheckEndsInTime(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *server.Server) {
-		var silent string
+		var silent atomic.Bool
 		w := newWorld(t, on, func(_ *world, o *sandbox.Options) {
 			o.Timeout = 3 * time.Second
 			o.SecretsManager.Fault = func(call emulator.Call) emulator.Fault {
-				return emulator.Fault{Silent: call.Operation == silent}
+				return emulator.Fault{Silent: silent.Load() && call.Operation == "DescribeSecret"}
 			}
 		})
-		silent = "DescribeSecret"
+		silent.Store(true)
 		found := w.check()
 		if f := finding(t, found, "Secrets Manager: TLS"); f.Type != string(failure.SecretsManagerTimeout) || !strings.Contains(f.Detail, "interface endpoint") {
 			t.Errorf("Secrets Manager: %+v", f)
@@ -309,7 +310,7 @@ func TestCheckEndsInTime(t *testing.T) {
 		if found.OK || unknown < 5 {
 			t.Errorf("%d are not known: %+v", unknown, found)
 		}
-		silent = ""
+		silent.Store(false)
 		if found := w.check(); !found.OK {
 			t.Errorf("after that: %v", failing(found))
 		}

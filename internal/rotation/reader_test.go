@@ -155,7 +155,7 @@ func TestReaderEndpointOfAnother(t *testing.T) {
 func (w *world) stepWithin(ctx context.Context, name rotation.Step, log *slog.Logger) error {
 	rotator := rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Whereabouts: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
-		Random: rand.Reader, Log: log,
+		Random: rand.Reader, Log: log, Together: inOrder,
 	}
 	return rotator.Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
 }

@@ -54,6 +54,10 @@ const (
 	legChanging       leg = "changing"
 )
 
+// legs are in the order in which a step comes to them. Some go side by side, and end
+// in any order.
+var legs = []leg{legSecretsManager, legRDS, legCurrentLogin, legPendingLogin, legAdminLogin, legLock, legReading, legChanging}
+
 // says names a leg to a person.
 var says = map[leg]string{
 	legSecretsManager: "calls of Secrets Manager", legRDS: "calls of RDS", legCurrentLogin: "the login with the current credentials",
@@ -81,6 +85,7 @@ func (r *record) time(l leg) (end func()) {
 			}
 		}
 		r.legs = append(r.legs, legTime{l, took})
+		slices.SortFunc(r.legs, func(a, b legTime) int { return slices.Index(legs, a.leg) - slices.Index(legs, b.leg) })
 	}
 }
 
@@ -202,12 +207,12 @@ func (r *record) attributes() []slog.Attr {
 	}
 	list("statements", shortened(r.statements))
 	list("warnings", r.warnings)
-	var legs []any
+	var times []any
 	for _, l := range r.legs {
-		legs = append(legs, slog.Float64(string(l.leg)+"Ms", milliseconds(l.took)))
+		times = append(times, slog.Float64(string(l.leg)+"Ms", milliseconds(l.took)))
 	}
-	if len(legs) > 0 {
-		out = append(out, slog.Group("legs", legs...))
+	if len(times) > 0 {
+		out = append(out, slog.Group("legs", times...))
 	}
 	if r.retries != nil {
 		number("retries", r.retries.Value())
