@@ -81,14 +81,14 @@ func (e *ServiceError) FailureType() failure.Type {
 func (e *ServiceError) Unwrap() error { return e.kind }
 
 func (e *ServiceError) remedy() string {
-	switch e.Code {
-	case "AccessDeniedException", "AccessDenied":
+	switch e.FailureType() {
+	case failure.SecretsManagerAccessDenied:
 		return fmt.Sprintf("allow secretsmanager:%s to the function's role, and kms:Decrypt and kms:GenerateDataKey where the secret has a key of its own", e.Operation)
-	case "DecryptionFailure", "EncryptionFailure", "KMSAccessDeniedException":
+	case failure.KMSAccessDenied, failure.KMSKeyUnusable:
 		return "allow kms:Decrypt and kms:GenerateDataKey on the secret's key to the function's role, and enable the key"
-	case "ThrottlingException", "Throttling", "TooManyRequestsException":
+	case failure.SecretsManagerThrottled:
 		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", awssdk.Attempts)
-	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException":
+	case failure.SecretsManagerCredentialsRejected:
 		return "the credentials that the function runs with are not accepted: look at its role and at the endpoint's region"
 	}
 	return ""

@@ -40,7 +40,7 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 	w.sent.begun = true
 	total := w.sent.executed + len(plan.Steps)
 	for steps := plan.Steps; len(steps) > 0; {
-		batch := steps[:w.together(steps)]
+		batch := steps[:w.atOnce(steps)]
 		statements := make([]statement.Statement, len(batch))
 		for i, step := range batch {
 			statements[i] = step.Statement
@@ -103,8 +103,8 @@ func (w *work) executed(ctx context.Context, steps []account.Step) {
 	}
 }
 
-// together is how many of the steps are sent at once.
-func (w *work) together(steps []account.Step) int {
+// atOnce is how many of the steps are sent at once.
+func (w *work) atOnce(steps []account.Step) int {
 	if w.sent.alone {
 		return 1
 	}

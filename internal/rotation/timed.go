@@ -23,50 +23,51 @@ type timedSecrets struct {
 	record *record
 }
 
-func (t timedSecrets) call(ctx context.Context) (context.Context, func()) {
+// call bounds a call, and counts its time for a leg until end is called.
+func (r *record) call(ctx context.Context, l leg) (limited context.Context, end func()) {
 	limited, cancel := context.WithTimeout(ctx, within(ctx, callShare, callMax))
-	end := t.record.time(legSecretsManager)
-	return limited, func() { end(); cancel() }
+	ended := r.time(l)
+	return limited, func() { ended(); cancel() }
 }
 
 func (t timedSecrets) Describe(ctx context.Context, secretID string) (Labels, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.Describe(ctx, secretID)
 }
 
 func (t timedSecrets) Current(ctx context.Context, secretID string) (Version, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.Current(ctx, secretID)
 }
 
 func (t timedSecrets) Version(ctx context.Context, secretID, versionID string) (Version, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.Version(ctx, secretID, versionID)
 }
 
 func (t timedSecrets) PutPending(ctx context.Context, pending Pending) error {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.PutPending(ctx, pending)
 }
 
 func (t timedSecrets) MoveCurrent(ctx context.Context, secretID, to, from string) error {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.MoveCurrent(ctx, secretID, to, from)
 }
 
 func (t timedSecrets) DropPending(ctx context.Context, secretID, from string) error {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.DropPending(ctx, secretID, from)
 }
 
 func (t timedSecrets) RandomPassword(ctx context.Context) (redact.Secret, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legSecretsManager)
 	defer end()
 	return t.Secrets.RandomPassword(ctx)
 }
@@ -76,26 +77,20 @@ type timedWhereabouts struct {
 	record *record
 }
 
-func (t timedWhereabouts) call(ctx context.Context) (context.Context, func()) {
-	limited, cancel := context.WithTimeout(ctx, within(ctx, callShare, callMax))
-	end := t.record.time(legRDS)
-	return limited, func() { end(); cancel() }
-}
-
 func (t timedWhereabouts) Instance(ctx context.Context, name ServerName) (Instance, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legRDS)
 	defer end()
 	return t.Whereabouts.Instance(ctx, name)
 }
 
 func (t timedWhereabouts) Cluster(ctx context.Context, name ServerName) (Cluster, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legRDS)
 	defer end()
 	return t.Whereabouts.Cluster(ctx, name)
 }
 
 func (t timedWhereabouts) Members(ctx context.Context, cluster ServerName) ([]Instance, error) {
-	ctx, end := t.call(ctx)
+	ctx, end := t.record.call(ctx, legRDS)
 	defer end()
 	return t.Whereabouts.Members(ctx, cluster)
 }
