@@ -198,6 +198,7 @@ type pair struct {
 	said    func(string) // is told what the function did
 	warned  map[string]string
 	turns   int
+	after   func(statement string) // where set, is told of each statement that was sent
 }
 
 func (l *lab) newPair(user, password, admin string, said func(string)) *pair {
@@ -221,8 +222,12 @@ func (p *pair) rotate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	var database rotation.Database = p.lab.database
+	if p.after != nil {
+		database = watched{database, p.after}
+	}
 	rotator := rotation.Rotator{
-		Secrets: p.secrets, Database: p.lab.database, Settings: rotation.Settings{Mode: p.mode}, Random: rand.Reader, Log: slog.New(p),
+		Secrets: p.secrets, Database: database, Settings: rotation.Settings{Mode: p.mode}, Random: rand.Reader, Log: slog.New(p),
 	}
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
 		if err := rotator.Rotate(ctx, rotation.Event{Step: step, SecretID: "app", Token: token}); err != nil {

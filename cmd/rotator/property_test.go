@@ -30,8 +30,9 @@ const (
 	seedInCI = 20261122
 )
 
-// Promise 2, for any user: random users are rotated and compared by the oracle;
-// then both are changed, and two rotations do what the mode promises.
+// Promises 2 and 8, for any user: random users are rotated and compared by the oracle;
+// then both are changed, and two rotations do what the mode promises. After every
+// statement the pending user is looked at, if somebody could log in.
 func TestRandomUsers(t *testing.T) {
 	seed := mustPrepareRapid(t)
 	servers.Each(t, func(t *testing.T, on *server.Server) {
@@ -166,6 +167,9 @@ func (tr *trial) must(c change) {
 
 func (tr *trial) rotates(title string) {
 	tr.note("-- rotate, %s", title)
+	tr.watch(tr.T, []string{ground, ground + "_nix", "tandemXp", ground + "'e", "mysql"}, func(statement string, excess []string) {
+		tr.fail("an open account may do more than it could and its model can", fmt.Sprintf("after %s: %v", statement, excess))
+	})
 	if err := tr.rotate(context.WithoutCancel(tr.T.Context())); err != nil {
 		tr.fail("the rotation failed, "+title, err)
 	}

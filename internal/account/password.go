@@ -130,6 +130,17 @@ func (p Pair) done(target target, password redact.Secret, matches func(plugin st
 	return true, nil
 }
 
+func discardStatement(names ...Name) statement.Statement {
+	b := statement.New("ALTER USER ")
+	for i, name := range names {
+		if i > 0 {
+			b.SQL(", ")
+		}
+		b.Account(name.User, name.Host).SQL(" DISCARD OLD PASSWORD")
+	}
+	return b.Statement()
+}
+
 // discard takes the second password (RETAIN CURRENT PASSWORD) from a clone: it is
 // no copy of anything, and whoever knows it could log in.
 //

@@ -185,11 +185,13 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	case mode == Off:
 		return Plan{}, nil
 	case turn == TurnOfOriginal:
-		return p.planOriginal(mode), nil
+		return p.planOriginal(mode, throwaway)
 	}
 
 	var plan Plan
-	var taken, gone []string
+	var taken []string
+	var changes []*transformer
+	patterns := databasePatterns(targets)
 	for _, target := range targets {
 		have := Account{Name: target.name}
 		want := p.attributes(target)
@@ -205,13 +207,15 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 				// Nobody can do anything through an expired account; and MySQL does not
 				// tell its policy until it has another password.
 				have = *target.have
-				plan.forgetInterval(p.Server, target.name, Expiry{Kind: ExpireInterval}, want.Expiry)
+				_ = plan.forgetInterval(p.Server, target.name, Expiry{Kind: ExpireInterval}, want.Expiry)
 				plan.add(p.reset(have, credentials[0], want), target.name)
 			}
 			have.Attributes.Locked = true
 		} else {
 			have = *target.have
-			plan.forgetInterval(p.Server, target.name, have.Attributes.Expiry, want.Expiry)
+			if plan.forgetInterval(p.Server, target.name, have.Attributes.Expiry, want.Expiry) {
+				have.Attributes.Locked = true
+			}
 			if alter := p.alter(have.Name, have.Attributes, want); !alter.Empty() {
 				plan.add(alter, target.name)
 			}
@@ -223,10 +227,12 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		if target.reason != "" {
 			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
 		}
-		locked := have.Attributes.Locked || target.model.Attributes.Locked
-		t := transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, locked: locked}
-		plan.Steps = append(plan.Steps, t.steps(have.Grants, target.model.Grants)...)
-		gone = append(gone, t.gone...)
+		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns}
+		t.steps(have.Grants, target.model.Grants)
+		if t.closing && !have.Attributes.Locked && !target.model.Attributes.Locked {
+			plan.add(lockStatement(target.name), target.name)
+		}
+		changes = append(changes, t)
 	}
 	for _, account := range idle {
 		if !account.Attributes.Locked {
@@ -234,11 +240,13 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		}
 		plan.warn(DefinerKept, "%s was kept, though no account of %s lets in the clients of its host, since something depends on it (%s); it is locked", account.Name, p.Original.Name, enumerate(p.Depends[account.Name], ", "))
 	}
+	plan.take(changes)
 	for _, account := range drop {
 		plan.add(statement.New("DROP USER ").Account(account.Name.User, account.Name.Host).Statement(), account.Name)
 		taken = append(taken, "the account "+account.Name.String())
 		plan.warn(HostDropped, "%s was dropped, since %s has no account at its host", account.Name, p.Original.Name)
 	}
+	gone := plan.give(changes)
 	if len(gone) > 0 {
 		plan.warn(ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
@@ -258,13 +266,16 @@ func (p *Plan) add(s statement.Statement, name Name) {
 
 // forgetInterval makes PASSWORD EXPIRE DEFAULT work for an account that has an
 // interval of its own: MySQL writes it to mysql.user, but keeps the interval in
-// memory, unless the policy was NEVER before (tried on MySQL 9.7).
-func (p *Plan) forgetInterval(server Server, name Name, have, want Expiry) {
-	if server.Flavor == MySQL && have.Kind == ExpireInterval && want.Kind == ExpireDefault {
-		b := statement.New("ALTER USER ").Account(name.User, name.Host)
-		writeExpiry(b, Expiry{Kind: ExpireNever})
-		p.add(b.Statement(), name)
+// memory, unless the policy was NEVER before (tried on MySQL 9.7). It locks the account:
+// until the next statement a password that has expired would let somebody in.
+func (p *Plan) forgetInterval(server Server, name Name, have, want Expiry) (locked bool) {
+	if server.Flavor != MySQL || have.Kind != ExpireInterval || want.Kind != ExpireDefault {
+		return false
 	}
+	b := statement.New("ALTER USER ").Account(name.User, name.Host)
+	writeExpiry(b, Expiry{Kind: ExpireNever})
+	p.add(b.SQL(" ACCOUNT LOCK").Statement(), name)
+	return true
 }
 
 func (p *Plan) warn(kind, format string, arguments ...any) {
@@ -346,9 +357,10 @@ func (p Pair) reset(have Account, first credential, want Attributes) statement.S
 
 // planOriginal plans the turn of the original, whose attributes and privileges are
 // its owner's: it loses nothing, and gains what its clone has beyond it in Merge.
-func (p Pair) planOriginal(mode Mode) Plan {
+func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secret, error)) (Plan, error) {
 	var plan Plan
-	var more, gone []string
+	var more []string
+	var changes []*transformer
 	for i := range p.Original.Accounts {
 		original := &p.Original.Accounts[i]
 		clone := p.Clone.at(original.Name.Host)
@@ -366,24 +378,28 @@ func (p Pair) planOriginal(mode Mode) Plan {
 		gained := union(original.Grants, clone.Grants)
 		gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
 		beyond = texts(append(minus(gained, original.Grants), withheld(clone.Grants, original.Grants)...))
-		// Locked only ever spares a statement that the original must never be sent.
-		t := transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, locked: true}
-		steps := t.steps(original.Grants, gained)
-		gone = append(gone, t.gone...)
-		if len(steps) == 0 {
+		t := &transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, as: clone.Name, patterns: databasePatterns([]target{{have: original, model: clone}})}
+		t.steps(original.Grants, gained)
+		if t.closing && !original.Attributes.Locked {
+			if err := p.closeOriginal(&plan, original, throwaway); err != nil {
+				return Plan{}, err
+			}
+		}
+		changes = append(changes, t)
+		if len(t.takes)+len(t.grants)+len(t.narrows) == 0 {
 			continue
 		}
-		plan.Steps = append(plan.Steps, steps...)
 		plan.warn(PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",
 			original.Name, enumerate(unique(beyond), ", "), enumerate(append(p.takeBack(original, clone), p.takeRolesBack(original, clone, gained)...), "; "))
 	}
 	if len(more) > 0 {
 		plan.warn(CloneHasMore, "%s has privileges that %s lacks, and the next rotation takes them away: %s", p.Clone.Name, p.Original.Name, enumerate(unique(more), ", "))
 	}
-	if len(gone) > 0 {
+	plan.take(changes)
+	if gone := plan.give(changes); len(gone) > 0 {
 		plan.warn(ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
-	return plan
+	return plan, nil
 }
 
 // takeBack writes the REVOKE statements that take from both what the original gained from the clone.

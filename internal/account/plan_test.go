@@ -65,17 +65,23 @@ func TestTransform(t *testing.T) {
 		{"nothing", mysql9, nil, nil, nil},
 		{"the same in another order", mysql9, []string{"GRANT SELECT, INSERT ON `d`.* TO ME"}, []string{"GRANT INSERT, SELECT ON `d`.* TO ME", "GRANT USAGE ON *.* TO ME"}, nil},
 		{"one more, one less", mysql9, []string{"GRANT SELECT, INSERT ON `d`.* TO ME"}, []string{"GRANT SELECT, DELETE ON `d`.* TO ME"},
-			[]string{"GRANT INSERT ON `d`.* TO " + me, "REVOKE DELETE ON `d`.* FROM " + me}},
-		{"grants before revokes, over all objects", mysql9, []string{"GRANT SELECT ON `a`.* TO ME", "GRANT SELECT ON `b`.`t` TO ME"}, []string{"GRANT SELECT ON `c`.* TO ME", "GRANT RELOAD ON *.* TO ME"},
-			[]string{"GRANT SELECT ON `a`.* TO " + me, "GRANT SELECT ON `b`.`t` TO " + me, "REVOKE RELOAD ON *.* FROM " + me, "REVOKE SELECT ON `c`.* FROM " + me}},
+			[]string{"REVOKE DELETE ON `d`.* FROM " + me, "GRANT INSERT ON `d`.* TO " + me}},
+		{"revokes before grants, over all objects", mysql9, []string{"GRANT SELECT ON `a`.* TO ME", "GRANT SELECT ON `b`.`t` TO ME"}, []string{"GRANT SELECT ON `c`.* TO ME", "GRANT RELOAD ON *.* TO ME"},
+			[]string{"REVOKE RELOAD ON *.* FROM " + me, "REVOKE SELECT ON `c`.* FROM " + me, "GRANT SELECT ON `a`.* TO " + me, "GRANT SELECT ON `b`.`t` TO " + me}},
 		{"a database is a pattern as it stands", mysql9, []string{"GRANT SELECT ON `a\\_b%`.* TO ME"}, []string{"GRANT SELECT ON `a_b%`.* TO ME"},
-			[]string{"GRANT SELECT ON `a\\_b%`.* TO " + me, "REVOKE SELECT ON `a_b%`.* FROM " + me}},
+			[]string{"REVOKE SELECT ON `a_b%`.* FROM " + me, "GRANT SELECT ON `a\\_b%`.* TO " + me}},
+		{"the more specific row of two gains first and loses last", mysql9, []string{"GRANT INSERT ON `a%`.* TO ME", "GRANT SELECT ON `a\\_b`.* TO ME"}, []string{"GRANT DELETE ON `a%`.* TO ME", "GRANT UPDATE, SELECT ON `a\\_b`.* TO ME", "GRANT SELECT ON `a\\_c`.* TO ME", "GRANT SELECT ON `%`.* TO ME"},
+			[]string{"ALTER USER " + me + " ACCOUNT LOCK", "REVOKE SELECT ON `%`.* FROM " + me, "GRANT INSERT ON `a%`.* TO " + me, "REVOKE DELETE ON `a%`.* FROM " + me, "REVOKE UPDATE ON `a\\_b`.* FROM " + me, "REVOKE SELECT ON `a\\_c`.* FROM " + me}},
+		{"of two new rows the more specific one comes first", mysql9, []string{"GRANT INSERT ON `a%`.* TO ME", "GRANT SELECT ON `a\\_b`.* TO ME"}, nil,
+			[]string{"GRANT SELECT ON `a\\_b`.* TO " + me, "GRANT INSERT ON `a%`.* TO " + me}},
+		{"a row uncovers no other one between two of its own", mysql9, []string{"GRANT ALL PRIVILEGES ON `a%`.* TO ME", "GRANT SELECT ON `a\\_b`.* TO ME"}, []string{"GRANT ALL PRIVILEGES ON `a%`.* TO ME", "GRANT INSERT ON `a\\_b`.* TO ME"},
+			[]string{"ALTER USER " + me + " ACCOUNT LOCK", "GRANT SELECT ON `a\\_b`.* TO " + me, "REVOKE INSERT ON `a\\_b`.* FROM " + me}},
 		{"grant option alone", mysql9, []string{"GRANT SELECT ON `d`.`t` TO ME WITH GRANT OPTION"}, []string{"GRANT SELECT ON `d`.`t` TO ME"},
 			[]string{"GRANT USAGE ON `d`.`t` TO " + me + " WITH GRANT OPTION"}},
 		{"grant option and nothing else", mysql9, nil, []string{"GRANT USAGE ON `d`.`t` TO ME WITH GRANT OPTION"},
 			[]string{"REVOKE GRANT OPTION ON `d`.`t` FROM " + me}},
 		{"grant option with the rest", mysql9, []string{"GRANT SELECT ON `d`.`t` TO ME WITH GRANT OPTION"}, []string{"GRANT INSERT ON `e`.`t` TO ME WITH GRANT OPTION"},
-			[]string{"GRANT SELECT ON `d`.`t` TO " + me + " WITH GRANT OPTION", "REVOKE INSERT, GRANT OPTION ON `e`.`t` FROM " + me}},
+			[]string{"REVOKE INSERT, GRANT OPTION ON `e`.`t` FROM " + me, "GRANT SELECT ON `d`.`t` TO " + me + " WITH GRANT OPTION"}},
 		{"on *.* grant option goes alone", mysql9, nil, []string{"GRANT SELECT, INSERT ON *.* TO ME WITH GRANT OPTION"},
 			[]string{"REVOKE SELECT, INSERT ON *.* FROM " + me, "REVOKE GRANT OPTION ON *.* FROM " + me}},
 		{"all to a list", mysql9, []string{"GRANT EXECUTE ON `d`.* TO ME"}, []string{"GRANT ALL PRIVILEGES ON `d`.* TO ME"},
@@ -85,26 +91,28 @@ func TestTransform(t *testing.T) {
 		{"a list to all", mysql9, []string{"GRANT ALL PRIVILEGES ON `d`.`t` TO ME"}, []string{"GRANT SELECT, SELECT (`a`) ON `d`.`t` TO ME"},
 			[]string{"GRANT ALL PRIVILEGES ON `d`.`t` TO " + me}},
 		{"columns", mysql9, []string{"GRANT SELECT (`a`, `b``c`), UPDATE (`a`) ON `d`.`t` TO ME"}, []string{"GRANT SELECT (`A`, `z`) ON `d`.`t` TO ME"},
-			[]string{"GRANT SELECT (`b``c`), UPDATE (`a`) ON `d`.`t` TO " + me, "REVOKE SELECT (`z`) ON `d`.`t` FROM " + me}},
+			[]string{"REVOKE SELECT (`z`) ON `d`.`t` FROM " + me, "GRANT SELECT (`b``c`), UPDATE (`a`) ON `d`.`t` TO " + me}},
 		{"a privilege on the table takes the columns' with it", mysql9, []string{"GRANT SELECT (`a`), INSERT (`a`) ON `d`.`t` TO ME"}, []string{"GRANT SELECT, SELECT (`a`) ON `d`.`t` TO ME"},
-			[]string{"GRANT INSERT (`a`) ON `d`.`t` TO " + me, "REVOKE SELECT ON `d`.`t` FROM " + me, "GRANT SELECT (`a`) ON `d`.`t` TO " + me}},
+			[]string{"REVOKE SELECT ON `d`.`t` FROM " + me, "GRANT SELECT (`a`) ON `d`.`t` TO " + me, "GRANT INSERT (`a`) ON `d`.`t` TO " + me}},
 		{"routines and whatever else has a type", maria11, []string{"GRANT EXECUTE ON PACKAGE BODY `d`.`p` TO ME"}, []string{"GRANT EXECUTE ON PACKAGE `d`.`p` TO ME", "GRANT EXECUTE ON FUNCTION `d`.`F` TO ME"},
-			[]string{"SET STATEMENT sql_mode = 'ORACLE' FOR EXECUTE IMMEDIATE 'GRANT EXECUTE ON PACKAGE BODY `d`.`p` TO ''app_clone''@''%'''",
-				"SET STATEMENT sql_mode = 'ORACLE' FOR EXECUTE IMMEDIATE 'REVOKE EXECUTE ON PACKAGE `d`.`p` FROM ''app_clone''@''%'''", "REVOKE EXECUTE ON FUNCTION `d`.`F` FROM " + me}},
+			[]string{"SET STATEMENT sql_mode = 'ORACLE' FOR EXECUTE IMMEDIATE 'REVOKE EXECUTE ON PACKAGE `d`.`p` FROM ''app_clone''@''%'''", "REVOKE EXECUTE ON FUNCTION `d`.`F` FROM " + me,
+				"SET STATEMENT sql_mode = 'ORACLE' FOR EXECUTE IMMEDIATE 'GRANT EXECUTE ON PACKAGE BODY `d`.`p` TO ''app_clone''@''%'''"}},
 		{"dynamic privileges have a grant option each", mysql9, []string{"GRANT A_B,C_D ON *.* TO ME", "GRANT E_F,G_H ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT E_F,I_J ON *.* TO ME", "GRANT A_B ON *.* TO ME WITH GRANT OPTION"},
-			[]string{"GRANT C_D ON *.* TO " + me, "GRANT E_F, G_H ON *.* TO " + me + " WITH GRANT OPTION", "REVOKE I_J, A_B ON *.* FROM " + me, "GRANT A_B ON *.* TO " + me}},
+			[]string{"REVOKE I_J, A_B ON *.* FROM " + me, "GRANT A_B ON *.* TO " + me, "GRANT C_D ON *.* TO " + me, "GRANT E_F, G_H ON *.* TO " + me + " WITH GRANT OPTION"}},
 		{"revoking grant option on *.* spoils the dynamic ones'", mysql9, []string{"GRANT E_F ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT USAGE ON *.* TO ME WITH GRANT OPTION", "GRANT E_F ON *.* TO ME WITH GRANT OPTION"},
 			[]string{"REVOKE GRANT OPTION ON *.* FROM " + me, "GRANT E_F ON *.* TO " + me + " WITH GRANT OPTION"}},
 		{"a proxy's grant option leaks", mysql9, []string{"GRANT PROXY ON `p`@`%` TO ME WITH GRANT OPTION"}, []string{"GRANT PROXY ON ``@`` TO ME"},
-			[]string{"GRANT PROXY ON 'p'@'%' TO " + me + " WITH GRANT OPTION", "REVOKE GRANT OPTION ON *.* FROM " + me, "REVOKE PROXY ON ''@'' FROM " + me}},
+			[]string{"ALTER USER " + me + " ACCOUNT LOCK", "REVOKE PROXY ON ''@'' FROM " + me, "GRANT PROXY ON 'p'@'%' TO " + me + " WITH GRANT OPTION", "REVOKE GRANT OPTION ON *.* FROM " + me}},
 		{"a proxy's grant option changes", mysql9, []string{"GRANT PROXY ON `p`@`%` TO ME"}, []string{"GRANT PROXY ON `p`@`%` TO ME WITH GRANT OPTION"},
 			[]string{"GRANT PROXY ON 'p'@'%' TO " + me}},
 		{"a proxy's grant option does not change on MariaDB", maria10, []string{"GRANT PROXY ON `p`@`%` TO ME"}, []string{"GRANT PROXY ON `p`@`%` TO ME WITH GRANT OPTION"},
 			[]string{"REVOKE PROXY ON 'p'@'%' FROM " + me, "GRANT PROXY ON 'p'@'%' TO " + me}},
 		{"partial revokes", mysql9, []string{"GRANT SELECT, INSERT ON *.* TO ME", "REVOKE SELECT ON `a`.* FROM ME", "REVOKE INSERT ON `b`.* FROM ME"}, []string{"GRANT SELECT, INSERT, UPDATE ON *.* TO ME", "REVOKE SELECT, INSERT, UPDATE ON `a`.* FROM ME"},
-			[]string{"GRANT INSERT ON `a`.* TO " + me, "REVOKE UPDATE ON *.* FROM " + me, "REVOKE INSERT ON `b`.* FROM " + me}},
+			[]string{"REVOKE UPDATE ON *.* FROM " + me, "REVOKE INSERT ON `b`.* FROM " + me, "GRANT INSERT ON `a`.* TO " + me}},
+		{"a privilege that comes with a partial revoke", mysql9, []string{"GRANT SELECT, INSERT ON *.* TO ME WITH GRANT OPTION", "REVOKE SELECT ON `a`.* FROM ME", "REVOKE INSERT ON `b`.* FROM ME"}, []string{"GRANT INSERT ON *.* TO ME"},
+			[]string{"REVOKE INSERT ON `b`.* FROM " + me, "GRANT SELECT ON *.* TO " + me + " WITH GRANT OPTION AS 'app'@'%'"}},
 		{"a partial revoke behind a revoke", mysql9, []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON `a`.* FROM ME"}, []string{"GRANT SELECT ON `a`.* TO ME"},
-			[]string{"GRANT SELECT ON *.* TO " + me, "REVOKE SELECT ON `a`.* FROM " + me, "REVOKE SELECT ON `a`.* FROM " + me}},
+			[]string{"REVOKE SELECT ON `a`.* FROM " + me, "GRANT SELECT ON *.* TO " + me + " AS 'app'@'%'"}},
 		{"the partial revoke of grant option", mysql9, []string{"GRANT SELECT ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT SELECT ON *.* TO ME WITH GRANT OPTION", "REVOKE  ON `a`.* FROM ME"},
 			[]string{"GRANT USAGE ON `a`.* TO " + me + " WITH GRANT OPTION"}},
 	} {
@@ -144,7 +152,7 @@ func TestAttributes(t *testing.T) {
 			" WITH MAX_QUERIES_PER_HOUR 1 MAX_UPDATES_PER_HOUR 2 MAX_CONNECTIONS_PER_HOUR 3 MAX_USER_CONNECTIONS 4",
 			[]string{" WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0"}},
 		{mysql9, " PASSWORD EXPIRE NEVER", " PASSWORD EXPIRE NEVER ACCOUNT LOCK", " PASSWORD EXPIRE NEVER", []string{" PASSWORD EXPIRE DEFAULT"}},
-		{mysql9, " PASSWORD EXPIRE INTERVAL 3 DAY", " PASSWORD EXPIRE INTERVAL 3 DAY ACCOUNT LOCK", " PASSWORD EXPIRE INTERVAL 3 DAY", []string{" PASSWORD EXPIRE NEVER", " PASSWORD EXPIRE DEFAULT"}},
+		{mysql9, " PASSWORD EXPIRE INTERVAL 3 DAY", " PASSWORD EXPIRE INTERVAL 3 DAY ACCOUNT LOCK", " PASSWORD EXPIRE INTERVAL 3 DAY", []string{" PASSWORD EXPIRE NEVER ACCOUNT LOCK", " PASSWORD EXPIRE DEFAULT"}},
 		{mysql9, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK", " ACCOUNT LOCK", " ACCOUNT LOCK", nil},
 		{mysql9, " PASSWORD EXPIRE DEFAULT PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 2 DAY PASSWORD REQUIRE CURRENT", " ACCOUNT LOCK PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 2 DAY PASSWORD REQUIRE CURRENT",
 			" PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 2 DAY PASSWORD REQUIRE CURRENT", []string{" PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT PASSWORD REQUIRE CURRENT DEFAULT"}},
@@ -225,8 +233,8 @@ func TestHosts(t *testing.T) {
 	}
 	want := []string{
 		"CREATE USER 'app_clone'@'10.%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> ACCOUNT LOCK",
-		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.%'",
 		"DROP USER 'app_clone'@'10.1.%'",
+		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.%'",
 	}
 	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
@@ -243,10 +251,11 @@ func TestHosts(t *testing.T) {
 	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil {
 		t.Fatal(err)
 	}
-	want = []string{want[0], want[1],
+	want = []string{want[0],
 		"ALTER USER 'app_clone'@'10.1.%' ACCOUNT LOCK",
-		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.1.%'",
 		"REVOKE SELECT ON `c`.* FROM 'app_clone'@'10.1.%'",
+		"GRANT SELECT ON `b`.* TO 'app_clone'@'10.1.%'",
+		want[2],
 	}
 	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
@@ -295,7 +304,7 @@ func TestExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"ALTER USER 'app_clone'@'%' PASSWORD EXPIRE NEVER",
+		"ALTER USER 'app_clone'@'%' PASSWORD EXPIRE NEVER ACCOUNT LOCK",
 		"ALTER USER 'app_clone'@'%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> PASSWORD EXPIRE DEFAULT ACCOUNT LOCK",
 	}
 	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
@@ -330,11 +339,10 @@ func TestTurnOfOriginal(t *testing.T) {
 	}
 	want := []string{
 		"GRANT A_B, C_D ON *.* TO 'app'@'%' WITH GRANT OPTION",
-		"GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION",
+		"GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION AS 'app_clone'@'%'",
 		"GRANT SELECT ON `s`.* TO 'app'@'%'",
 		"GRANT DELETE ON `d`.* TO 'app'@'%'",
 		"GRANT SELECT (`a`) ON `d`.`t` TO 'app'@'%'",
-		"REVOKE PROCESS ON `s`.* FROM 'app'@'%'",
 	}
 	if diff := cmp.Diff(want, statementTexts(plan)); diff != "" {
 		t.Error(diff)
@@ -431,6 +439,7 @@ func TestAbsent(t *testing.T) {
 	}
 	p = plan()
 	want := []string{
+		"ALTER USER 'app_clone'@'%' ACCOUNT LOCK",
 		"GRANT SELECT, CREATE ON `d`.`t` TO 'app_clone'@'%' WITH GRANT OPTION",
 		"GRANT INSERT ON `d`.`u` TO 'app_clone'@'%'",
 		"GRANT SELECT (`a`) ON `d`.`u` TO 'app_clone'@'%'",
@@ -440,11 +449,11 @@ func TestAbsent(t *testing.T) {
 	if diff := cmp.Diff(want, statementTexts(p)); diff != "" {
 		t.Fatal(diff)
 	}
-	if !pair.Absent.Note(p.Steps[3], AbsentColumn) || pair.Absent.Note(p.Steps[3], AbsentColumn) || pair.Absent.Note(p.Steps[1], AbsentColumn) {
+	if !pair.Absent.Note(p.Steps[4], AbsentColumn) || pair.Absent.Note(p.Steps[4], AbsentColumn) || pair.Absent.Note(p.Steps[2], AbsentColumn) {
 		t.Error("a column is noted once, for a step that grants on columns")
 	}
 	p = plan()
-	if diff := cmp.Diff(append(want[:3:3], want[4]), statementTexts(p)); diff != "" {
+	if diff := cmp.Diff(append(want[:4:4], want[5]), statementTexts(p)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]Warning{{ObjectGone, "not copied, since what it is on is gone: EXECUTE ON PROCEDURE `d`.`p`, SELECT (`a`) ON `d`.`t`, SELECT (`b`) ON `d`.`t`, SELECT (`b`) ON `d`.`u`"}}, p.Warnings); diff != "" {

@@ -173,8 +173,8 @@ func (t *transformer) role(to *[]Step, s statement.Statement, role Name) {
 	*to = append(*to, Step{Statement: s, Account: t.name, Object: Object{Level: LevelRole, Proxied: role}})
 }
 
-// grantRoles grants the roles that are missing, and sets the default roles.
-func (t *transformer) grantRoles(have, want Grants) {
+// defaultRoles grants the roles that are missing, and sets the default roles.
+func (t *transformer) defaultRoles(have, want Grants) {
 	for _, role := range want.Roles {
 		if granted, admin := have.role(role.Name); !granted || role.Admin && !admin {
 			t.role(&t.grants, grantRoleStatement(t.server, role.Name, role.Admin, t.name), role.Name)
@@ -217,20 +217,17 @@ func firstRole(roles []Name) Name {
 
 // leaveBehind gives an account a default role that it does not have, as the original
 // has one since somebody revoked the role from it (MariaDB). That can be set only of
-// a role that is granted. While it is, the account is locked: nobody gets what the
-// original has not.
+// a role that is granted: while it is, nobody may log in.
 func (t *transformer) leaveBehind(have Grants, role Name) {
-	if !t.locked {
-		t.grants = append(t.grants, Step{Statement: lockStatement(t.name), Account: t.name, needs: altering})
+	set := defaultRoleStatement(t.server, []Name{role}, t.name)
+	if granted, _ := have.role(role); granted {
+		t.role(&t.takes, set, role) // and the role goes behind it
+		return
 	}
-	granted, _ := have.role(role)
-	if !granted {
-		t.role(&t.grants, grantRoleStatement(t.server, role, false, t.name), role)
-	}
-	t.role(&t.grants, defaultRoleStatement(t.server, []Name{role}, t.name), role)
-	if !granted {
-		t.role(&t.takes, revokeRoleStatement(t.server, role, t.name), role)
-	}
+	t.closing = true
+	t.role(&t.grants, grantRoleStatement(t.server, role, false, t.name), role)
+	t.role(&t.grants, set, role)
+	t.role(&t.narrows, revokeRoleStatement(t.server, role, t.name), role)
 }
 
 func lockStatement(name Name) statement.Statement {
@@ -258,7 +255,12 @@ func (t *transformer) takeRoles(have, want Grants) {
 		}
 	}
 	if again {
-		defaults := t.roles.inForce(want)
+		var defaults []Name
+		for _, role := range t.roles.inForce(want) {
+			if granted, _ := have.role(role); granted || t.roles.Mandatory[role] {
+				defaults = append(defaults, role) // the others are set when they are granted
+			}
+		}
 		t.role(&t.takes, defaultRoleStatement(t.server, defaults, t.name), firstRole(defaults))
 	}
 }

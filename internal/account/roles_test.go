@@ -23,11 +23,11 @@ func TestRoles(t *testing.T) {
 		gone       string
 	}{
 		{what: "the same", server: mysql9, want: []string{"GRANT `r`@`%`,`s`@`10.%` TO ME"}, have: []string{"GRANT `s`@`10.%` TO ME", "GRANT `r`@`%` TO ME"}},
-		{what: "grants first, revokes last", server: mysql9,
+		{what: "revokes first, grants last", server: mysql9,
 			want:       []string{"GRANT SELECT ON `d`.* TO ME", "GRANT `r`@`%` TO ME", "GRANT `s`@`10.%` TO ME WITH ADMIN OPTION"},
 			have:       []string{"GRANT `t`@`%` TO ME", "GRANT INSERT ON `d`.* TO ME", "GRANT `s`@`10.%` TO ME"},
 			defaults:   [2][]Name{{{"r", "%"}, {"s", "10.%"}}, {{"t", "%"}}},
-			statements: []string{"GRANT 'r'@'%' TO " + me, "GRANT 's'@'10.%' TO " + me + " WITH ADMIN OPTION", "SET DEFAULT ROLE 'r'@'%', 's'@'10.%' TO " + me, "GRANT SELECT ON `d`.* TO " + me, "REVOKE INSERT ON `d`.* FROM " + me, "REVOKE 't'@'%' FROM " + me}},
+			statements: []string{"REVOKE INSERT ON `d`.* FROM " + me, "REVOKE 't'@'%' FROM " + me, "GRANT 'r'@'%' TO " + me, "GRANT 's'@'10.%' TO " + me + " WITH ADMIN OPTION", "SET DEFAULT ROLE 'r'@'%', 's'@'10.%' TO " + me, "GRANT SELECT ON `d`.* TO " + me}},
 		{what: "admin option goes with the role, and a default with both", server: mysql9,
 			want: []string{"GRANT `r`@`%`,`s`@`%` TO ME"}, have: []string{"GRANT `r`@`%`,`s`@`%` TO ME WITH ADMIN OPTION"}, defaults: [2][]Name{{{"s", "%"}}, {{"s", "%"}}},
 			statements: []string{"REVOKE 'r'@'%' FROM " + me, "GRANT 'r'@'%' TO " + me, "REVOKE 's'@'%' FROM " + me, "GRANT 's'@'%' TO " + me, "SET DEFAULT ROLE 's'@'%' TO " + me}},
@@ -42,7 +42,7 @@ func TestRoles(t *testing.T) {
 		{what: "MariaDB", server: maria10,
 			want:       []string{"GRANT `r` TO ME", "GRANT `s` TO ME", "SET DEFAULT ROLE `r` FOR ME"},
 			have:       []string{"GRANT `s` TO ME WITH ADMIN OPTION", "GRANT `t` TO ME", "SET DEFAULT ROLE `t` FOR ME"},
-			statements: []string{"GRANT `r` TO " + me, "SET DEFAULT ROLE `r` FOR " + me, "REVOKE ADMIN OPTION FOR `s` FROM " + me, "REVOKE `t` FROM " + me}},
+			statements: []string{"REVOKE ADMIN OPTION FOR `s` FROM " + me, "REVOKE `t` FROM " + me, "GRANT `r` TO " + me, "SET DEFAULT ROLE `r` FOR " + me}},
 		{what: "MariaDB, no default any more", server: maria10, have: []string{"SET DEFAULT ROLE `t` FOR ME"}, statements: []string{"SET DEFAULT ROLE NONE FOR " + me}},
 		{what: "MariaDB, a default without its role", server: maria10, want: []string{"SET DEFAULT ROLE `r` FOR ME"},
 			statements: []string{"ALTER USER " + me + " ACCOUNT LOCK", "GRANT `r` TO " + me, "SET DEFAULT ROLE `r` FOR " + me, "REVOKE `r` FROM " + me}},

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,8 +128,12 @@ func writeGolden(out *strings.Builder, server Server, account Account) {
 	if !account.Attributes.Locked {
 		line("-- open")
 	}
-	t := transformer{server: server, name: account.Name}
-	for _, step := range t.steps(Grants{}, account.Grants) {
+	for _, restriction := range account.Grants.Restrictions {
+		line("-- restricted on " + restriction.Database + ": " + strings.Join(restriction.Privileges, ", "))
+	}
+	t := transformer{server: server, name: account.Name, as: Name{"original", "%"}}
+	t.steps(Grants{}, account.Grants)
+	for _, step := range slices.Concat(t.takes, t.grants, t.narrows) {
 		line(step.Statement.String())
 	}
 }

@@ -1,6 +1,8 @@
 package account
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,20 +23,39 @@ func granting(to Name, object Object, privileges []string, columns []Column, gra
 	return Step{grantStatement(to, object, privileges, columns, grantable), to, object, columns, needs{object, privileges, columns}}
 }
 
+// grantingAs grants privileges on *.* with the partial revokes of another account.
+func grantingAs(to Name, privileges []string, grantable bool, as Name) Step {
+	return Step{grantAsStatement(to, privileges, grantable, as), to, Object{}, nil, needs{Object{}, privileges, nil}}
+}
+
 func revoking(object Object, privileges []string, columns []Column, from Name) Step {
 	return Step{revokeStatement(object, privileges, columns, from), from, object, nil, needs{object, privileges, columns}}
 }
 
-// transformer writes the statements that turn what an account has into what it must have.
+// transformer writes the statements that turn what an account has into what it must
+// have. They are sent in this order: takes, grants, narrows. So an account that can
+// be logged in to loses what it must not have before it gets anything, whatever
+// stops in between, and never gets more than it must have.
 type transformer struct {
 	server Server
 	name   Name
 	absent *Absences
 	roles  RoleFacts
-	locked bool // nobody can log in through the account
-	grants []Step
+	// as is the account whose partial revokes the account must have: the one that a
+	// global privilege which is missing comes from.
+	as Name
+	// patterns are the databases' names that have rows in mysql.db, of every account
+	// of the user, as it is and as it must be.
+	patterns []string
+
 	takes  []Step
-	gone   []string // what cannot be granted, since its object is gone
+	grants []Step
+	// narrows take what a grant gives beside what was meant. Where there are any,
+	// nobody may log in through the account from before the grants until its password
+	// is set: see closing.
+	narrows []Step
+	closing bool
+	gone    []string // what cannot be granted, since its object is gone
 }
 
 func (t *transformer) grant(object Object, privileges []string, columns []Column, grantable bool) {
@@ -45,32 +66,23 @@ func (t *transformer) take(object Object, privileges []string, columns []Column)
 	t.takes = append(t.takes, revoking(object, privileges, columns, t.name))
 }
 
-// steps writes what has to be sent: grants before revokes, so that whoever logs in
-// through the account in the meantime misses nothing.
-func (t *transformer) steps(have, want Grants) []Step {
+// steps writes what has to be sent.
+func (t *transformer) steps(have, want Grants) {
 	had := have.index()
 	wanted := want.index()
 	haveGlobal, _ := have.lookup(had, Object{})
 	wantGlobal, _ := want.lookup(wanted, Object{})
 
-	// GRANT PROXY ... WITH GRANT OPTION gives GRANT OPTION on *.* too, on every
-	// server (tried): where that was not meant, it is taken away with the rest.
-	var proxies []Grant
-	for _, grant := range want.Objects {
-		if grant.Object.Level != LevelProxy {
-			continue
-		}
-		if old, ok := have.lookup(had, grant.Object); !ok || old.Grantable != grant.Grantable {
-			proxies = append(proxies, grant)
-			haveGlobal.Grantable = haveGlobal.Grantable || grant.Grantable && !wantGlobal.Grantable
-		}
-	}
-	t.grantRoles(have, want)
+	t.defaultRoles(have, want)
 	again := t.dynamic(have.Dynamic, want.Dynamic)
-	t.object(haveGlobal, wantGlobal)
-	t.grantAgain(again, want.Dynamic, haveGlobal.Grantable && !wantGlobal.Grantable)
+	t.global(have, want, haveGlobal, wantGlobal)
+	t.grantAgain(&t.takes, again, false)
+	if haveGlobal.Grantable && !wantGlobal.Grantable {
+		t.grantAgain(&t.takes, grantable(have.Dynamic, want.Dynamic), true)
+	}
 	t.lift(have, want, wantGlobal)
-	for _, level := range []Level{LevelDatabase, LevelTable, LevelRoutine} {
+	t.databases(have, want, had, wanted)
+	for _, level := range []Level{LevelTable, LevelRoutine} {
 		for _, grant := range want.Objects {
 			if grant.Object.Level == level {
 				old, _ := have.lookup(had, grant.Object)
@@ -78,16 +90,9 @@ func (t *transformer) steps(have, want Grants) []Step {
 			}
 		}
 	}
-	for _, grant := range proxies {
-		if _, known := have.lookup(had, grant.Object); known && t.server.Flavor == MariaDB {
-			// MariaDB changes the option of a PROXY privilege in memory only (tried on
-			// 10.5), so that it has to be granted anew.
-			t.grants = append(t.grants, revoking(grant.Object, nil, nil, t.name))
-		}
-		t.grant(grant.Object, nil, nil, grant.Grantable)
-	}
+	t.proxies(have, want, had, wantGlobal)
 	for _, old := range have.Objects {
-		if _, kept := want.lookup(wanted, old.Object); kept || old.Object.Level == LevelGlobal {
+		if _, kept := want.lookup(wanted, old.Object); kept || old.Object.Level == LevelGlobal || old.Object.Level == LevelDatabase {
 			continue
 		}
 		if old.Object.Level == LevelProxy {
@@ -97,8 +102,129 @@ func (t *transformer) steps(have, want Grants) []Step {
 		}
 	}
 	t.takeRoles(have, want)
-	steps := append(t.grants, t.takes...)
-	return append(steps, t.restrict(have, want)...)
+	t.takes = append(t.takes, t.restrict(have, want, haveGlobal)...)
+}
+
+// global handles the static privileges on *.*. Those that come with a partial revoke
+// are granted in the context of the account that they come from, so that there is
+// no moment in which they hold without it.
+//
+// Source: MySQL 8.4 Reference Manual, 15.7.1.6 "GRANT Statement", "AS user".
+func (t *transformer) global(have, want Grants, haveGlobal, wantGlobal Grant) {
+	before := len(t.grants)
+	t.object(haveGlobal, wantGlobal)
+	if len(t.grants) == before {
+		return
+	}
+	missing, _ := lacking(haveGlobal, wantGlobal)
+	for _, restriction := range want.Restrictions {
+		for _, privilege := range restriction.Privileges {
+			if contains(missing, privilege) || contains(missing, AllPrivileges) || privilege == GrantOption && wantGlobal.Grantable && !haveGlobal.Grantable {
+				t.grants[before] = grantingAs(t.name, missing, wantGlobal.Grantable && !haveGlobal.Grantable, t.as)
+				return
+			}
+		}
+	}
+}
+
+// databases handles the privileges on databases. Of the rows whose pattern matches a
+// database a server takes the most specific one alone, so that a row which comes may
+// hide another, and one which goes may uncover it: the least specific row loses first,
+// and gains last.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.7 "Access Control, Stage 2: Request
+// Verification"; MariaDB, "GRANT", "Database Privileges".
+func (t *transformer) databases(have, want Grants, had, wanted map[Object]int) {
+	var objects []Object
+	for _, grant := range want.Objects {
+		objects = append(objects, grant.Object)
+	}
+	for _, grant := range have.Objects {
+		if _, kept := want.lookup(wanted, grant.Object); !kept {
+			objects = append(objects, grant.Object)
+		}
+	}
+	objects = slices.DeleteFunc(objects, func(o Object) bool { return o.Level != LevelDatabase })
+	slices.SortStableFunc(objects, func(a, b Object) int { return cmp.Compare(literalPart(a.Database), literalPart(b.Database)) })
+	before := len(t.grants)
+	for _, object := range objects {
+		old, _ := have.lookup(had, object)
+		grant, _ := want.lookup(wanted, object)
+		if t.emptied(old, grant) && t.hides(object) {
+			// Between a REVOKE and a GRANT there would be no row, and a wider one would hold;
+			// and what the row gains now may hold where a narrower one is still to come.
+			t.closing = true
+			missing, _ := lacking(old, grant)
+			t.takes = append(t.takes, granting(t.name, object, missing, nil, grant.Grantable && !old.Grantable))
+			old.Privileges = append(old.Privileges[:len(old.Privileges):len(old.Privileges)], missing...)
+			old.Grantable = old.Grantable || grant.Grantable
+		}
+		t.object(old, grant)
+	}
+	slices.Reverse(t.grants[before:])
+}
+
+// emptied reports whether a row has nothing left between what it loses and what it gains.
+func (t *transformer) emptied(have, want Grant) bool {
+	if len(have.Privileges) == 0 && !have.Grantable || len(want.Privileges) == 0 && !want.Grantable {
+		return false
+	}
+	if contains(have.Privileges, AllPrivileges) || contains(want.Privileges, AllPrivileges) {
+		return false // each of the two holds a part of the other
+	}
+	return len(common(have.Privileges, want.Privileges)) == 0 && !(have.Grantable && want.Grantable)
+}
+
+// hides reports whether another row of the user's may hold where this one goes.
+func (t *transformer) hides(object Object) bool {
+	rows := 0
+	for _, pattern := range t.patterns {
+		if pattern == object.Database || matches(pattern, object.Database) {
+			rows++
+		}
+	}
+	return rows > 1
+}
+
+// literalPart is how much of a pattern stands before its first wildcard: the more,
+// the more specific it is to servers.
+func literalPart(pattern string) int {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '%', '_':
+			return i
+		}
+	}
+	return 1 << 20
+}
+
+// proxies handles PROXY. GRANT PROXY ... WITH GRANT OPTION gives GRANT OPTION on
+// *.* too, on every server (tried): where that is not meant, it is taken away again.
+func (t *transformer) proxies(have, want Grants, had map[Object]int, wantGlobal Grant) {
+	leaks := false
+	for _, grant := range want.Objects {
+		if grant.Object.Level != LevelProxy {
+			continue
+		}
+		old, known := have.lookup(had, grant.Object)
+		if known && old.Grantable == grant.Grantable {
+			continue
+		}
+		if known && t.server.Flavor == MariaDB {
+			// MariaDB changes the option of a PROXY privilege in memory only (tried on
+			// 10.5), so that it has to be granted anew.
+			t.grants = append(t.grants, revoking(grant.Object, nil, nil, t.name))
+		}
+		t.grant(grant.Object, nil, nil, grant.Grantable)
+		leaks = leaks || grant.Grantable && !wantGlobal.Grantable
+	}
+	if leaks {
+		t.closing = true
+		t.narrows = append(t.narrows, revoking(Object{}, []string{GrantOption}, nil, t.name))
+		t.grantAgain(&t.narrows, grantable(want.Dynamic, want.Dynamic), true)
+	}
 }
 
 // dynamic handles MySQL's dynamic privileges, and returns those that have to be
@@ -146,23 +272,20 @@ func (t *transformer) dynamic(have, want []Dynamic) (again []string) {
 // REVOKE GRANT OPTION ON *.* takes the GRANT OPTION of every dynamic privilege in
 // mysql.global_grants, but not in the server's memory, so that SHOW GRANTS tells
 // nothing of it before the next start (tried on MySQL 9.7).
-func (t *transformer) grantAgain(again []string, want []Dynamic, optionTaken bool) {
-	regrant := func(privileges []string, grantable bool) {
-		if len(privileges) > 0 {
-			t.takes = append(t.takes, granting(t.name, Object{}, privileges, nil, grantable))
-		}
+func (t *transformer) grantAgain(to *[]Step, privileges []string, grantable bool) {
+	if len(privileges) > 0 {
+		*to = append(*to, granting(t.name, Object{}, privileges, nil, grantable))
 	}
-	regrant(again, false)
-	if !optionTaken {
-		return
-	}
-	var grantable []string
+}
+
+// grantable are the dynamic privileges that both have with GRANT OPTION.
+func grantable(have, want []Dynamic) (privileges []string) {
 	for _, d := range want {
-		if d.Grantable {
-			grantable = append(grantable, d.Privilege)
+		if d.Grantable && slices.Contains(have, d) {
+			privileges = append(privileges, d.Privilege)
 		}
 	}
-	regrant(grantable, true)
+	return privileges
 }
 
 // object handles one object. have and want are what the account has on it and must have.
@@ -209,6 +332,10 @@ func (t *transformer) object(have, want Grant) {
 			viaCreate = !contains(want.Privileges, "CREATE") && !contains(want.Privileges, AllPrivileges)
 		}
 	}
+	if viaCreate {
+		t.closing = true
+		t.narrows = append(t.narrows, revoking(object, []string{"CREATE"}, nil, t.name))
+	}
 	if t.absent.isApart(object) {
 		t.apart(object, missing, columns, grantable, &t.grants)
 	} else if len(missing) > 0 || len(columns) > 0 || grantable {
@@ -217,9 +344,6 @@ func (t *transformer) object(have, want Grant) {
 		if len(both) > 0 {
 			t.grant(object, nil, both, false)
 		}
-	}
-	if viaCreate && !contains(extra, "CREATE") {
-		extra = append(extra, "CREATE")
 	}
 	for _, list := range together(object, extra, extraColumns, have.Grantable && !want.Grantable) {
 		t.take(object, list.privileges, list.columns)
@@ -435,15 +559,17 @@ func (t *transformer) lift(have, want Grants, global Grant) {
 	}
 }
 
-// restrict makes the partial revokes that are missing. They come last: REVOKE on a
-// database takes what was granted on it before it restricts what was granted globally.
-func (t *transformer) restrict(have, want Grants) []Step {
+// restrict makes the partial revokes that are missing, of privileges that the account
+// has globally already. They come last of what takes: REVOKE on a database takes what
+// was granted on it before it restricts what was granted globally.
+func (t *transformer) restrict(have, want Grants, global Grant) []Step {
 	had := have.restrictions()
 	var steps []Step
 	for _, restriction := range want.Restrictions {
 		var missing []string
 		for _, privilege := range restriction.Privileges {
-			if !had[restriction.Database][privilege] {
+			held := contains(global.Privileges, privilege) || contains(global.Privileges, AllPrivileges) || privilege == GrantOption && global.Grantable
+			if held && !had[restriction.Database][privilege] {
 				missing = append(missing, privilege)
 			}
 		}

@@ -80,6 +80,17 @@ func grantStatement(to Name, object Object, privileges []string, columns []Colum
 	return packaged(object, b.Statement())
 }
 
+// grantAsStatement grants on *.* what another account may pass on: with its partial revokes.
+func grantAsStatement(to Name, privileges []string, grantable bool, as Name) statement.Statement {
+	b := statement.New("GRANT ")
+	writePrivileges(b, privileges, nil)
+	b.SQL(" ON *.* TO ").Account(to.User, to.Host)
+	if grantable {
+		b.SQL(" WITH GRANT OPTION")
+	}
+	return b.SQL(" AS ").Account(as.User, as.Host).Statement()
+}
+
 // packaged writes a statement about a package so that every MariaDB reads it: up
 // to 11.2 the word PACKAGE is one of the grammar only where sql_mode is ORACLE,
 // which a statement can have for itself only where it is parsed when executed.

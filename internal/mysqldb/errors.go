@@ -61,6 +61,7 @@ const (
 	errRoleNotGranted          = 3530
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
+	errGrantAsDenied           = 3836 // GRANT ... AS, by one who has a partial revoke that the other has not
 )
 
 // types are those of the numbers that say what is wrong whoever asks. A refused
@@ -85,6 +86,7 @@ var types = map[uint16]failure.Type{
 	errAccountBlockedMariaDB:  failure.AccountBlocked,
 	errPasswordPolicy:         failure.PasswordRefused,
 	errAuthenticationPolicy:   failure.AuthenticationPolicyRefused,
+	errGrantAsDenied:          failure.PrivilegeNotGrantable,
 }
 
 // denials are the answers to a statement that the account may not send. 1698 is
@@ -114,6 +116,7 @@ var remedies = map[uint16]string{
 	errInvalidRole:            "the role is gone, or not granted: the next try reads the accounts anew",
 	errUnknownRole:            "the role or the account is gone: the next try reads the accounts anew",
 	errRoleNotGranted:         "the role is no longer granted: the next try reads the accounts anew",
+	errGrantAsDenied:          "the admin has a partial revoke that the account has not (SHOW GRANTS FOR the admin lists it as a REVOKE), and can pass no more on than it has: GRANT the admin the same privilege on that database, which lifts it",
 	errRoleLoop:               "the account is itself a role of this role, by way of others: revoke one of the two",
 	errAuthenticationPolicy:   "the server's authentication_policy forbids what the account is identified by: GRANT AUTHENTICATION_POLICY_ADMIN ON *.* to the admin, or change the policy or the account's plugin",
 	errMustChangePassword:     "the password has expired: set the user's password to the one in the secret",
