@@ -70,6 +70,7 @@ func (p *place) hangs(hang hang, timeout time.Duration) (spare time.Duration, ok
 	sound := !p.t.Failed()
 	before := p.current(hang.name)
 	untouched := p.account(before.Username())
+	p.observe(before.Username())
 	when := fmt.Sprintf("%s hangs in %s, timeout %s", hang.name, hang.step, timeout)
 	tries := 0
 	p.between = func(_ context.Context, step string, invoke func() error) error {

@@ -178,12 +178,25 @@ func (p *place) prepare(turn string) {
 	switch turn {
 	case turns[1]:
 		p.execute("GRANT TRIGGER ON "+p.database+".* TO "+clone, "GRANT DELETE ON "+p.database+".`odd ``name` TO "+clone)
+		p.narrowed(clone, "SELECT")
 	case turns[2]:
+		p.narrowed(original, "INSERT")
 		p.addHost("10.1.2.%")
 		p.execute("DROP USER '"+p.user+"'@'10.9.%'",
 			"GRANT CREATE VIEW ON "+p.database+".* TO "+original,
 			"REVOKE RELOAD ON *.* FROM "+original,
 			"REVOKE UPDATE (b) ON "+p.database+".t FROM "+original)
+	}
+}
+
+// narrowed gives an account what a server can give only with more, or gives with more
+// where somebody is careless: a privilege on a table that is gone, and on MySQL one
+// with a partial revoke.
+func (p *place) narrowed(account, privilege string) {
+	p.t.Helper()
+	p.execute("CREATE TABLE "+p.database+".gone (a INT)", "GRANT "+privilege+" ON "+p.database+".gone TO "+account, "DROP TABLE "+p.database+".gone")
+	if p.Server.Flavor == server.MySQL {
+		p.execute("GRANT "+privilege+" ON *.* TO "+account, "REVOKE "+privilege+" ON mysql.* FROM "+account)
 	}
 }
 
@@ -195,7 +208,11 @@ func (p *place) reset() {
 		"REVOKE CREATE VIEW, TRIGGER ON "+p.database+".* FROM "+original,
 		"REVOKE DELETE ON "+p.database+".`odd ``name` FROM "+original,
 		"GRANT RELOAD ON *.* TO "+original,
-		"GRANT UPDATE (b) ON "+p.database+".t TO "+original)
+		"GRANT UPDATE (b) ON "+p.database+".t TO "+original,
+		"REVOKE SELECT, INSERT ON "+p.database+".gone FROM "+original)
+	if p.Server.Flavor == server.MySQL {
+		p.execute("REVOKE SELECT, INSERT ON *.* FROM " + original)
+	}
 	p.addHost("10.9.%")
 	previous, err := p.staged("AWSPREVIOUS")
 	if err != nil {
@@ -216,6 +233,7 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 	}
 	user, target := before.Username(), secret.Other(before.Username())
 	untouched := p.account(user)
+	p.observe(user)
 	where := ""
 	p.arm(func(seen int, what string) *action {
 		if seen != n {

@@ -156,6 +156,7 @@ func (p *place) misbehave(scenario string, n int, kind misbehaviour, chosen func
 	}
 	target := secret.Other(before.Username())
 	untouched := p.account(before.Username())
+	p.observe(before.Username())
 	sound := !p.t.Failed()
 	seen, where, over := 0, "", false
 	p.arm(func(_ int, what string) *action {

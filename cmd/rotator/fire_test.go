@@ -84,6 +84,9 @@ func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 		// What dies here is processes, never the machine: nothing need wait for the disk.
 		"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2",
 	}
+	if strings.HasPrefix(release, "mysql") {
+		args = append(args, "--partial-revokes=ON")
+	}
 	f := &field{Server: servers.MustStart(t, release, args...), args: args, size: extent, counts: counts, kept: leak.Secrets{}, owned: map[string]bool{}}
 	f.populate(t)
 	for _, scenario := range []struct {
@@ -147,6 +150,8 @@ type place struct {
 	kept leak.Secrets
 	// between, where set, stands between Secrets Manager and each invocation.
 	between func(ctx context.Context, step string, invoke func() error) error
+	// excess, where set, lists what the pending user may do that it must not: see observe.
+	excess func() []string
 }
 
 // action is what happens at a message.
@@ -368,7 +373,18 @@ func (p *place) stands(when, user string, before []string) {
 			p.equal(when)
 		}
 	}
+	if p.excess != nil {
+		if excess := p.excess(); len(excess) > 0 {
+			p.t.Errorf("%s: an account that is open may do more than it could and its model can: %v", when, excess)
+		}
+	}
 	p.gather()
+}
+
+// observe has stands check promise 8 too, for the user that is not the current one.
+func (p *place) observe(current string) {
+	p.t.Helper()
+	p.excess = excessOf(p.t, p.Server, p.Root, secret.Other(current), current, []string{p.database, "mysql"})
 }
 
 func (p *place) staged(stage string) (secret.Document, error) {

@@ -18,6 +18,7 @@ func TestNeverMoreThanTheModel(t *testing.T) {
 		l.makeRoles(t)
 		if on.Flavor == server.MySQL {
 			l.must(t, "SET GLOBAL partial_revokes = ON")
+			t.Cleanup(func() { l.must(t, "SET GLOBAL partial_revokes = OFF") })
 		}
 		role := generator{on: on}.roleNames()[0]
 		assigned := "TO"

@@ -1,17 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 
+	"tandem/internal/rotation"
+	"tandem/internal/secret"
 	"tandem/internal/server"
 	"tandem/internal/statement"
-
-	"tandem/internal/rotation"
-
-	"context"
 )
 
 // Promise 8: at no moment, whatever stops, may an account that can be logged in to
@@ -222,27 +221,35 @@ func (s watchedSession) Apply(ctx context.Context, statements ...statement.State
 // original whose password has changed nobody knows the new one yet.
 func (p *pair) watch(t tester, databases []string, found func(statement string, excess []string)) {
 	t.Helper()
-	wildcards := true
-	if p.on.Flavor == server.MySQL {
-		wildcards = columnsOf(t, p.root, "SELECT @@GLOBAL.partial_revokes AS it")[0]["it"] == "0"
-	}
 	current := p.secrets.current()
-	pending := p.user
-	if current == p.user {
-		pending += "_clone"
-	}
-	was, models, kept := see(t, p.on, p.root, pending), see(t, p.on, p.root, current), verifiers(t, p.root, pending)
+	excessOfPending := excessOf(t, p.on, p.root, secret.Other(current), current, databases)
 	p.after = func(statement string) {
-		now := see(t, p.on, p.root, pending)
-		if pending == p.user {
-			for host, verifier := range verifiers(t, p.root, pending) {
+		if excess := excessOfPending(); len(excess) > 0 {
+			found(statement, excess)
+		}
+	}
+}
+
+// excessOf lists, whenever it is asked, what the open accounts of the pending user may
+// do that they could not when excessOf was called, and that the current user cannot.
+// Of an original whose password has changed nobody knows the new one yet.
+func excessOf(t tester, on *server.Server, root querier, pending, current string, databases []string) func() []string {
+	t.Helper()
+	wildcards := true
+	if on.Flavor == server.MySQL {
+		wildcards = columnsOf(t, root, "SELECT @@GLOBAL.partial_revokes AS it")[0]["it"] == "0"
+	}
+	was, models, kept := see(t, on, root, pending), see(t, on, root, current), verifiers(t, root, pending)
+	return func() []string {
+		t.Helper()
+		now := see(t, on, root, pending)
+		if !secret.IsClone(pending) {
+			for host, verifier := range verifiers(t, root, pending) {
 				if kept[host] != verifier {
 					now["user"] = slices.DeleteFunc(now["user"], func(row map[string]string) bool { return row["Host"] == host })
 				}
 			}
 		}
-		if excess := now.excess(p.on, was, models, databases, wildcards); len(excess) > 0 {
-			found(statement, excess)
-		}
+		return now.excess(on, was, models, databases, wildcards)
 	}
 }
