@@ -69,10 +69,8 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 		}
 		writeCredentials(to.builder, p.Server, credentials...)
 	}
-	if locked.builder != nil || open.builder != nil {
-		if discard := p.discard(mode, turn, targets); !discard.Empty() {
-			statements = append(statements, discard)
-		}
+	if discard := discard(targets); !discard.Empty() {
+		statements = append(statements, discard)
 	}
 	if locked.builder != nil {
 		statements = append(statements, locked.builder.Statement())
@@ -141,29 +139,21 @@ func discardStatement(names ...Name) statement.Statement {
 	return b.Statement()
 }
 
-// discard takes the second password (RETAIN CURRENT PASSWORD) from a clone: it is
-// no copy of anything, and whoever knows it could log in.
+// discard ends the second password (RETAIN CURRENT PASSWORD) of the accounts that get a
+// new one: ALTER USER leaves it, so that whoever knows it could log in after any number
+// of rotations.
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.15 "Password Management", "Dual Password
 // Support".
-func (p Pair) discard(mode Mode, turn Turn, targets []target) statement.Statement {
-	if turn != TurnOfClone || mode == Off {
-		return statement.Statement{}
-	}
-	var b *statement.Builder
+func discard(targets []target) statement.Statement {
+	var names []Name
 	for _, target := range targets {
-		if target.have == nil || !target.have.SecondPassword {
-			continue
+		if target.have != nil && target.have.SecondPassword {
+			names = append(names, target.name)
 		}
-		if b == nil {
-			b = statement.New("ALTER USER ")
-		} else {
-			b.SQL(", ")
-		}
-		b.Account(target.name.User, target.name.Host).SQL(" DISCARD OLD PASSWORD")
 	}
-	if b == nil {
+	if names == nil {
 		return statement.Statement{}
 	}
-	return b.Statement()
+	return discardStatement(names...)
 }

@@ -49,13 +49,15 @@ type Warning struct {
 
 // The types of warning that come of a plan.
 const (
-	PrivilegeTakenBack = warning.PrivilegeTakenBack // the original gained what its clone had been granted
-	CloneHasMore       = warning.CloneHasMore       // the clone has privileges that the original lacks, and keeps them for now
-	HostDropped        = warning.HostDropped        // an account of the clone was dropped, as the original has none at its host
-	DefinerKept        = warning.DefinerKept        // such an account was kept, as something on the server needs it
-	ObjectGone         = warning.ObjectGone         // a privilege was not copied, as its object is gone
-	Adopted            = warning.Adopted            // an account that this program had not made was taken as the clone
-	ClearPasswordSent  = warning.ClearPasswordSent  // a validation plugin had to see the password, which may stand in the server's logs
+	PrivilegeTakenBack   = warning.PrivilegeTakenBack   // the original gained what its clone had been granted
+	CloneHasMore         = warning.CloneHasMore         // the clone has privileges that the original lacks, and keeps them for now
+	HostDropped          = warning.HostDropped          // an account of the clone was dropped, as the original has none at its host
+	DefinerKept          = warning.DefinerKept          // such an account was kept, as something on the server needs it
+	ObjectGone           = warning.ObjectGone           // a privilege was not copied, as its object is gone
+	Adopted              = warning.Adopted              // an account that this program had not made was taken as the clone
+	AnotherPassword      = warning.AnotherPassword      // an account of the pair is open to a password that the rotation did not make
+	LoginWithoutPassword = warning.LoginWithoutPassword // an account of the pair is open by a plugin that asks for no password
+	ClearPasswordSent    = warning.ClearPasswordSent    // a validation plugin had to see the password, which may stand in the server's logs
 )
 
 // Pair is an original and its clone, as the server describes them, and what else decides.

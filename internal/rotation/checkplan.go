@@ -55,7 +55,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		}
 		list = append(list, i.passwordStatements(w, pair)...)
 		o := outcome{detail: "the next setSecret " + strings.Join(words, "; "), list: list}
-		for _, found := range plan.Warnings {
+		for _, found := range append(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), matches)...) {
 			o.result, o.kind, o.detail = ResultAttention, found.Type, o.detail+"; "+found.Message
 			o.remedy = warning.Remedy(found.Type)
 		}

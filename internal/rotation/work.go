@@ -42,6 +42,7 @@ func (w *work) perform(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", denied(failure.AdminAccessDenied, err)
 	}
+	w.warn(ctx, pair.OtherWaysIn(w.Settings.Mode, w.turn(), w.current.Password(), matches))
 	password, err := pair.Password(w.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
 	if err != nil {
 		return "", fmt.Errorf("setting the password: %w", err)

@@ -21,6 +21,8 @@ const (
 	RotationGivenUp          = "RotationGivenUp"
 	PasswordChangedElsewhere = "PasswordChangedElsewhere"
 	ReaderNotTested          = "ReaderNotTested"
+	AnotherPassword          = "AnotherPassword"
+	LoginWithoutPassword     = "LoginWithoutPassword"
 )
 
 // Cause is what is known of a type: a row of README's table.
@@ -45,6 +47,8 @@ func Causes() []Cause {
 		{RotationGivenUp, "AWSPENDING was taken off a version that no rotation could go on with", "nothing: the next rotation begins by itself"},
 		{PasswordChangedElsewhere, "the password of the user whose turn it is was set after the last rotation, and not by it", "keep one secret to a user; look for another, or for somebody who sets passwords by hand"},
 		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
+		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
+		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
 	}
 }
 
