@@ -111,6 +111,9 @@ func (g generator) attributes(near bool, expiries ...string) string {
 	var out strings.Builder
 	add := func(format string, arguments ...any) { fmt.Fprintf(&out, " "+format, arguments...) }
 	text := func(label string) string {
+		if g.mysql() && g.chance("outside the BMP", 4) {
+			return statement.Literal(g.pick(label, "/CN=😀?", "😀' CIPHER '😁", "/O=??😀??")) // MariaDB writes no such text
+		}
 		return statement.Literal(g.pick(label, "/CN=x", "a b", `/O=a"b`, "p WITH q", "/CN=O'Brien", `a\b`, "a''b", "x' y", "/CN=日", "x' CIPHER 'y"))
 	}
 	switch kind := g.pick("require", "", "SSL", "NONE", "CIPHER", "X509", "SUBJECT", "ISSUER", "ISSUER AND CIPHER", "all"); {
@@ -187,9 +190,9 @@ func (g generator) attributes(near bool, expiries ...string) string {
 	}
 	switch g.pick("description", "", "", "ATTRIBUTE", "COMMENT") {
 	case "ATTRIBUTE":
-		add("ATTRIBUTE %s", statement.Literal(g.pick("attribute", `{}`, `{"a":1}`, `{"a":{"b":2,"c":"x'y\\n\"é"}}`, `{"a":{"c":[1,null]},"d":1.5}`, `{"a":null}`, `{"big":12345678901234567890}`)))
+		add("ATTRIBUTE %s", statement.Literal(g.pick("attribute", `{}`, `{"a":1}`, `{"a":{"b":2,"c":"x'y\\n\"é"}}`, `{"a":{"c":[1,null]},"d":1.5}`, `{"a":null}`, `{"big":12345678901234567890}`, `{"k😀":1,"k😁":"????","k????":"😀"}`)))
 	case "COMMENT":
-		add("COMMENT %s", statement.Literal(g.pick("comment", "it's", `x\y`, "")))
+		add("COMMENT %s", statement.Literal(g.pick("comment", "it's", `x\y`, "", "😀?")))
 	}
 	return out.String()
 }

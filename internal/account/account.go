@@ -14,9 +14,10 @@ type Rows struct {
 	CreateUser []redact.Secret
 	// Grants is every row of SHOW GRANTS FOR the account.
 	Grants []redact.Secret
-	// Requirement, where not nil, is what mysql.user says of REQUIRE: it decides how
-	// a clause is read that can be read in several ways.
-	Requirement *Requirement
+	// Stored, where not nil, is what the tables say beside them: it decides how a
+	// REQUIRE clause is read that can be read in several ways, and is taken in place
+	// of what is printed with losses.
+	Stored *Stored
 }
 
 // Account is one account: what decides what a login through it can do.
@@ -31,10 +32,6 @@ type Account struct {
 	// account's policy nowhere but in mysql.user.password_lifetime. A caller that
 	// reads it there sets Attributes.Expiry and clears this.
 	ExpiryHidden bool
-	// RequirementInDoubt: a text of REQUIRE may hold what was read as a second text,
-	// since servers print them without escapes. A caller parses again with
-	// Rows.Requirement.
-	RequirementInDoubt bool
 	// SecondPassword: the account has another valid password (RETAIN CURRENT
 	// PASSWORD). GrantedAsRole: it is granted to others as a role. No row shows
 	// either; a caller sets them.

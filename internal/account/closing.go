@@ -16,13 +16,21 @@ import (
 // a clone is locked; an original, whose lock is its owner's, gets a password that
 // nobody knows, as it is to get another one anyway.
 
+// closable reports whether nobody can log in once the account's passwords are others.
+func (p Pair) closable(a *Account) bool {
+	for i, factor := range a.Factors {
+		if !p.Server.settable(factor) && !p.Server.closed(factor) && (p.Server.Flavor == MariaDB || i == 0) {
+			return false
+		}
+	}
+	return true
+}
+
 // closeOriginal gives the original a password that nobody knows, until it gets its own.
 func (p Pair) closeOriginal(plan *Plan, original *Account, throwaway func(plugin string) (redact.Secret, error)) error {
-	for i, factor := range original.Factors {
-		if !p.Server.settable(factor) && (p.Server.Flavor == MariaDB || i == 0) {
-			return fmt.Errorf("%s gains a privilege that servers give only together with more, and cannot be kept from logging in meanwhile, since it authenticates with %s: grant it what its clone has beyond it by hand, or drop that plugin: %w",
-				original.Name, p.passwordless(original), ErrUnsupported)
-		}
+	if !p.closable(original) {
+		return fmt.Errorf("%s gains a privilege that servers give only together with more (PROXY WITH GRANT OPTION gives GRANT OPTION on *.*), and cannot be kept from being logged in to meanwhile, since it authenticates with %s: grant it by hand what its clone has beyond it, or identify it by its password plugin alone: %w",
+			original.Name, p.passwordless(original), ErrUnsupported)
 	}
 	credentials, err := p.credentials(original, len(p.Clear) > 0, throwaway)
 	if err != nil {

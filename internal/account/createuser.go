@@ -18,9 +18,30 @@ import (
 // "GRANT Statement"; MariaDB, "SHOW CREATE USER" and "SHOW GRANTS"; and the rows of
 // the servers themselves, in testdata.
 func Parse(server Server, name Name, rows Rows) (Account, error) {
-	account := Account{Name: name}
+	account, doubt, err := parse(server, name, rows, nil)
+	if rows.Stored == nil {
+		return account, err
+	}
+	if doubt {
+		known := &Requirement{RequireSpecified, rows.Stored.Subject, rows.Stored.Issuer, rows.Stored.Cipher}
+		// Where that does not fit either, restore says why.
+		if second, _, secondErr := parse(server, name, rows, known); secondErr == nil || err != nil {
+			account, err = second, secondErr
+		}
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return account, account.restore(server, *rows.Stored)
+}
+
+// parse reads the rows, with a REQUIRE clause that is known, or not. doubt tells that
+// its texts may hold what was read as a second text, since servers print them without
+// escapes.
+func parse(server Server, name Name, rows Rows, known *Requirement) (account Account, doubt bool, err error) {
+	account = Account{Name: name}
 	if len(rows.CreateUser) == 0 {
-		return Account{}, &SyntaxError{Account: name, Row: "(none)", Expected: "CREATE USER"}
+		return Account{}, false, &SyntaxError{Account: name, Row: "(none)", Expected: "CREATE USER"}
 	}
 	for i, row := range rows.CreateUser {
 		r := &reader{row: row.Reveal()}
@@ -28,9 +49,9 @@ func Parse(server Server, name Name, rows Rows) (Account, error) {
 			r.must("CREATE USER")
 			r.grantee(name)
 			r.factors(server, &account)
-			r.known = rows.Requirement
+			r.known = known
 			r.attributes(server, &account)
-			account.RequirementInDoubt = r.doubt
+			doubt = r.doubt
 		} else {
 			// MariaDB prints the policy of an expired account in a statement of its own.
 			r.must("ALTER USER")
@@ -41,17 +62,17 @@ func Parse(server Server, name Name, rows Rows) (Account, error) {
 			r.fail("the end")
 		}
 		if r.failed() {
-			return Account{}, r.error(name)
+			return Account{}, doubt, r.error(name)
 		}
 	}
 	account.ExpiryHidden = server.Flavor == MySQL && account.Expired
 	grants, err := parseGrants(server, name, rows.Grants, false)
 	if err != nil {
-		return Account{}, err
+		return Account{}, doubt, err
 	}
 	grants.DefaultRoles = append(account.Grants.DefaultRoles, grants.DefaultRoles...)
 	account.Grants = grants
-	return account, nil
+	return account, doubt, nil
 }
 
 // The plugins that SHOW CREATE USER implies without naming them.
@@ -374,10 +395,12 @@ func (r *reader) knownRequirement() Requirement {
 	texts := map[string]string{"ISSUER": r.known.Issuer, "SUBJECT": r.known.Subject, "CIPHER": r.known.Cipher}
 	for range requirementParts {
 		for part, text := range texts {
-			if printed := part + " '" + text + "'"; text != "" && strings.HasPrefix(r.row[r.pos:], printed) {
-				r.pos += len(printed)
-				r.space()
-				delete(texts, part)
+			for _, form := range []string{text, printed(text)} {
+				if whole := part + " '" + form + "'"; texts[part] != "" && strings.HasPrefix(r.row[r.pos:], whole) {
+					r.pos += len(whole)
+					r.space()
+					delete(texts, part)
+				}
 			}
 		}
 	}

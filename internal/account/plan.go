@@ -380,7 +380,8 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 		gained := union(original.Grants, clone.Grants)
 		gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
 		beyond = texts(append(minus(gained, original.Grants), withheld(clone.Grants, original.Grants)...))
-		t := &transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, as: clone.Name, patterns: databasePatterns([]target{{have: original, model: clone}})}
+		t := &transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, as: clone.Name, patterns: databasePatterns([]target{{have: original, model: clone}}),
+			open: !original.Attributes.Locked && !p.closable(original)}
 		t.steps(original.Grants, gained)
 		if t.closing && !original.Attributes.Locked {
 			if err := p.closeOriginal(&plan, original, throwaway); err != nil {

@@ -14,8 +14,6 @@ type SyntaxError struct {
 	Account  Name
 	Row      string // masked
 	Expected string // what the parser expected where it stopped
-	// InDoubt: Rows.Requirement would tell how to read it.
-	InDoubt bool
 }
 
 // Error implements error.
@@ -30,8 +28,8 @@ type reader struct {
 	pos  int
 	want string // what was expected where it failed; empty while it has not
 
-	known *Requirement // what REQUIRE is to be read as
-	doubt bool         // REQUIRE could be read otherwise
+	known *Requirement // what REQUIRE is to be read as, where it can be read in several ways
+	doubt bool         // it could be read otherwise
 }
 
 func (r *reader) failed() bool { return r.want != "" }
@@ -328,7 +326,7 @@ func (r *reader) account() Name {
 
 // error makes an error of a failure.
 func (r *reader) error(name Name) error {
-	return &SyntaxError{Account: name, Row: mask(r.row), Expected: r.want, InDoubt: r.doubt}
+	return &SyntaxError{Account: name, Row: mask(r.row), Expected: r.want}
 }
 
 // Longest quotation of a row in an error, in bytes.

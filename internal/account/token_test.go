@@ -69,7 +69,7 @@ func TestNotUnderstood(t *testing.T) {
 			t.Errorf("%v: not a SyntaxError: %v", test.expected, err)
 			continue
 		}
-		want := SyntaxError{Account: app, Expected: test.expected, Row: test.row, InDoubt: strings.Contains(test.row, " REQUIRE S")}
+		want := SyntaxError{Account: app, Expected: test.expected, Row: test.row}
 		if diff := cmp.Diff(want, *syntax); diff != "" {
 			t.Error(diff)
 		}
@@ -112,25 +112,51 @@ func TestRequirementInDoubt(t *testing.T) {
 	both := Requirement{Kind: RequireSpecified, Subject: "x", Cipher: "y"}
 	one := Requirement{Kind: RequireSpecified, Subject: "x' CIPHER 'y"}
 	grant := "GRANT USAGE ON *.* TO `app`@`%` IDENTIFIED BY PASSWORD '*0' REQUIRE SUBJECT 'x' CIPHER 'y' WITH GRANT OPTION MAX_QUERIES_PER_HOUR 1"
-	first, err := Parse(maria11, app, rows(row))
-	if err != nil || !first.RequirementInDoubt {
-		t.Fatalf("in doubt %v, error %v", first.RequirementInDoubt, err)
-	}
 	for _, known := range []Requirement{both, one} {
-		got, err := Parse(maria11, app, Rows{CreateUser: rows(row).CreateUser, Grants: []redact.Secret{redact.New(grant)}, Requirement: &known})
+		stored := &Stored{Subject: known.Subject, Cipher: known.Cipher}
+		got, err := Parse(maria11, app, Rows{CreateUser: rows(row).CreateUser, Grants: []redact.Secret{redact.New(grant)}, Stored: stored})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Attributes.Requirement != known || got.Attributes.Limits.QueriesPerHour != 1 || got.RequirementInDoubt || len(got.Grants.Objects) != 1 {
+		if got.Attributes.Requirement != known || got.Attributes.Limits.QueriesPerHour != 1 || len(got.Grants.Objects) != 1 {
 			t.Errorf("read as %+v, want %+v", got, known)
 		}
 	}
-	if _, err := Parse(maria11, app, Rows{CreateUser: rows(row).CreateUser, Requirement: &Requirement{Kind: RequireSpecified, Issuer: "z"}}); err == nil {
+	if _, err := Parse(maria11, app, Rows{CreateUser: rows(row).CreateUser, Stored: &Stored{Issuer: "z"}}); err == nil {
 		t.Error("a row that is not what mysql.user has is accepted")
 	}
 	var syntax *SyntaxError
-	if _, err := Parse(maria11, app, rows(mariaApp+` REQUIRE CIPHER 'x' CIPHER 'y'`)); !errors.As(err, &syntax) || !syntax.InDoubt {
+	if _, err := Parse(maria11, app, rows(mariaApp+` REQUIRE CIPHER 'x' CIPHER 'y'`)); !errors.As(err, &syntax) {
 		t.Errorf("two ciphers: %v", err)
+	}
+}
+
+// What is printed with losses is taken from the tables, or refused.
+func TestStored(t *testing.T) {
+	mysqlRow := "CREATE USER `app`@`%` IDENTIFIED WITH 'p' REQUIRE SUBJECT '/CN=?????' ISSUER 'é?' PASSWORD EXPIRE DEFAULT ATTRIBUTE '{\"k????\": 1}'"
+	inDoubt := "CREATE USER `app`@`%` IDENTIFIED WITH 'p' REQUIRE SUBJECT 'x' CIPHER '????' PASSWORD EXPIRE DEFAULT"
+	for _, test := range []struct {
+		what   string
+		server Server
+		row    string
+		stored Stored
+		want   Attributes
+		fails  bool
+	}{
+		{"outside the BMP", mysql9, mysqlRow, Stored{Subject: "/CN=😀?", Issuer: "é?", Attribute: `{"k😀": 1}`},
+			Attributes{Requirement: Requirement{Kind: RequireSpecified, Subject: "/CN=😀?", Issuer: "é?"}, Attribute: `{"k😀":1}`}, false},
+		{"question marks that are", mysql9, mysqlRow, Stored{Subject: "/CN=?????", Issuer: "é?", Attribute: `{"k????": 1}`},
+			Attributes{Requirement: Requirement{Kind: RequireSpecified, Subject: "/CN=?????", Issuer: "é?"}, Attribute: `{"k????":1}`}, false},
+		{"in doubt too", mysql9, inDoubt, Stored{Subject: "x' CIPHER '😀"}, Attributes{Requirement: Requirement{Kind: RequireSpecified, Subject: "x' CIPHER '😀"}}, false},
+		{"no UTF-8", mysql9, mysqlRow, Stored{Subject: "/CN=\xff????", Issuer: "é?"}, Attributes{}, true},
+		{"another text", mysql9, mysqlRow, Stored{Subject: "/CN=z", Issuer: "é?"}, Attributes{}, true},
+		{"no object", mysql9, mysqlRow, Stored{Subject: "/CN=😀?", Issuer: "é?", Attribute: "1"}, Attributes{}, true},
+		{"what MariaDB has in memory alone", maria11, mariaApp + ` REQUIRE SUBJECT '/CN=????'`, Stored{}, Attributes{}, true},
+	} {
+		got, err := Parse(test.server, app, Rows{CreateUser: rows(test.row).CreateUser, Stored: &test.stored})
+		if errors.Is(err, ErrUnsupported) != test.fails || (err != nil) != test.fails || !test.fails && got.Attributes != test.want {
+			t.Errorf("%s: %+v, %v", test.what, got.Attributes, err)
+		}
 	}
 }
 

@@ -55,7 +55,9 @@ type transformer struct {
 	// is set: see closing.
 	narrows []Step
 	closing bool
-	gone    []string // what cannot be granted, since its object is gone
+	// open: the account cannot be kept from being logged in to.
+	open bool
+	gone []string // what cannot be granted, since its object is gone
 }
 
 func (t *transformer) grant(object Object, privileges []string, columns []Column, grantable bool) {
@@ -146,8 +148,14 @@ func (t *transformer) databases(have, want Grants, had, wanted map[Object]int) {
 	}
 	objects = slices.DeleteFunc(objects, func(o Object) bool { return o.Level != LevelDatabase })
 	slices.SortStableFunc(objects, func(a, b Object) int { return cmp.Compare(literalPart(a.Database), literalPart(b.Database)) })
-	before := len(t.grants)
+	type gain struct {
+		literal int
+		steps   []Step
+	}
+	var gains []gain
+	rest := t.grants
 	for _, object := range objects {
+		t.grants = nil
 		old, _ := have.lookup(had, object)
 		grant, _ := want.lookup(wanted, object)
 		if t.emptied(old, grant) && t.hides(object) {
@@ -160,8 +168,13 @@ func (t *transformer) databases(have, want Grants, had, wanted map[Object]int) {
 			old.Grantable = old.Grantable || grant.Grantable
 		}
 		t.object(old, grant)
+		gains = append(gains, gain{literalPart(object.Database), t.grants})
 	}
-	slices.Reverse(t.grants[before:])
+	slices.SortStableFunc(gains, func(a, b gain) int { return cmp.Compare(b.literal, a.literal) })
+	t.grants = rest
+	for _, one := range gains {
+		t.grants = append(t.grants, one.steps...)
+	}
 }
 
 // emptied reports whether a row has nothing left between what it loses and what it gains.
@@ -331,6 +344,10 @@ func (t *transformer) object(have, want Grant) {
 			missing = append(missing[:len(missing):len(missing)], "CREATE")
 			viaCreate = !contains(want.Privileges, "CREATE") && !contains(want.Privileges, AllPrivileges)
 		}
+	}
+	if viaCreate && t.open {
+		t.gone = append(t.gone, texts(list(Grant{Object: object, Privileges: missing[:len(missing)-1], Grantable: grantable}))...)
+		missing, grantable, viaCreate = nil, false, false
 	}
 	if viaCreate {
 		t.closing = true

@@ -17,13 +17,6 @@ import (
 // account reads what was shown of an account, and asks for what that leaves open.
 func (s *Session) account(ctx context.Context, name account.Name, rows account.Rows) (account.Account, error) {
 	read, err := account.Parse(s.facts.Server, name, rows)
-	var syntax *account.SyntaxError
-	if errors.As(err, &syntax) && syntax.InDoubt || err == nil && read.RequirementInDoubt {
-		if rows.Requirement, err = s.requirement(ctx, name); err != nil {
-			return account.Account{}, err
-		}
-		read, err = account.Parse(s.facts.Server, name, rows)
-	}
 	if err != nil {
 		return account.Account{}, fmt.Errorf("reading account %s: %w", name, err)
 	}
@@ -54,20 +47,6 @@ func (s *Session) expiry(ctx context.Context, name account.Name) (account.Expiry
 		return account.Expiry{Kind: account.ExpireNever}, nil
 	}
 	return account.Expiry{Kind: account.ExpireInterval, Days: uint64(days.Int64)}, nil
-}
-
-// requirement reads the texts of REQUIRE where SHOW CREATE USER prints them so
-// that they can be read in several ways.
-//
-// Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables"; MariaDB, "mysql.user Table".
-func (s *Session) requirement(ctx context.Context, name account.Name) (*account.Requirement, error) {
-	query := statement.New("SELECT CAST(x509_subject AS CHAR), CAST(x509_issuer AS CHAR), CAST(ssl_cipher AS CHAR) FROM mysql.user WHERE User = ").
-		Literal(name.User).SQL(" AND Host = ").Literal(name.Host).Statement()
-	known := &account.Requirement{Kind: account.RequireSpecified}
-	if err := s.connection.QueryRowContext(ctx, query.Reveal()).Scan(&known.Subject, &known.Issuer, &known.Cipher); err != nil {
-		return nil, fmt.Errorf("reading what %s requires of a connection: %w", name, explain(err, false))
-	}
-	return known, nil
 }
 
 // OwnGrants reads SHOW GRANTS of the session itself.

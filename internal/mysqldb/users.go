@@ -43,6 +43,7 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 			if entry.name.User != name {
 				continue
 			}
+			shown[j].Stored = &entry.stored
 			read, err := s.account(ctx, entry.name, shown[j])
 			if err != nil {
 				return nil, err
@@ -62,25 +63,28 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 type listed struct {
 	name                                account.Name
 	role, grantedAsRole, secondPassword bool
-	restrictions                        string    // a JSON array
+	restrictions                        string // a JSON array
+	stored                              account.Stored
 	passwordChanged                     time.Time // by this machine's clock; zero where not known
 }
 
 // nullableListed is a row of list, or of an outer join with it.
 type nullableListed struct {
 	user, host, restrictions            sql.NullString
+	attribute, subject, issuer, cipher  sql.NullString
 	role, grantedAsRole, secondPassword sql.NullBool
 	passwordAge                         sql.NullFloat64
 }
 
 func (n *nullableListed) columns() []any {
-	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge}
+	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge, &n.attribute, &n.subject, &n.issuer, &n.cipher}
 }
 
 func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 	entry = listed{
 		name: account.Name{User: n.user.String, Host: n.host.String},
 		role: n.role.Bool, grantedAsRole: n.grantedAsRole.Bool, secondPassword: n.secondPassword.Bool, restrictions: n.restrictions.String,
+		stored: account.Stored{Subject: n.subject.String, Issuer: n.issuer.String, Cipher: n.cipher.String, Attribute: n.attribute.String},
 	}
 	if age := n.passwordAge.Float64; n.passwordAge.Valid && age >= 0 {
 		entry.passwordChanged = asked.Add(-time.Duration(age) * time.Second)
@@ -100,7 +104,10 @@ const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role
 	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ AS second_password, " +
 	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') AS restrictions, " +
 	"COALESCE(/*!50706 UNIX_TIMESTAMP() - UNIX_TIMESTAMP(u.password_last_changed), */ " +
-	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age " +
+	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age" +
+	// As bytes: MySQL has them as BLOB, MariaDB makes them of JSON.
+	", COALESCE(/*!80021 JSON_EXTRACT(u.User_attributes, '$.metadata'), */ '') AS attribute, " +
+	"CAST(u.x509_subject AS BINARY) AS subject, CAST(u.x509_issuer AS BINARY) AS issuer, CAST(u.ssl_cipher AS BINARY) AS cipher " +
 	"FROM mysql.user u WHERE u.User IN ("
 
 // inList ends list with the names.
