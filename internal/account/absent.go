@@ -1,46 +1,85 @@
 package account
 
-// Absence is what a server found missing when a GRANT failed.
+// Absence is what a server found gone, or no longer valid, when a GRANT failed.
 type Absence string
 
-// The absences, with the errors that tell of them.
+// The absences.
 const (
-	AbsentTable   Absence = "table"   // 1146
-	AbsentColumn  Absence = "column"  // 1054
-	AbsentRoutine Absence = "routine" // 1305
+	// AbsentTable: a table, a view or a sequence, or the database that it was in.
+	AbsentTable Absence = "table"
+	// AbsentColumn: one of the columns that the statement names.
+	AbsentColumn Absence = "column"
+	// AbsentColumns: all columns of a view that cannot be opened, since a table, a view,
+	// a column or a function that it is made of is gone, or its definer, or what its
+	// definer may do. Privileges on the view as a whole can be granted as ever.
+	AbsentColumns Absence = "columns"
+	// AbsentRoutine: a routine, a package or a library, or the database that it was in.
+	AbsentRoutine Absence = "routine"
+	// NotCreatable: a table is gone, so that the GRANT has to have CREATE among its
+	// privileges, and the admin may not pass that on.
+	NotCreatable Absence = "not creatable"
 )
+
+// absences are the errors of a GRANT that tell of one. GRANT looks at what it is about
+// on these levels alone: global privileges and those on databases, PROXY, and on MySQL
+// dynamic privileges that some account has, can be granted whatever is gone.
+//
+// Source: MySQL 8.4 Error Message Reference, "Server Error Message Reference"; MariaDB,
+// "MariaDB Error Codes"; each tried on MySQL 9.7 and MariaDB 10.5 and 11.8, with admins
+// who may and may not CREATE.
+var absences = map[uint16]Absence{
+	1146: AbsentTable,   // ER_NO_SUCH_TABLE
+	1049: AbsentTable,   // ER_BAD_DB_ERROR: MySQL, of privileges on columns
+	1054: AbsentColumn,  // ER_BAD_FIELD_ERROR
+	1356: AbsentColumns, // ER_VIEW_INVALID
+	1449: AbsentColumns, // ER_NO_SUCH_USER: the view's definer, to an admin who may act for others
+	1045: AbsentColumns, // ER_ACCESS_DENIED_ERROR: the same, to one who may not; a denial where no columns are named
+	1305: AbsentRoutine, // ER_SP_DOES_NOT_EXIST
+}
+
+// AbsenceOf says what the number of a server's error tells of; false where it is
+// about something else.
+func AbsenceOf(number uint16) (Absence, bool) {
+	absence, ok := absences[number]
+	return absence, ok
+}
 
 // Absences are the objects that are gone, though privileges on them live on: a
 // dropped table keeps its privileges, and nobody can tell from SHOW GRANTS. The
 // caller learns it from the error of a step, notes it here, and plans again. The
 // zero value is ready to use.
 type Absences struct {
-	objects map[Object]bool
-	columns map[Object]map[string]bool
-	apart   map[Object]bool
+	objects     map[Object]bool
+	uncreatable map[Object]bool // of objects
+	views       map[Object]bool // whose columns are absent
+	columns     map[Object]map[string]bool
+	apart       map[Object]bool
 }
 
 // Note records that a step failed since something is absent. It reports whether
 // that was news; where it was not, planning again would lead to the same error.
 func (a *Absences) Note(step Step, absence Absence) bool {
 	object := step.Object.key()
+	note := func(in *map[Object]bool) bool {
+		if (*in)[object] {
+			return false
+		}
+		if *in == nil {
+			*in = map[Object]bool{}
+		}
+		(*in)[object] = true
+		return true
+	}
 	switch {
 	case absence == AbsentTable && object.Level == LevelTable, absence == AbsentRoutine && object.Level == LevelRoutine:
-		if a.objects[object] {
-			return false
-		}
-		if a.objects == nil {
-			a.objects = map[Object]bool{}
-		}
-		a.objects[object] = true
-		return true
+		return note(&a.objects)
+	case absence == NotCreatable && step.creates:
+		return note(&a.uncreatable)
+	case absence == AbsentColumns && len(step.Columns) > 0:
+		return note(&a.views)
 	case absence == AbsentColumn && len(step.Columns) > 1:
 		// Which one it was, the next plan finds out.
-		if a.apart[object] {
-			return false
-		}
-		a.setApart(object)
-		return true
+		return note(&a.apart)
 	case absence == AbsentColumn && len(step.Columns) == 1:
 		name := fold(step.Columns[0].Name)
 		if a.columns[object][name] {
@@ -53,25 +92,23 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 			a.columns[object] = map[string]bool{}
 		}
 		a.columns[object][name] = true
-		a.setApart(object)
+		note(&a.apart)
 		return true
 	}
 	return false
-}
-
-func (a *Absences) setApart(object Object) {
-	if a.apart == nil {
-		a.apart = map[Object]bool{}
-	}
-	a.apart[object] = true
 }
 
 func (a *Absences) object(object Object) bool {
 	return a != nil && len(a.objects) > 0 && a.objects[object.key()]
 }
 
+func (a *Absences) notCreatable(object Object) bool {
+	return a != nil && len(a.uncreatable) > 0 && a.uncreatable[object.key()]
+}
+
+// column reports whether a column is gone, or the table or view that it is one of.
 func (a *Absences) column(object Object, name string) bool {
-	return a != nil && len(a.columns) > 0 && a.columns[object.key()][fold(name)]
+	return a != nil && (a.objects[object.key()] || a.views[object.key()] || a.columns[object.key()][fold(name)])
 }
 
 func (a *Absences) isApart(object Object) bool {

@@ -18,12 +18,17 @@ type OwnGrants struct {
 type Lack struct {
 	Object Object
 	Column string // of a privilege on a column
-	Text   string // names it for a person
+	// Privilege is empty of a role, and of what holds on no object.
+	Privilege string
+	Text      string // names it for a person
 }
 
 // MayBeGone reports whether the privilege is on something that can be dropped
-// while the privilege stays, and that it cannot be granted on again.
-func (l Lack) MayBeGone() bool { return l.Object.Level == LevelRoutine || l.Column != "" }
+// while the privilege stays, and that it may not be possible to grant on again. CREATE
+// can be used on a table that is gone, and be granted.
+func (l Lack) MayBeGone() bool {
+	return l.Object.Level == LevelRoutine || l.Object.Level == LevelTable && (l.Column != "" || l.Privilege != "CREATE" && l.Privilege != AllPrivileges)
+}
 
 func texts(lacks []Lack) []string {
 	var out []string
@@ -107,7 +112,7 @@ func describe(object Object, privilege, column string) string {
 }
 
 func lack(object Object, privilege, column string) Lack {
-	return Lack{object, column, describe(object, privilege, column)}
+	return Lack{object, column, privilege, describe(object, privilege, column)}
 }
 
 // list names everything of a grant.
@@ -195,7 +200,7 @@ func withheld(a, b Grants) []Lack {
 			held := contains(global.Privileges, privilege) || contains(global.Privileges, AllPrivileges) || privilege == GrantOption && global.Grantable
 			if held && !had[restriction.Database][privilege] {
 				object := Object{Level: LevelDatabase, Database: restriction.Database}
-				out = append(out, Lack{object, "", describe(object, privilege, "") + " (partially revoked)"})
+				out = append(out, Lack{object, "", privilege, describe(object, privilege, "") + " (partially revoked)"})
 			}
 		}
 	}

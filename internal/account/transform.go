@@ -17,19 +17,22 @@ type Step struct {
 	Columns   []Column // the column privileges that it grants
 
 	needs needs
+	// creates: CREATE is among what is granted for the sake of the others, since the
+	// table is gone.
+	creates bool
 }
 
 func granting(to Name, object Object, privileges []string, columns []Column, grantable bool) Step {
-	return Step{grantStatement(to, object, privileges, columns, grantable), to, object, columns, needs{object, privileges, columns}}
+	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object, privileges, columns}}
 }
 
 // grantingAs grants privileges on *.* with the partial revokes of another account.
 func grantingAs(to Name, privileges []string, grantable bool, as Name) Step {
-	return Step{grantAsStatement(to, privileges, grantable, as), to, Object{}, nil, needs{Object{}, privileges, nil}}
+	return Step{Statement: grantAsStatement(to, privileges, grantable, as), Account: to, needs: needs{privileges: privileges}}
 }
 
 func revoking(object Object, privileges []string, columns []Column, from Name) Step {
-	return Step{revokeStatement(object, privileges, columns, from), from, object, nil, needs{object, privileges, columns}}
+	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object, privileges, columns}}
 }
 
 // transformer writes the statements that turn what an account has into what it must
@@ -330,29 +333,31 @@ func (t *transformer) object(have, want Grant) {
 		}
 		columns = kept
 		for _, column := range want.Columns {
-			if taken[column.Privilege] && !t.absent.object(object) && !t.absent.column(object, column.Name) {
+			if taken[column.Privilege] {
 				again = append(again, column)
 			}
 		}
+		again = t.present(object, again)
 	}
 
 	grantable := want.Grantable && !have.Grantable
-	viaCreate := false
+	creates, viaCreate := false, false
 	if object.Level == LevelTable && t.absent.object(object) && (len(missing) > 0 || grantable) {
 		// On a table that is gone, a GRANT that has CREATE among its privileges works.
 		if !contains(missing, "CREATE") && !contains(missing, AllPrivileges) {
-			missing = append(missing[:len(missing):len(missing)], "CREATE")
+			missing, creates = append(missing[:len(missing):len(missing)], "CREATE"), true
 			viaCreate = !contains(want.Privileges, "CREATE") && !contains(want.Privileges, AllPrivileges)
 		}
 	}
-	if viaCreate && t.open {
+	if creates && (viaCreate && t.open || t.absent.notCreatable(object)) {
 		t.gone = append(t.gone, texts(list(Grant{Object: object, Privileges: missing[:len(missing)-1], Grantable: grantable}))...)
-		missing, grantable, viaCreate = nil, false, false
+		missing, grantable, creates, viaCreate = nil, false, false, false
 	}
 	if viaCreate {
 		t.closing = true
 		t.narrows = append(t.narrows, revoking(object, []string{"CREATE"}, nil, t.name))
 	}
+	granted := len(t.grants)
 	if t.absent.isApart(object) {
 		t.apart(object, missing, columns, grantable, &t.grants)
 	} else if len(missing) > 0 || len(columns) > 0 || grantable {
@@ -361,6 +366,10 @@ func (t *transformer) object(have, want Grant) {
 		if len(both) > 0 {
 			t.grant(object, nil, both, false)
 		}
+	}
+	for i := range t.grants[granted:] {
+		step := &t.grants[granted+i]
+		step.creates = creates && contains(step.needs.privileges, "CREATE")
 	}
 	for _, list := range together(object, extra, extraColumns, have.Grantable && !want.Grantable) {
 		t.take(object, list.privileges, list.columns)
@@ -439,13 +448,9 @@ func (t *transformer) apart(object Object, privileges []string, columns []Column
 
 // present drops the columns that are gone, and notes them.
 func (t *transformer) present(object Object, columns []Column) []Column {
-	tableGone := object.Level == LevelTable && t.absent.object(object)
-	if !tableGone && !t.absent.isApart(object) {
-		return columns
-	}
 	kept := columns[:0:0]
 	for _, column := range columns {
-		if tableGone || t.absent.column(object, column.Name) {
+		if t.absent.column(object, column.Name) {
 			t.gone = append(t.gone, describe(object, column.Privilege, column.Name))
 		} else {
 			kept = append(kept, column)

@@ -27,7 +27,6 @@ const (
 	errAccessDeniedDatabase    = 1044
 	errAccessDenied            = 1045
 	errUnknownDatabase         = 1049
-	errBadField                = 1054
 	errSyntax                  = 1064
 	errHostBlocked             = 1129
 	errTableDenied             = 1142
@@ -37,12 +36,10 @@ const (
 	errCannotCreateUserByGrant = 1410
 	errRestrictedDatabase      = 3879 // a partial revoke of the account stands in the way
 	errHostNotPrivileged       = 1130
-	errNoSuchTable             = 1146
 	errUnknownSystemVariable   = 1193
 	errUserTooManyConnections  = 1203
 	errUserLimitReached        = 1226
 	errReadOnlyOption          = 1290 // --read-only, --super-read-only
-	errNoSuchRoutine           = 1305
 	errPluginNotLoaded         = 1524
 	errAccessDeniedNoPassword  = 1698
 	errReadOnlyMode            = 1836
@@ -192,17 +189,7 @@ func (e *ServerError) ServerNumber() uint16 { return e.Number }
 func (e *ServerError) Denied() bool { return slices.Contains(denials, e.Number) }
 
 // Absence implements rotation.Absence.
-func (e *ServerError) Absence() (account.Absence, bool) {
-	switch e.Number {
-	case errNoSuchTable:
-		return account.AbsentTable, true
-	case errBadField:
-		return account.AbsentColumn, true
-	case errNoSuchRoutine:
-		return account.AbsentRoutine, true
-	}
-	return "", false
-}
+func (e *ServerError) Absence() (account.Absence, bool) { return account.AbsenceOf(e.Number) }
 
 const notShown = "(the server's message is not shown, since it may quote a password)"
 

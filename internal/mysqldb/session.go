@@ -58,24 +58,58 @@ func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: rows}, err
 }
 
-// Exists looks into information_schema, which shows a user the columns and the
-// routines that it has a privilege on.
+// Exists looks into information_schema, which shows a user the tables, the columns and
+// the routines that it has a privilege on. A view's columns count only while the view
+// can be opened: information_schema lists those of a view whose definer is gone.
 //
-// Source: MySQL 8.4 Reference Manual, 28.3.8 "The INFORMATION_SCHEMA COLUMNS
-// Table", 28.3.30 "The INFORMATION_SCHEMA ROUTINES Table".
+// Source: MySQL 8.4 Reference Manual, 28.3.38 "The INFORMATION_SCHEMA TABLES Table",
+// 28.3.8 "The INFORMATION_SCHEMA COLUMNS Table", 28.3.30 "The INFORMATION_SCHEMA ROUTINES
+// Table", 15.7.3.2 "CHECK TABLE Statement" ("CHECK TABLE can also check views for
+// problems"), for which any privilege on the view is enough (tried on every server).
 func (s *Session) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
-	query := statement.New("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ").Literal(object.Database).
-		SQL(" AND TABLE_NAME = ").Literal(object.Name).SQL(" AND COLUMN_NAME = ").Literal(column)
+	exists := func(query *statement.Builder) (bool, error) {
+		found, err := s.texts(ctx, query.Statement())
+		return len(found) > 0, err
+	}
 	switch {
 	case object.Level == account.LevelRoutine && object.Type == "LIBRARY":
-		query = statement.New("SELECT LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = ").Literal(object.Database).
-			SQL(" AND LIBRARY_NAME = ").Literal(object.Name)
+		return exists(statement.New("SELECT LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = ").Literal(object.Database).
+			SQL(" AND LIBRARY_NAME = ").Literal(object.Name))
 	case object.Level == account.LevelRoutine:
-		query = statement.New("SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ").Literal(object.Database).
-			SQL(" AND ROUTINE_NAME = ").Literal(object.Name).SQL(" AND ROUTINE_TYPE = ").Literal(object.Type)
+		return exists(statement.New("SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ").Literal(object.Database).
+			SQL(" AND ROUTINE_NAME = ").Literal(object.Name).SQL(" AND ROUTINE_TYPE = ").Literal(object.Type))
 	}
-	found, err := s.texts(ctx, query.Statement())
-	return len(found) > 0, err
+	kinds, err := s.texts(ctx, statement.New("SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ").Literal(object.Database).
+		SQL(" AND TABLE_NAME = ").Literal(object.Name).Statement())
+	if err != nil || len(kinds) == 0 || column == "" {
+		return len(kinds) > 0, err
+	}
+	found, err := exists(statement.New("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ").Literal(object.Database).
+		SQL(" AND TABLE_NAME = ").Literal(object.Name).SQL(" AND COLUMN_NAME = ").Literal(column))
+	if err != nil || !found || !strings.Contains(kinds[0], "VIEW") {
+		return found, err
+	}
+	return s.opens(ctx, object)
+}
+
+// opens asks whether a view can be opened. The last row of the answer says so.
+func (s *Session) opens(ctx context.Context, view account.Object) (bool, error) {
+	query := statement.New("CHECK TABLE ").Identifier(view.Database).SQL(".").Identifier(view.Name).Statement()
+	rows, err := s.connection.QueryContext(ctx, query.Reveal())
+	if err != nil {
+		return false, fmt.Errorf("reading %s: %w", query, explain(err, false))
+	}
+	defer rows.Close()
+	var name, operation, kind, text string
+	for rows.Next() {
+		if err := rows.Scan(&name, &operation, &kind, &text); err != nil {
+			return false, fmt.Errorf("reading %s: %w", query, explain(err, false))
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return false, fmt.Errorf("reading %s: %w", query, explain(err, false))
+	}
+	return kind == "status" && text == "OK", nil
 }
 
 // secretRows runs a query that answers one column of text which may hold verifiers.

@@ -58,12 +58,9 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
 		}
 		step := batch[0]
-		var about Absence
-		if errors.As(err, &about) {
-			if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
-				w.sent.alone = false
-				return false, nil
-			}
+		if note(absent, step, err) {
+			w.sent.alone = false
+			return false, nil
 		}
 		kind := failure.AdminAccessDenied
 		if step.Passes() {
@@ -75,6 +72,19 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent.executed)
 	}
 	return true, nil
+}
+
+// note takes from a step's error that what it is about is gone. It reports whether that
+// was news.
+func note(absent *account.Absences, step account.Step, err error) bool {
+	var about Absence
+	if errors.As(err, &about) {
+		if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
+			return true
+		}
+	}
+	var denial Denial
+	return errors.As(err, &denial) && denial.Denied() && absent.Note(step, account.NotCreatable)
 }
 
 func (w *work) stopped(after string, err error) error {

@@ -185,8 +185,8 @@ type Session interface {
 	InsistOnClear(ctx context.Context) ([]string, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
-	// Exists reports whether a routine, or a column of a table, is there. The
-	// session's user has a privilege on it, or had.
+	// Exists reports whether a routine, a table, or where one is named a column of it, is
+	// there and can be used. The session's user has a privilege on it, or had.
 	Exists(ctx context.Context, object account.Object, column string) (bool, error)
 	// Use makes a database the session's own.
 	Use(ctx context.Context, database string) error

@@ -94,8 +94,9 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 		pending.Facts().Account, current.Facts().Account, strings.Join(capped(texts(missing)), "; "))
 }
 
-// present leaves out, with a warning, what current has on a column or a routine
-// that was dropped: nobody can be granted that again, and nobody can use it.
+// present leaves out, with a warning, what current has on a table, a column or a routine
+// that was dropped, or on a column of a view that cannot be opened any more: setSecret
+// cannot always grant that again, and nobody can use it.
 func (s step) present(ctx context.Context, current Session, missing []account.Lack) ([]account.Lack, error) {
 	var there []account.Lack
 	var gone []string
