@@ -130,7 +130,7 @@ func readFrom(name string, offset int64) (string, error) {
 func TestSearchFindsPasswordsInLogs(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *server.Server) {
 		if on.Flavor != server.MariaDB {
-			return // MySQL masks passwords
+			t.Skip("MySQL masks passwords")
 		}
 		w := newWorld(t, on)
 		if len(w.logFiles()) < 2 {
