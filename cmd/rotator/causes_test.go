@@ -42,7 +42,7 @@ type cause struct {
 // provoke runs a cause: a rotation, then a check.
 func (c cause) provoke(t *testing.T, on *server.Server) {
 	if c.anywhere && on.Flavor == server.MySQL {
-		return // as on MariaDB
+		t.Skip("as on MariaDB")
 	}
 	var options []option
 	if c.options != nil {

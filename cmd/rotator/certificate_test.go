@@ -162,7 +162,7 @@ func TestCertificates(t *testing.T) {
 				case f.Result != rotation.ResultOK || !strings.Contains(f.Detail, "by the root CN=a test's root until"):
 					t.Errorf("the check: %+v", f)
 				}
-				if warned := strings.Contains(w.log(), `"type":"CertificateExpires"`) || strings.Contains(w.log(), `"type":"RootExpires"`); warned != (test.warned != "") ||
+				if warned := strings.Contains(w.log(), `"type":"`+warning.CertificateExpires) || strings.Contains(w.log(), `"type":"`+warning.RootExpires); warned != (test.warned != "") ||
 					warned && !strings.Contains(w.log(), `"type":"`+test.warned+`"`) {
 					t.Errorf("warned: %v", warned)
 				}

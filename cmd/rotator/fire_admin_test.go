@@ -44,6 +44,7 @@ func (f *field) adminRotates(t *testing.T) {
 			})
 		}
 	})
+	counts.mustHaveTried(t, "admin")
 	f.say("the admin rotates too", counts.String(), "without a further try, at up to %d messages, the whole rotation and as far as its setSecret", counts.reached["admin"])
 }
 

@@ -70,6 +70,9 @@ func (f *field) available(t *testing.T) {
 	running.Wait()
 	p.between = nil
 	p.whole("after all rotations")
+	if logins.Load() == 0 || previous.Load() == 0 {
+		t.Errorf("%d logins by AWSCURRENT and %d by AWSPREVIOUS were tried", logins.Load(), previous.Load())
+	}
 	f.say("availability", fmt.Sprintf("%d rotations, %d logins, %d failed", rotations, logins.Load(), failed.Load()),
 		"in %s, of %d clients by AWSCURRENT; %d logins were overtaken by a rotation; %d by AWSPREVIOUS before its next turn",
 		took.Round(time.Second), clients, overtaken.Load(), previous.Load())

@@ -28,15 +28,18 @@ type death struct {
 	// vanished keeps its lock until the server gives it up, when the time of the
 	// invocation is over; till then a try finds the lock taken.
 	tries int
+	// among has it come after that many statements of the first query that changes
+	// several things, instead of at that message.
+	among bool
 }
 
 var deaths = []death{
-	{"killed before the message", syscall.SIGKILL, fault.Drop, false, 1},
-	{"killed after the server acted", syscall.SIGKILL, fault.Drop, true, 1},
-	{"dropped before the message", 0, fault.Drop, false, 1},
-	{"dropped after the server acted", 0, fault.Drop, true, 1},
-	{"silent before the message", 0, fault.Vanish, false, 5},
-	{"silent after the server acted", 0, fault.Vanish, true, 5},
+	{"killed before the message", syscall.SIGKILL, fault.Drop, false, 1, false},
+	{"killed after the server acted", syscall.SIGKILL, fault.Drop, true, 1, false},
+	{"dropped before the message", 0, fault.Drop, false, 1, false},
+	{"dropped after the server acted", 0, fault.Drop, true, 1, false},
+	{"silent before the message", 0, fault.Vanish, false, 5, false},
+	{"silent after the server acted", 0, fault.Vanish, true, 5, false},
 }
 
 // mostTries is more than any death may take.
@@ -67,6 +70,19 @@ func (c *tally) note(turn string, n int, tries int, ok bool) {
 	c.reached[turn] = max(c.reached[turn], n)
 }
 
+// mustHaveTried wants a point to have been tried in each of these: a scenario that
+// finds none of its points passes by doing nothing.
+func (c *tally) mustHaveTried(t *testing.T, turns ...string) {
+	t.Helper()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for _, turn := range turns {
+		if _, tried := c.reached[turn]; !tried {
+			t.Errorf("not one point of %q was tried", turn)
+		}
+	}
+}
+
 // Promises 1 to 5 at every message of a rotation, whoever dies there, and the
 // next try, by the same token and by another.
 func (f *field) killedAnywhere(t *testing.T) {
@@ -89,6 +105,7 @@ func (f *field) killedAnywhere(t *testing.T) {
 			}
 		}
 	})
+	counts.mustHaveTried(t, turns...)
 	f.say("killed anywhere", fmt.Sprintf("%s; rotations of %d, %d and %d messages; at most %d further tries", counts,
 		counts.reached[turns[0]], counts.reached[turns[2]], counts.reached[turns[1]], counts.worst),
 		"the first rotation, the clone's turn, the original's turn; %d deaths, each followed by the same token and by another; %d further tries", len(deaths), counts.tried)
@@ -135,7 +152,8 @@ func (f *field) dumps(t *testing.T) {
 	if f.size.spread {
 		stride = f.size.stride / 2
 	}
-	p := f.killedBy(t, death{"aborted", syscall.SIGABRT, fault.Drop, false, 1}, true, 1, stride, counts)
+	p := f.killedBy(t, death{"aborted", syscall.SIGABRT, fault.Drop, false, 1, false}, true, 1, stride, counts)
+	counts.mustHaveTried(t, turns...)
 	dumped := strings.Count(p.log(), "SIGABRT: abort")
 	if dumped < counts.points {
 		t.Errorf("%d dumps at %d points", dumped, counts.points)
@@ -236,11 +254,18 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 	p.observe(user)
 	where := ""
 	p.arm(func(seen int, what string) *action {
-		if seen != n {
+		act := &action{after: death.after, fate: death.fate}
+		switch {
+		case death.among:
+			batch := p.batchOfChanges(what)
+			if fired || n >= len(batch) {
+				return nil
+			}
+			act.statements, what = n, fmt.Sprintf("of %d statements", len(batch))
+		case seen != n:
 			return nil
 		}
 		fired, where = true, what
-		act := &action{after: death.after, fate: death.fate}
 		if death.kill != 0 {
 			act.do = func() { p.signal(death.kill) }
 		}

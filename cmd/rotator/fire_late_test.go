@@ -43,6 +43,7 @@ func (f *field) late(t *testing.T) {
 			}
 		}
 	})
+	counts.mustHaveTried(t, turns...)
 	f.say("late", counts.String(), "before and after the server acted, overtaken by a rotation of the same and of another token; %d overtakers met the lock and went on when the session was gone; abandoned createSecrets that put AWSPENDING back: %d were taken up and finished, %d were given up by the function, and the next rotation began",
 		counts.locked, counts.takenUp, counts.givenUp)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,9 @@ type misbehaviour struct {
 	// harmless is one that the rotation must get over without a further try.
 	harmless bool
 	do       func(p *place, what string) *action
+	// only, where set, are the messages at which it can be. They are few, and
+	// every size of fire tries them all.
+	only []string
 }
 
 func answering(status int, code string) func(*place, string) *action {
@@ -39,17 +43,17 @@ func fated(fate fault.Fate, after bool) func(*place, string) *action {
 }
 
 var secretsManagers = []misbehaviour{
-	{"throttled", false, true, answering(http.StatusBadRequest, "ThrottlingException")},
-	{"throttled for good", true, false, answering(http.StatusBadRequest, "ThrottlingException")},
-	{"500", false, true, answering(http.StatusInternalServerError, "InternalServiceError")},
-	{"500 for good", true, false, answering(http.StatusInternalServerError, "InternalServiceError")},
-	{"slow", false, true, func(p *place, _ string) *action { return &action{do: func() { p.wait(700 * time.Millisecond) }} }},
-	{"reset", false, true, fated(fault.Drop, false)},
-	{"reset for good", true, false, fated(fault.Drop, false)},
-	{"silent", false, false, fated(fault.Vanish, false)},
-	{"silent for good", true, false, fated(fault.Vanish, false)},
-	{"access denied", false, false, answering(http.StatusBadRequest, "AccessDeniedException")},
-	{"a lost race", false, true, (*place).loseRace},
+	{"throttled", false, true, answering(http.StatusBadRequest, "ThrottlingException"), nil},
+	{"throttled for good", true, false, answering(http.StatusBadRequest, "ThrottlingException"), nil},
+	{"500", false, true, answering(http.StatusInternalServerError, "InternalServiceError"), nil},
+	{"500 for good", true, false, answering(http.StatusInternalServerError, "InternalServiceError"), nil},
+	{"slow", false, true, func(p *place, _ string) *action { return &action{do: func() { p.wait(700 * time.Millisecond) }} }, nil},
+	{"reset", false, true, fated(fault.Drop, false), nil},
+	{"reset for good", true, false, fated(fault.Drop, false), nil},
+	{"silent", false, false, fated(fault.Vanish, false), nil},
+	{"silent for good", true, false, fated(fault.Vanish, false), nil},
+	{"access denied", false, false, answering(http.StatusBadRequest, "AccessDeniedException"), nil},
+	{"a lost race", false, true, (*place).loseRace, []string{"PutSecretValue", "UpdateSecretVersionStage"}},
 }
 
 // wait lets time pass: it is what a slow answer is.
@@ -96,7 +100,8 @@ func (p *place) loseRace(what string) *action {
 			}
 		}}
 	}
-	return &action{} // nothing to lose
+	p.t.Errorf("there is no race to lose at %s", what)
+	return nil
 }
 
 // secretsManagerMisbehaves has every call answered badly.
@@ -130,6 +135,9 @@ func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, 
 					stride = max(1, f.size.stride/dense)
 					first += i % stride
 				}
+				if kind.only != nil {
+					first, stride = 1, 1
+				}
 				p := f.place(t, 6*time.Second)
 				p.furnish()
 				for n := first; ; n += stride {
@@ -137,7 +145,7 @@ func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, 
 					if !reached {
 						return
 					}
-					counts.note(scenario, n, tries, ok)
+					counts.note(kind.name, n, tries, ok)
 					if !ok {
 						return
 					}
@@ -145,7 +153,15 @@ func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, 
 			})
 		}
 	})
-	f.say(scenario, counts.String(), "%d kinds, at up to %d %ss; %d times it failed cleanly and the next try succeeded", len(kinds), counts.reached[scenario], messages, counts.tried)
+	most := 0
+	for _, kind := range kinds {
+		counts.mustHaveTried(t, kind.name)
+		if missed := len(kind.only) - counts.reached[kind.name]; missed > 0 {
+			t.Errorf("%s: %d of %q were not tried", kind.name, missed, kind.only)
+		}
+		most = max(most, counts.reached[kind.name])
+	}
+	f.say(scenario, counts.String(), "%d kinds, at up to %d %ss; %d times it failed cleanly and the next try succeeded", len(kinds), most, messages, counts.tried)
 }
 
 func (p *place) misbehave(scenario string, n int, kind misbehaviour, chosen func(what string) bool) (reached bool, tries int, ok bool) {
@@ -160,7 +176,7 @@ func (p *place) misbehave(scenario string, n int, kind misbehaviour, chosen func
 	sound := !p.t.Failed()
 	seen, where, over := 0, "", false
 	p.arm(func(_ int, what string) *action {
-		if !chosen(what) || over {
+		if !chosen(what) || over || kind.only != nil && !slices.Contains(kind.only, what) {
 			return nil
 		}
 		p.mutex.Lock()

@@ -6,11 +6,13 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/fault"
 	"tandem/internal/secret"
@@ -18,12 +20,12 @@ import (
 )
 
 var badServers = []misbehaviour{
-	{"resets the connection", false, false, fated(fault.Drop, false)},
-	{"refuses from then on", true, false, fated(fault.Drop, false)},
-	{"hangs from then on", true, false, fated(fault.Vanish, false)},
-	{"hangs after it has acted", false, false, fated(fault.Vanish, true)},
-	{"kills our sessions before", false, false, func(p *place, _ string) *action { return &action{do: p.killSessions} }},
-	{"kills our sessions after", false, false, func(p *place, _ string) *action { return &action{do: p.killSessions, after: true} }},
+	{"resets the connection", false, false, fated(fault.Drop, false), nil},
+	{"refuses from then on", true, false, fated(fault.Drop, false), nil},
+	{"hangs from then on", true, false, fated(fault.Vanish, false), nil},
+	{"hangs after it has acted", false, false, fated(fault.Vanish, true), nil},
+	{"kills our sessions before", false, false, func(p *place, _ string) *action { return &action{do: p.killSessions} }, nil},
+	{"kills our sessions after", false, false, func(p *place, _ string) *action { return &action{do: p.killSessions, after: true} }, nil},
 }
 
 // serverMisbehaves has every message of the server's answered badly, and the
@@ -210,48 +212,122 @@ func (f *field) serverRestarts(t *testing.T) {
 		}
 		p.mustRotate()
 		p.between = nil
+		if !done {
+			t.Errorf("no restart before %s", gap)
+		}
 		counts.note("gaps", i, 0, p.whole(fmt.Sprintf("a restart before %s", gap)) && sound)
 	}
-	// kill -9 at a statement that changes something.
-	statements := []string{"the server's query CREATE USER", "the server's query GRANT", "the server's query ALTER USER"}
-	if f.size.spread {
-		statements = statements[2:]
-	}
-	for i, statement := range statements {
-		sound, done := !t.Failed(), false
-		if i < 2 {
-			p.dropClone()
-		}
-		p.arm(func(_ int, what string) *action {
-			if !strings.HasPrefix(what, statement) || done {
+	killed := f.killedAmongStatements(t, p, counts, restart)
+	f.say("the server restarts", counts.String(), "between any two steps, stopped and killed; killed when it had executed so many of a query's %d statements, and when it had set the password", killed)
+}
+
+// killedAmongStatements has the server killed (kill -9) when it has executed some
+// of the statements that make a clone, and when it has set the password. It returns
+// how many statements there are.
+func (f *field) killedAmongStatements(t *testing.T, p *place, counts *tally, restart func(kill bool)) (total int) {
+	before := []string(nil) // what the clone was with fewer statements
+	for executed := 1; ; executed++ {
+		sound, when := !t.Failed(), ""
+		p.dropClone()
+		tried := p.killServer(t, restart, func(what string) *action {
+			batch := p.batchOfChanges(what)
+			if executed >= len(batch) {
 				return nil
 			}
-			done = true
-			return &action{after: true, fate: fault.Drop, do: func() {
-				if err := f.Kill(); err != nil {
+			total, when = len(batch), fmt.Sprintf("the server killed after %d of %d statements", executed, len(batch))
+			return &action{statements: executed}
+		}, func() {
+			// Each statement adds something, or the server was not killed where it was
+			// meant to be.
+			made := oracle(t, p.Server, p.Root, p.clone())
+			if cmp.Equal(made, before) {
+				t.Errorf("%s: it has what it had with fewer statements:\n%s", when, strings.Join(made, "\n"))
+			}
+			before = made
+		})
+		if !tried {
+			break
+		}
+		counts.note("statements", executed, 1, p.whole(when) && sound)
+		if f.size.spread && executed < total-1 {
+			executed = min(executed+total/2, total-1) - 1 // the first, one in the middle, the last
+		}
+	}
+	if total < 4 {
+		t.Errorf("a clone is made by %d statements at once: there is no middle to kill the server in", total)
+	}
+	sound, when := !t.Failed(), "the server killed when it had set the password"
+	tried := p.killServer(t, restart, func(what string) *action {
+		if !strings.HasPrefix(what, "the server's query ALTER USER") {
+			return nil
+		}
+		return &action{}
+	}, func() {
+		pending, err := p.staged("AWSPENDING")
+		if err != nil || p.logsIn(pending) != nil {
+			t.Errorf("%s: the pending credentials do not log in: %v", when, err)
+		}
+	})
+	if !tried {
+		t.Error("the password was never set")
+	}
+	counts.note("statements", total, 1, p.whole(when) && sound)
+	return total
+}
+
+// killServer rotates, and kills the server after it has acted at the first message
+// for which at has an action. Then it restarts it and calls look, before the next
+// try. It reports whether there was such a message.
+func (p *place) killServer(t *testing.T, restart func(kill bool), at func(what string) *action, look func()) (tried bool) {
+	t.Helper()
+	p.arm(func(_ int, what string) *action {
+		if tried {
+			return nil
+		}
+		act := at(what)
+		if act != nil {
+			tried, act.after, act.fate = true, true, fault.Drop
+			act.do = func() {
+				if err := p.field.Kill(); err != nil {
 					t.Error(err)
 				}
-			}}
-		})
-		p.between = func(_ context.Context, _ string, invoke func() error) error {
-			err := invoke()
-			if err != nil {
-				p.said = append(p.said, err.Error())
-				p.mustReport(statement, err)
-				restart(false)
-				p.current(statement)
 			}
-			return err
 		}
-		p.mustRotate()
-		p.between = nil
-		p.arm(nil)
-		if !done {
-			t.Errorf("%s was never sent", statement)
+		return act
+	})
+	defer p.arm(nil)
+	failures := 0
+	p.between = func(_ context.Context, _ string, invoke func() error) error {
+		err := invoke()
+		if err != nil {
+			failures++
+			p.said = append(p.said, err.Error())
+			p.mustReport("the server killed", err)
+			restart(false)
+			p.current("the server killed")
+			look()
 		}
-		counts.note("statements", i, 1, p.whole("the server killed at "+statement) && sound)
+		return err
 	}
-	f.say("the server restarts", counts.String(), "between any two steps, stopped and killed; killed when it had executed one of %d statements", len(statements))
+	defer func() { p.between = nil }()
+	p.mustRotate()
+	if tried && failures != 1 {
+		t.Errorf("the server was killed, and %d steps failed", failures)
+	}
+	return tried
+}
+
+// batchOfChanges are the statements of the query that is the message, where it has
+// several which change accounts. Queries that read are sent several at once too.
+func (p *place) batchOfChanges(what string) []string {
+	for _, begin := range []string{"CREATE USER", "ALTER USER", "DROP USER", "GRANT", "REVOKE"} {
+		if strings.HasPrefix(what, "the server's query "+begin) {
+			p.mutex.Lock()
+			defer p.mutex.Unlock()
+			return slices.Clone(p.batches[what])
+		}
+	}
+	return nil
 }
 
 // dropClone goes back to before the first rotation, the original being current.

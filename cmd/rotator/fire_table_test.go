@@ -10,6 +10,7 @@ import (
 // scenariosOfReadme are the rows of README's table, by the scenarios that count.
 var scenariosOfReadme = []struct{ scenario, label string }{
 	{"killed anywhere", "killed, dropped, silent; before the message is seen and after it was acted on; then the same token, or another"},
+	{"broken off among the statements", "the session ends after each statement of setSecret; then the same token, or another"},
 	{"late", "stopped at a message, overtaken by a whole rotation, resumed"},
 	{"at once", "each step 8 times at once, all four steps twice at once"},
 	{"many secrets at once", "secrets of one server at once, a process each"},

@@ -94,6 +94,7 @@ func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 		run  func(*field, *testing.T)
 	}{
 		{"killed anywhere", (*field).killedAnywhere},
+		{"broken off among the statements", (*field).brokenOff},
 		{"late", (*field).late},
 		{"at once", (*field).atOnce},
 		{"Secrets Manager misbehaves", (*field).secretsManagerMisbehaves},
@@ -146,8 +147,10 @@ type place struct {
 	// was set.
 	act  func(n int, what string) *action
 	seen int
-	pid  int
-	kept leak.Secrets
+	// batches are the statements of the last query that is such a message.
+	batches map[string][]string
+	pid     int
+	kept    leak.Secrets
 	// between, where set, stands between Secrets Manager and each invocation.
 	between func(ctx context.Context, step string, invoke func() error) error
 	// excess, where set, lists what the pending user may do that it must not: see observe.
@@ -158,6 +161,8 @@ type place struct {
 type action struct {
 	after bool   // the other side has acted; else it has not seen the message
 	do    func() // runs first, where set, and may block
+	// statements, where not 0, is how many of a query's the server executes.
+	statements int
 	// fate is the connection's. Where it is Pass, Secrets Manager answers answer,
 	// where that is set.
 	fate   fault.Fate
@@ -177,7 +182,7 @@ const function = "FUNCTION"
 
 func (f *field) place(t *testing.T, timeout time.Duration, options ...option) *place {
 	t.Helper()
-	p := &place{field: f, kept: leak.Secrets{}}
+	p := &place{field: f, kept: leak.Secrets{}, batches: map[string][]string{}}
 	certificate, err := servers.CA().Certificate()
 	if err != nil {
 		t.Fatal(err)
@@ -264,12 +269,16 @@ func (p *place) ofServer(m fault.Message) fault.Fault {
 	if words := strings.Fields(m.Text); len(words) > 1 {
 		what += " " + words[0] + " " + strings.SplitN(words[1], "(", 2)[0]
 	}
-	a := p.message("the server's " + what)
+	what = "the server's " + what
+	p.mutex.Lock()
+	p.batches[what] = m.Statements()
+	p.mutex.Unlock()
+	a := p.message(what)
 	switch {
 	case a == nil:
 		return fault.Fault{}
 	case a.after:
-		return fault.Fault{After: a.decide}
+		return fault.Fault{After: a.decide, Statements: a.statements}
 	}
 	return fault.Fault{Before: a.decide}
 }

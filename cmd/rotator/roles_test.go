@@ -84,7 +84,7 @@ func TestRolesAreCopied(t *testing.T) {
 func TestDefaultRoleLeftBehind(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *server.Server) {
 		if on.Flavor != server.MariaDB {
-			return // elsewhere a default role goes with the role
+			t.Skip("elsewhere a default role goes with the role")
 		}
 		w := newWorld(t, on)
 		r := w.roles(3)
@@ -240,7 +240,7 @@ func TestRolesOfTheServer(t *testing.T) {
 func TestOneUserAsTheRoleOfTheOther(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *server.Server) {
 		if on.Flavor != server.MySQL {
-			return // elsewhere a user is never a role
+			t.Skip("elsewhere a user is never a role")
 		}
 		w := newWorld(t, on)
 		w.mustRotate()

@@ -14,6 +14,7 @@ import (
 	"tandem/internal/emulator"
 	"tandem/internal/sandbox"
 	"tandem/internal/server"
+	"tandem/internal/warning"
 )
 
 // Promises 1 and 3: at every moment the current credentials work, and nobody else
@@ -295,7 +296,7 @@ func TestDiesAmongTheStatements(t *testing.T) {
 				w.mustRotate()
 				w.mustBe(w.clone())
 				w.mustEqual()
-				if sameToken && strings.Contains(w.log(), "Adopted") {
+				if sameToken && strings.Contains(w.log(), `"type":"`+warning.Adopted) {
 					t.Error("the clone that the first try made is called adopted")
 				}
 				if failures != 1 {

@@ -33,10 +33,11 @@ import (
 // The tests of this package run the compiled function as Lambda does, against
 // real servers.
 
-// MariaDB's write down what they are sent, as noneInLogs reads it.
-var servers = servertest.Fleet{Args: map[server.Flavor][]string{
-	server.MariaDB: {"--general-log=ON", "--general-log-file=" + generalLog, "--log-bin=" + binaryLog, "--server-id=1"},
-}}
+// Servers write down what they are sent, as noneInLogs reads it.
+var (
+	servers = servertest.Fleet{Args: map[server.Flavor][]string{server.MariaDB: logging, server.MySQL: logging}}
+	logging = []string{"--general-log=ON", "--general-log-file=" + generalLog, "--log-bin=" + binaryLog, "--server-id=1"}
+)
 
 // binary is the function, compiled once for all tests.
 var binary string

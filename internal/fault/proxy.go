@@ -70,6 +70,11 @@ type Fault struct {
 	// After runs when the server has acted: when its answer begins, and before the
 	// client sees any of that.
 	After func() Fate
+	// Statements, where not 0, is how many of a query's statements the server gets.
+	// It executes those and no more, as if it or its session had ended there. After
+	// then runs when the last of them is answered. It is for statements that are
+	// answered by one packet each, as those without rows are.
+	Statements int
 }
 
 // Options are where a Proxy stands.
@@ -186,6 +191,7 @@ type connection struct {
 
 	mutex sync.Mutex
 	after func() Fate // of the message that is not answered yet
+	left  int         // packets of the server's until it is answered
 	fate  Fate
 }
 
@@ -334,8 +340,11 @@ func (c *connection) messages(client, server net.Conn, first []byte) error {
 		if err := c.decide(fault.Before); err != nil {
 			return err
 		}
+		if kind == Query && fault.Statements > 0 {
+			packet = firstStatements(packet, fault.Statements)
+		}
 		c.mutex.Lock()
-		c.after = fault.After
+		c.after, c.left = fault.After, max(1, fault.Statements)
 		gone := c.fate != Pass
 		c.mutex.Unlock()
 		if gone {
@@ -374,8 +383,10 @@ func (c *connection) answers(client, server net.Conn) error {
 		packet, err := readPacket(reader)
 		// The end is an answer too: the only one to a quit.
 		c.mutex.Lock()
-		after, fate := c.after, c.fate
-		c.after = nil
+		after, fate := (func() Fate)(nil), c.fate
+		if c.left--; c.left <= 0 || err != nil || isError(packet) {
+			after, c.after = c.after, nil
+		}
 		c.mutex.Unlock()
 		if fate != Pass {
 			return errEnded

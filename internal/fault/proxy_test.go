@@ -69,6 +69,7 @@ func through(t *testing.T, on *server.Server, faults func(fault.Message) fault.F
 		c.last = conn.(*net.TCPConn)
 		return conn, nil
 	}
+	config.MultiStatements = true
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		t.Fatal(err)
@@ -260,6 +261,55 @@ func TestVanishedSessionsStay(t *testing.T) {
 		var free int
 		if err := root.QueryRowContext(t.Context(), "SELECT IS_FREE_LOCK('vanished')").Scan(&free); err != nil || free != 0 {
 			t.Errorf("the lock is free (%d, %v): the server has been told", free, err)
+		}
+	})
+}
+
+// The server executes as many of a query's statements as the fault lets through,
+// whatever their texts have in them.
+func TestTheServerGetsSomeStatements(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		root, err := on.DB()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = root.Close() })
+		execute := func(statement string) {
+			t.Helper()
+			if _, err := root.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		execute("CREATE DATABASE some_statements")
+		t.Cleanup(func() { _, _ = root.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE some_statements") })
+		execute("CREATE TABLE some_statements.t (n INT, `a;``b` VARCHAR(20))")
+		batch := []string{
+			"INSERT INTO some_statements.t VALUES (1, 'it''s; \\'')", `INSERT INTO some_statements.t VALUES (2, "a;\"")`,
+			"INSERT INTO some_statements.t (n, `a;``b`) VALUES (3, '\\\\')", "INSERT INTO some_statements.t VALUES (4, ';')",
+		}
+		for count := 1; count <= len(batch); count++ {
+			execute("TRUNCATE TABLE some_statements.t")
+			var seen []string
+			executed := -1
+			db := through(t, on, func(m fault.Message) fault.Fault {
+				if !strings.HasPrefix(m.Text, "INSERT") {
+					return fault.Fault{}
+				}
+				seen = m.Statements()
+				return fault.Fault{Statements: count, After: func() fault.Fate {
+					if err := root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM some_statements.t").Scan(&executed); err != nil {
+						t.Error(err)
+					}
+					return fault.Drop
+				}}
+			})
+			_, err := db.ExecContext(t.Context(), strings.Join(batch, "; "))
+			if err == nil || executed != count {
+				t.Errorf("%d statements executed, want %d: error %v", executed, count, err)
+			}
+			if !slices.Equal(seen, batch) {
+				t.Errorf("statements %q, want %q", seen, batch)
+			}
 		}
 	})
 }

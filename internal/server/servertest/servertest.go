@@ -15,8 +15,11 @@
 // project answers for, else one MariaDB and MySQL 9; TEST_SERVERS the addresses
 // of others besides, between white space, as server.Connect reads them. Where CI
 // is set a server that cannot be had fails the tests; elsewhere they are
-// skipped, and the reason is printed. TEST_SERVERS_REPORT names a file that gets
-// the same lines, for "go test" hides what a passing package prints.
+// skipped, and the reason is printed. A test that asks for servers and passes
+// without having run on any fails, on every machine.
+//
+// TEST_SERVERS_REPORT names a file that gets the same lines, and how many tests
+// ran against each server, for "go test" hides what a passing package prints.
 package servertest
 
 import (
@@ -50,6 +53,7 @@ type Fleet struct {
 
 	mutex  sync.Mutex
 	report []string
+	uses   []use
 }
 
 // A target is a server that the tests are to run against, started when the first
@@ -57,6 +61,7 @@ type Fleet struct {
 type target struct {
 	name    string
 	release server.Release
+	address bool // given by TEST_SERVERS, of no release that could be started again
 	get     func(context.Context) (*server.Server, error)
 
 	once   sync.Once
@@ -183,7 +188,7 @@ func targets(getenv func(string) string, start starter) ([]*target, error) {
 // before the first test.
 func addressTarget(ctx context.Context, address string) *target {
 	connected, err := server.Connect(ctx, address)
-	t := &target{name: "address", get: func(context.Context) (*server.Server, error) { return connected, err }}
+	t := &target{name: "address", address: true, get: func(context.Context) (*server.Server, error) { return connected, err }}
 	if err == nil {
 		t.name = net.JoinHostPort(connected.Host, strconv.Itoa(connected.Port))
 		t.server = connected
@@ -207,8 +212,9 @@ func (f *Fleet) start(ctx context.Context, release server.Release, options serve
 func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *server.Server)) {
 	t.Helper()
 	f.mustBegin(t)
+	subtests := f.expectUse(t)
 	for _, target := range f.targets {
-		t.Run(target.name, func(t *testing.T) {
+		subtests.run(t, target.name, func(t *testing.T) {
 			target.once.Do(func() {
 				target.server, target.err = target.get(f.ctx)
 				switch {
@@ -223,6 +229,7 @@ func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *server.Server
 			if target.err != nil {
 				missing(t, target.err)
 			}
+			f.noteUse(t, target.server)
 			test(t, target.server)
 		})
 	}
@@ -233,9 +240,10 @@ func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *server.Server
 func (f *Fleet) EachRelease(t *testing.T, test func(t *testing.T, release string)) {
 	t.Helper()
 	f.mustBegin(t)
+	subtests := f.expectUse(t)
 	for _, target := range f.targets {
-		if release := target.release.String(); target.server == nil {
-			t.Run(release, func(t *testing.T) { test(t, release) })
+		if release := target.release.String(); !target.address {
+			subtests.run(t, release, func(t *testing.T) { test(t, release) })
 		}
 	}
 }
@@ -270,6 +278,7 @@ func (f *Fleet) MustStartWith(t *testing.T, release string, options server.Optio
 			t.Error(err)
 		}
 	})
+	f.noteUse(t, started)
 	return started
 }
 
@@ -317,6 +326,9 @@ func (f *Fleet) close() {
 			}
 		}
 	}
+	f.mutex.Lock()
+	f.report = append(f.report, counts(f.uses)...)
+	f.mutex.Unlock()
 	if err := f.writeReport(os.Getenv("TEST_SERVERS_REPORT")); err != nil {
 		fmt.Fprintln(os.Stderr, "servertest:", err)
 	}

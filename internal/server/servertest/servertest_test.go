@@ -130,7 +130,7 @@ func TestAddressesAndReport(t *testing.T) {
 	}
 	end()
 	content, err := os.ReadFile(report)
-	if want := fmt.Sprintf("ran against %s\n", given(s)); err != nil || string(content) != want {
+	if want := fmt.Sprintf("ran against %s\n1 tests ran against %s %s\n", given(s), s.Flavor, strings.SplitN(s.Version, "-", 2)[0]); err != nil || string(content) != want {
 		t.Errorf("the report is %q (%v), want %q", content, err, want)
 	}
 	if s.Pid() == 0 {
