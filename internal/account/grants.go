@@ -131,8 +131,8 @@ func (r *reader) object() Object {
 	// A type stands before the name of everything but a table: words, where a name has quotes.
 	for !r.failed() && isWord(r.next()) {
 		start := r.pos
-		word := r.word()
-		if r.next() == '.' { // a database without quotes
+		word := strings.ToUpper(r.unquoted()) // more than a word may be a database's name, as in a$b.t
+		if r.next() == '.' {                  // a database without quotes
 			r.pos = start
 			break
 		}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tandem/internal/redact"
@@ -171,14 +172,8 @@ func (p Pair) passwordless(account *Account) string {
 // loginFactors refuses an account through which the function could not log in.
 func (p Pair) loginFactors(account *Account) error {
 	const through = "through which the new credentials would log in,"
-	settable := 0
-	for _, factor := range account.Factors {
-		if p.Server.settable(factor) {
-			settable++
-		}
-	}
 	switch {
-	case settable == 0:
+	case !slices.ContainsFunc(account.Factors, p.Server.settable):
 		return fmt.Errorf("%s, %s authenticates with %s, and so has no password to rotate: give it a password plugin, or rotate another user: %w", account.Name, through, p.passwordless(account), ErrUnsupported)
 	case p.Server.Flavor == MySQL && len(account.Factors) > 1:
 		return fmt.Errorf("%s, %s needs several factors (%s), and this function has the password alone: drop the others, or rotate another user: %w", account.Name, through, p.passwordless(account), ErrUnsupported)

@@ -52,6 +52,10 @@ func TestLoad(t *testing.T) {
 		{"role", variables{"ROTATION_ROLE_ARN": "arn:aws-cn:iam::123456789012:role/path/rotation", "ROTATION_ROLE_EXTERNAL_ID": "x:y/z"}, func(c *config.Config) {
 			c.Role = config.Role{ARN: "arn:aws-cn:iam::123456789012:role/path/rotation", ExternalID: "x:y/z"}
 		}},
+		{"the shortest password", variables{"PASSWORD_LENGTH": "8"}, func(c *config.Config) { c.Password.Length = 8 }},
+		{"the longest password", variables{"PASSWORD_LENGTH": "255"}, func(c *config.Config) { c.Password.Length = 255 }},
+		{"the lowest limit", variables{"USERNAME_CHARACTER_LIMIT": "1"}, func(c *config.Config) { c.Rotation.UsernameLimit = 1 }},
+		{"the highest limit", variables{"USERNAME_CHARACTER_LIMIT": "128"}, func(c *config.Config) { c.Rotation.UsernameLimit = 128 }},
 		{"limit", variables{"USERNAME_CHARACTER_LIMIT": "16"}, func(c *config.Config) { c.Rotation.UsernameLimit = 16 }},
 		{"mirror", variables{"PRIVILEGE_SYNC": "mirror"}, func(c *config.Config) { c.Rotation.Mode = account.Mirror }},
 		{"off", variables{"PRIVILEGE_SYNC": "off"}, func(c *config.Config) { c.Rotation.Mode = account.Off }},
@@ -94,6 +98,28 @@ func TestLoadRefusesWhatItCannotRead(t *testing.T) {
 	_, err := config.Load(variables{"PASSWORD_LENGTH": "x", "EXCLUDE_NUMBERS": "x"}.lookup)
 	if err == nil || !strings.Contains(err.Error(), "PASSWORD_LENGTH") || !strings.Contains(err.Error(), "EXCLUDE_NUMBERS") {
 		t.Errorf("two variables: error %v, want one that names both", err)
+	}
+}
+
+// What AWS STS takes as an external id, and nothing else.
+//
+// Source: AWS STS API Reference, "AssumeRole".
+func TestExternalID(t *testing.T) {
+	for _, test := range []struct {
+		value string
+		good  bool
+	}{
+		{"az", true}, {"AZ", true}, {"09", true}, {"_+=,.@:/-", true},
+		{strings.Repeat("x", 1224), true}, {strings.Repeat("x", 1225), false}, {"x", false},
+		{"a[", false}, {"a`", false}, {"a{", false}, {"a;", false}, {"a?", false}, {"a b", false}, {"aé", false},
+	} {
+		got, err := config.Load(variables{"ROTATION_ROLE_ARN": "arn:aws:iam::123456789012:role/r", "ROTATION_ROLE_EXTERNAL_ID": test.value}.lookup)
+		switch {
+		case test.good && (err != nil || got.Role.ExternalID != test.value):
+			t.Errorf("%q is read as %q: %v", test.value, got.Role.ExternalID, err)
+		case !test.good && (err == nil || !strings.Contains(err.Error(), "ROTATION_ROLE_EXTERNAL_ID: it is not an external id")):
+			t.Errorf("%q: error %v, want one that says what an external id may have", test.value, err)
+		}
 	}
 }
 

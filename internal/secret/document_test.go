@@ -99,6 +99,7 @@ var usable = []struct {
 	{"escapes in keys and values", `{"eng\u0069ne":"my\u0073ql","host":"db.ex\u0061mple.com","user\u006eame":"\u0061pp",` +
 		`"password":"\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00"}`,
 		plain(func(r *read) { r.Password = "\"\\/\b\f\n\r\té😀" })},
+	{"the first and the last hexadecimal letter", where("password", `"\u00aF\u00Af"`), plain(func(r *read) { r.Password = "¯¯" })},
 	{"U+FFFD itself", where("password", `"\ufffd`+"\ufffd"+`"`), plain(func(r *read) { r.Password = "\ufffd\ufffd" })},
 	{"white space everywhere", "\r\n\t {\t\"engine\" :\n\"mysql\" , \"host\": \"db.example.com\",\"username\"\r:\"app\"\n,\"password\":\"hunter2!\" } \n", plain()},
 	{"numbers that no float holds", with(`,"a":1.10,"b":1e400,"c":12345678901234567890123,"d":-0.0E+1,"e":0`), plain()},
@@ -163,6 +164,8 @@ var unusable = []struct{ name, raw, want string }{
 	{"the owner's key twice", with(`,"theirs":1,"theirs":2`), `key "theirs" is in the document twice`},
 	{"a long key twice", with(`,"` + strings.Repeat("k", 70) + `":1,"` + strings.Repeat("k", 70) + `":2`),
 		`key "` + strings.Repeat("k", 64) + `..." is in the document twice`},
+	{"the longest key that is quoted whole", with(`,"` + strings.Repeat("k", 64) + `":1,"` + strings.Repeat("k", 64) + `":2`),
+		`key "` + strings.Repeat("k", 64) + `" is in the document twice`},
 
 	{"no engine", `{"host":"db.example.com","username":"app","password":"hunter2!"}`, `key "engine" is missing: add it`},
 	{"no host", `{"engine":"mysql","username":"app","password":"hunter2!"}`, `key "host" is missing: add it`},

@@ -2,9 +2,11 @@ package secret
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"tandem/internal/failure"
@@ -33,9 +35,7 @@ func (d Document) withCredentials(username string, password redact.Secret) (Docu
 	if !password.Equal(d.password) {
 		edits = append(edits, edit{d.passwordSpan, password.Reveal()})
 	}
-	if len(edits) == 2 && edits[1].start < edits[0].start {
-		edits[0], edits[1] = edits[1], edits[0]
-	}
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
 
 	old := d.raw.Reveal()
 	var raw bytes.Buffer

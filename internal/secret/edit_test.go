@@ -70,6 +70,19 @@ func TestWithCredentialsOfAnAdminManagedByRDS(t *testing.T) {
 	}
 }
 
+// A document may grow to the very size that Secrets Manager stores.
+func TestLongestDocument(t *testing.T) {
+	raw := with(`,"theirs":"` + strings.Repeat("x", secret.MaxBytes-len("_clone")-len(with(`,"theirs":""`))) + `"`)
+	document, err := secret.Parse(redact.New(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited, err := document.WithCredentials("app_clone", document.Password())
+	if err != nil || len(edited.Raw().Reveal()) != secret.MaxBytes || edited.Username() != "app_clone" {
+		t.Errorf("a document of %d bytes: %v", len(edited.Raw().Reveal()), err)
+	}
+}
+
 func TestWithCredentialsRefuses(t *testing.T) {
 	fits := `,"theirs":"` + strings.Repeat("x", secret.MaxBytes-len(with(`,"theirs":""`))) + `"`
 	for _, test := range []struct {

@@ -111,7 +111,7 @@ type scanner struct {
 func (s *scanner) peek() byte { return s.raw[s.at] }
 
 func (s *scanner) space() {
-	for s.at < len(s.raw) && strings.IndexByte(" \t\r\n", s.raw[s.at]) >= 0 {
+	for strings.IndexByte(" \t\r\n", s.peek()) >= 0 {
 		s.at++
 	}
 }
@@ -149,11 +149,10 @@ func (s *scanner) text() {
 	s.at++
 }
 
-// word moves behind a number, true, false or null.
+// word moves behind a number, true, false or null, which something follows: the
+// object's brace at the latest.
 func (s *scanner) word() {
-	for s.at < len(s.raw) && strings.IndexByte("{}[],: \t\r\n\"", s.raw[s.at]) < 0 {
-		s.at++
-	}
+	s.at += strings.IndexAny(s.raw[s.at:], "}], \t\r\n")
 }
 
 // decodeString returns the text of the JSON string at where. It is not ok where

@@ -32,6 +32,8 @@ func TestLiteral(t *testing.T) {
 func TestKeyword(t *testing.T) {
 	for words, want := range map[string]string{
 		"SELECT": "SELECT", "CREATE TEMPORARY TABLES": "CREATE TEMPORARY TABLES", "BACKUP_ADMIN": "BACKUP_ADMIN",
+		// The first and the last of the letters and digits, and what stands beside them in ASCII.
+		"AZ az 09_": "AZ az 09_", "A@": "`A@`", "A[": "`A[`", "A`": "`A```", "A{": "`A{`", "A/": "`A/`", "A:": "`A:`",
 		"SELECT ON *.* TO x; --": "`SELECT ON *.* TO x; --`", "": "``", " A": "` A`", "A ": "`A `", "A  B": "`A  B`", "É": "`É`",
 	} {
 		if got := new(statement.Builder).Keyword(words).Statement().String(); got != want {

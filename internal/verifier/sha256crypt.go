@@ -97,10 +97,9 @@ func cryptSalt(random io.Reader) (string, error) {
 // sha256Crypt returns the specification's digest in its own spelling, 43
 // characters. The step numbers are the specification's.
 func sha256Crypt(password, salt string, rounds int) string {
-	// One buffer for every message that is hashed from here on, so that a round
-	// allocates nothing.
-	longest := max(2*len(password)+len(salt)+2*sha256.Size, len(password)*len(password), (16+255)*len(salt))
-	message := make([]byte, 0, longest+9*len(password)+9*sha256.Size)
+	// One buffer for every message that is hashed from here on: it grows to the
+	// longest of them, and a round allocates nothing.
+	var message []byte
 
 	// Steps 4 to 8.
 	message = append(message, password...)
@@ -159,7 +158,7 @@ func sha256Crypt(password, salt string, rounds int) string {
 
 	// Step 22: three bytes make four characters, least significant first, in an
 	// order of bytes in which each next group is the last one rotated.
-	digest := make([]byte, 0, digestSize+1)
+	digest := make([]byte, 0, digestSize)
 	spell := func(high, middle, low byte, characters int) {
 		for bits := uint(high)<<16 | uint(middle)<<8 | uint(low); characters > 0; characters-- {
 			digest = append(digest, alphabet[bits&63])
@@ -178,8 +177,8 @@ func sha256Crypt(password, salt string, rounds int) string {
 
 // appendFilled appends size bytes, digest over and over.
 func appendFilled(to []byte, digest [sha256.Size]byte, size int) []byte {
-	for ; size > sha256.Size; size -= sha256.Size {
+	for range size / sha256.Size {
 		to = append(to, digest[:]...)
 	}
-	return append(to, digest[:size]...)
+	return append(to, digest[:size%sha256.Size]...)
 }

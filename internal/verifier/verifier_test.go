@@ -157,6 +157,15 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// The most iterations that the form has a digit for are computed, not refused: only
+// what has not the form says that no password fits.
+func TestMostIterations(t *testing.T) {
+	const stored = "P9:h4dz6zc2fuwNrqQ3dC1vmbWp:uRsav9/2Uc+0Ht7WG3SBY/Ns/2s6Quaa/TAbJt7+d4o"
+	if matches(t, vector{"parsec", "secret", stored}) {
+		t.Error("another password's verifier is taken for this one's")
+	}
+}
+
 // printable is what needs no escape in a string literal, in any SQL mode.
 var printable = regexp.MustCompile(`^[-A-Za-z0-9*$./+:]+$`)
 

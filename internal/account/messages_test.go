@@ -1,0 +1,243 @@
+package account
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tandem/internal/redact"
+)
+
+// planFor plans a turn of a pair on MySQL in Merge.
+func planFor(t *testing.T, pair Pair, turn Turn) Plan {
+	t.Helper()
+	if pair.Server == (Server{}) {
+		pair.Server = mysql9
+	}
+	plan, err := pair.Plan(Merge, turn, throwaway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// What the warnings say, word by word: somebody has to act by them.
+func TestWarnings(t *testing.T) {
+	for _, test := range []struct {
+		what               string
+		turn               Turn
+		known              bool
+		original, copied   []string // grants
+		noClone            bool
+		warnings, commands []string
+	}{
+		{what: "a clone that is made is no stranger's", noClone: true},
+		{what: "a stranger's clone that had nothing beyond its original", warnings: []string{
+			"Adopted: app_clone existed already and was taken as the clone of app; it had no privileges that its original lacks"}},
+		{what: "a stranger's clone that had more", copied: []string{"GRANT SELECT ON `d`.* TO ME"}, warnings: []string{
+			"Adopted: app_clone existed already and was taken as the clone of app; taken from it: SELECT ON `d`.*"}},
+		{what: "the original gains on a database", turn: TurnOfOriginal, known: true,
+			original: []string{"GRANT A_B ON *.* TO ME"}, copied: []string{"GRANT A_B ON *.* TO ME", "GRANT SELECT ON `d`.* TO ME"}, warnings: []string{
+				"PrivilegeTakenBack: 'app'@'%' gained what its clone had beyond it: SELECT ON `d`.*; to take it from both: REVOKE SELECT ON `d`.* FROM 'app'@'%', 'app_clone'@'%'"}},
+		{what: "a partial revoke that both have stays", turn: TurnOfOriginal, known: true,
+			original: []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON `d`.* FROM ME"},
+			copied:   []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON `d`.* FROM ME", "GRANT INSERT ON `e`.* TO ME"}, warnings: []string{
+				"PrivilegeTakenBack: 'app'@'%' gained what its clone had beyond it: INSERT ON `e`.*; to take it from both: REVOKE INSERT ON `e`.* FROM 'app'@'%', 'app_clone'@'%'"}},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			pair := Pair{Original: user("app", account(t, mysql9, app, "", test.original...)), Clone: user("app_clone"), Known: test.known}
+			if !test.noClone {
+				pair.Clone = user("app_clone", account(t, mysql9, clone, "", test.copied...))
+			}
+			var got []string
+			for _, warning := range planFor(t, pair, test.turn).Warnings {
+				got = append(got, warning.Type+": "+warning.Message)
+			}
+			if diff := cmp.Diff(test.warnings, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A list of twenty is printed whole.
+func TestLongestSummary(t *testing.T) {
+	var plan Plan
+	for i := range 20 {
+		plan.Steps = append(plan.Steps, granting(app, Object{Level: LevelDatabase, Database: fmt.Sprint(i)}, []string{"SELECT"}, nil, false))
+	}
+	if got := plan.Summary(); !strings.HasSuffix(got, "; GRANT SELECT ON `19`.* TO 'app'@'%'") {
+		t.Error(got)
+	}
+}
+
+// What a plan does, in the words of a check.
+func TestWords(t *testing.T) {
+	lost := Name{"app_clone", "10.%"}
+	for _, test := range []struct {
+		what string
+		pair Pair
+		want []string
+	}{
+		{"nothing", Pair{Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, ""))}, nil},
+		{"a new clone", Pair{Original: user("app", account(t, mysql9, app, "", "GRANT SELECT, INSERT ON `d`.* TO ME", "GRANT SELECT (`a`) ON `d`.`t` TO ME", "GRANT `r`@`%` TO ME")), Clone: user("app_clone")},
+			[]string{"makes 'app_clone'@'%', locked until its password is set", "gives 4 privileges or roles"}},
+		{"one of each", Pair{Original: user("app", account(t, mysql9, app, " REQUIRE SSL", "GRANT SELECT ON `d`.* TO ME")),
+			Clone: user("app_clone", account(t, mysql9, clone, "", "GRANT INSERT ON `d`.* TO ME"), account(t, mysql9, lost, ""))},
+			[]string{"changes attributes or default roles by 1 statement", "gives 1 privilege or role", "takes 1 privilege or role", "drops 'app_clone'@'10.%'"}},
+		{"two statements that give nothing", Pair{Original: user("app", account(t, mysql9, app, " REQUIRE SSL", "GRANT `r`@`%` TO ME")),
+			Clone: user("app_clone", account(t, mysql9, clone, " DEFAULT ROLE `r`@`%`", "GRANT `r`@`%` TO ME"))},
+			[]string{"changes attributes or default roles by 2 statements"}},
+		{"a proxy, which is one privilege", Pair{Original: user("app", account(t, mysql9, app, "", "GRANT PROXY ON `p`@`%` TO ME")), Clone: user("app_clone", account(t, mysql9, clone, ""))},
+			[]string{"gives 1 privilege or role"}},
+		{"roles lost", Pair{Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, "", "GRANT `r`@`%`,`s`@`%` TO ME"))},
+			[]string{"takes 2 privileges or roles"}},
+	} {
+		test.pair.Known = true
+		if diff := cmp.Diff(test.want, planFor(t, test.pair, TurnOfClone).Words()); diff != "" {
+			t.Errorf("%s: %s", test.what, diff)
+		}
+	}
+}
+
+// In what a clone differs, whoever's turn it is.
+func TestDrift(t *testing.T) {
+	for _, test := range []struct {
+		what             string
+		original, copied User
+		lacks, beyond    []string
+	}{
+		{"nothing", user("app", account(t, mysql9, app, "")), user("app_clone", account(t, mysql9, clone, "")), nil, nil},
+		{"no clone", user("app", account(t, mysql9, app, "")), user("app_clone"), nil, nil},
+		{"a lock, which the password's statement lifts", user("app", account(t, mysql9, app, "")), user("app_clone", account(t, mysql9, clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), nil, nil},
+		{"both ways", user("app", account(t, mysql9, app, " REQUIRE SSL", "GRANT SELECT ON *.* TO ME"), account(t, mysql9, Name{"app", "10.%"}, "")),
+			user("app_clone", account(t, mysql9, clone, "", "GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON `d`.* FROM ME", "GRANT INSERT ON `e`.* TO ME"), account(t, mysql9, Name{"app_clone", "11.%"}, "")),
+			[]string{"SELECT ON `d`.* (partially revoked)", "the account 'app_clone'@'10.%'", "the attributes of 'app'@'%' (REQUIRE, limits, expiry and the like)"},
+			[]string{"INSERT ON `e`.*", "the account 'app_clone'@'11.%'"}},
+	} {
+		lacks, beyond := Pair{Server: mysql9, Original: test.original, Clone: test.copied}.Drift()
+		if diff := cmp.Diff(test.lacks, lacks, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: lacks: %s", test.what, diff)
+		}
+		if diff := cmp.Diff(test.beyond, beyond, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: beyond: %s", test.what, diff)
+		}
+	}
+}
+
+// An account is a user's where name and host are, the host in any letter case.
+func TestHas(t *testing.T) {
+	of := user("app", Account{Name: Name{"app", "db.example.com"}})
+	for name, want := range map[Name]bool{{"app", "DB.example.com"}: true, {"app", "%"}: false, {"App", "db.example.com"}: false, {"app_clone", "db.example.com"}: false} {
+		if of.Has(name) != want {
+			t.Errorf("has %s: %v", name, !want)
+		}
+	}
+}
+
+// Which steps nobody can send who has not the privilege WITH GRANT OPTION, and how
+// many privileges they pass on.
+func TestPasses(t *testing.T) {
+	table := Object{Level: LevelTable, Database: "d", Name: "t"}
+	for _, test := range []struct {
+		step       Step
+		passes     bool
+		privileges int
+	}{
+		{granting(app, table, []string{"SELECT", "INSERT"}, []Column{{"UPDATE", "a"}}, false), true, 3},
+		{revoking(table, []string{"SELECT"}, nil, app), true, 1},
+		{granting(app, table, nil, nil, true), true, 1},
+		{Step{Statement: revokeRoleStatement(mysql9, Name{"r", "%"}, app), Object: Object{Level: LevelRole, Proxied: Name{"r", "%"}}}, true, 1},
+		{Step{Statement: lockStatement(app), needs: altering}, false, 1},
+	} {
+		if test.step.Passes() != test.passes || test.step.Privileges() != test.privileges {
+			t.Errorf("%s passes %v, %d", test.step.Statement, test.step.Passes(), test.step.Privileges())
+		}
+	}
+}
+
+// A remedy's WITH GRANT OPTION is written once.
+func TestRemedyOfPrivilegesWithTheirOption(t *testing.T) {
+	step := revoking(Object{Level: LevelDatabase, Database: "d"}, []string{"SELECT", GrantOption}, nil, app)
+	if got, want := step.Remedy(Name{"admin", "%"}).String(), "GRANT SELECT ON `d`.* TO 'admin'@'%' WITH GRANT OPTION"; got != want {
+		t.Errorf("remedy %s, want %s", got, want)
+	}
+}
+
+// An admin of MariaDB may have more by his roles than his own rows show, and a step
+// that gives GRANT OPTION alone needs that.
+func TestAdminLacksInDoubt(t *testing.T) {
+	option := Plan{Steps: []Step{granting(clone, Object{Level: LevelDatabase, Database: "d"}, nil, nil, true)}}
+	for _, test := range []struct {
+		what   string
+		server Server
+		rows   []string
+		lacks  []string
+		doubt  bool
+	}{
+		{"MariaDB, a role", maria10, []string{"GRANT CREATE USER ON *.* TO `admin`@`%`", "GRANT `r` TO `admin`@`%`"}, []string{"GRANT USAGE ON `d`.* TO 'admin'@'%' WITH GRANT OPTION"}, true},
+		{"MariaDB, no role", maria10, []string{"GRANT CREATE USER ON *.* TO `admin`@`%`", "GRANT USAGE ON `d`.* TO `admin`@`%` WITH GRANT OPTION"}, nil, false},
+		{"MySQL, whose rows show what roles give", mysql9, []string{"GRANT CREATE USER ON *.* TO `admin`@`%` WITH GRANT OPTION", "GRANT `r`@`%` TO `admin`@`%`"}, nil, false},
+	} {
+		own := OwnGrants{Name: Name{"admin", "%"}}
+		for _, row := range test.rows {
+			own.Rows = append(own.Rows, redact.New(row))
+		}
+		lacks, doubt, err := AdminLacks(test.server, own, option)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.lacks, lacks); diff != "" || doubt != test.doubt {
+			t.Errorf("%s: in doubt %v; lacks %s", test.what, doubt, diff)
+		}
+	}
+}
+
+// MySQL says nothing of the expiry and the history of a password that it does not
+// keep, and refuses to be told: an account without one gets what it can have.
+func TestAttributesWithoutPassword(t *testing.T) {
+	const policy = " PASSWORD EXPIRE NEVER PASSWORD HISTORY 3 PASSWORD REUSE INTERVAL 4 DAY"
+	socket := func(account Account) Account { return identified(account, "auth_socket", "") }
+	for _, test := range []struct {
+		what     string
+		server   Server
+		original Account
+		have     []Account
+		want     []string
+	}{
+		{"a new clone", mysql9, socket(account(t, mysql9, app, policy)), nil,
+			[]string{"CREATE USER 'app_clone'@'%' IDENTIFIED WITH 'auth_socket' ACCOUNT LOCK"}},
+		{"a clone with a policy of its own", mysql9, socket(account(t, mysql9, app, policy)), []Account{account(t, mysql9, clone, "")}, nil},
+		{"a clone without a password, and an original with one", mysql9, account(t, mysql9, app, policy), []Account{socket(account(t, mysql9, clone, ""))},
+			[]string{"ALTER USER 'app_clone'@'%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> PASSWORD EXPIRE NEVER ACCOUNT LOCK PASSWORD HISTORY 3 PASSWORD REUSE INTERVAL 4 DAY"}},
+		{"a clone without a plugin", mysql9, account(t, mysql9, app, policy), []Account{identified(account(t, mysql9, clone, ""))},
+			[]string{"ALTER USER 'app_clone'@'%' IDENTIFIED WITH 'caching_sha2_password' AS <redacted> PASSWORD EXPIRE NEVER ACCOUNT LOCK PASSWORD HISTORY 3 PASSWORD REUSE INTERVAL 4 DAY"}},
+		{"a clone without a password, and the same policy", mysql9, account(t, mysql9, app, ""), []Account{socket(account(t, mysql9, clone, ""))}, nil},
+		{"on MariaDB, which keeps the policy", maria10, identified(account(t, maria10, app, " PASSWORD EXPIRE NEVER"), "unix_socket", ""), []Account{account(t, maria10, clone, "")},
+			[]string{"ALTER USER 'app_clone'@'%' PASSWORD EXPIRE NEVER"}},
+	} {
+		pair := Pair{Server: test.server, Original: user("app", test.original), Clone: user("app_clone", test.have...), Known: true}
+		if diff := cmp.Diff(test.want, statementTexts(planFor(t, pair, TurnOfClone))); diff != "" {
+			t.Errorf("%s: %s", test.what, diff)
+		}
+	}
+}
+
+// A second password is taken from a clone that stays locked too.
+func TestSecondPasswordOfALockedClone(t *testing.T) {
+	locked := account(t, mysql9, app, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")
+	copied := account(t, mysql9, clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")
+	copied.SecondPassword = true
+	pair := Pair{Server: mysql9, Original: user("app", locked), Clone: user("app_clone", copied), Known: true}
+	statements, err := pair.Password(Merge, TurnOfClone, redact.New("secret"), func(string, redact.Secret, redact.Secret) (bool, error) { return false, nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"ALTER USER 'app_clone'@'%' DISCARD OLD PASSWORD", "ALTER USER 'app_clone'@'%' IDENTIFIED WITH 'caching_sha2_password' BY 'secret'"}
+	if diff := cmp.Diff(want, reveal(statements)); diff != "" {
+		t.Error(diff)
+	}
+}
