@@ -40,7 +40,7 @@ func main() {
 func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.Handler {
 	rotator, err := newRotator(lookup)
 	if err != nil {
-		log.Error("function not configured", "errorType", string(failure.Of(err)), "error", err.Error())
+		log.Error("function not configured", "errorType", string(failure.Of(err)), "error", failure.Line(err.Error()))
 		rotator = rotation.Rotator{Unfit: err}
 	}
 	// Lambda sets the name when it starts the process.

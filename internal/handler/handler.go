@@ -63,16 +63,26 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 	}
 	event, err := parse(payload)
 	if err != nil {
-		h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", err.Error()))
-		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
+		return nil, h.refused(ctx, log, began, err)
 	}
 	if event.Step == rotation.Check {
 		return h.inspect(ctx, event, log, began)
 	}
 	if err := h.Rotate(ctx, event, log); err != nil {
-		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
+		return nil, reported(err)
 	}
 	return []byte("null"), nil
+}
+
+// refused logs an event that is none, and returns the error that Lambda reports.
+func (h *Handler) refused(ctx context.Context, log *slog.Logger, began time.Time, err error) error {
+	h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", failure.Line(err.Error())))
+	return reported(err)
+}
+
+// reported is the error that Lambda reports, on one line.
+func reported(err error) error {
+	return messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: failure.Line(err.Error())}
 }
 
 // inspect answers a check. It succeeds whatever the check has found: an invocation
@@ -80,14 +90,13 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 func (h *Handler) inspect(ctx context.Context, event rotation.Event, log *slog.Logger, began time.Time) ([]byte, error) {
 	found, err := h.Inspect(ctx, event, log)
 	if err != nil {
-		h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", err.Error()))
-		return nil, messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: err.Error()}
+		return nil, h.refused(ctx, log, began, err)
 	}
 	var answer bytes.Buffer
 	encoder := json.NewEncoder(&answer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(found); err != nil {
-		return nil, messages.InvokeResponse_Error{Type: string(failure.Unexpected), Message: "writing the answer: " + err.Error()}
+		return nil, reported(fmt.Errorf("writing the answer: %w", err))
 	}
 	return bytes.TrimRight(answer.Bytes(), "\n"), nil
 }
@@ -101,9 +110,16 @@ func (h *Handler) failed(ctx context.Context, log *slog.Logger, message string, 
 	log.LogAttrs(ctx, slog.LevelError, message, append(line, values.Attributes(h.Function.Name, time.Now())...)...)
 }
 
+// maxEvent is the longest event that is read, in bytes. Secrets Manager's have some
+// hundreds; Lambda hands over millions.
+const maxEvent = 64 << 10
+
 // parse reads the event. Its errors do not quote the payload, which may hold a
 // RotationToken.
 func parse(payload []byte) (rotation.Event, error) {
+	if len(payload) > maxEvent {
+		return rotation.Event{}, failure.Errorf(failure.EventInvalid, "reading the event: it has %d bytes, and at most %d are read: send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does", len(payload), maxEvent)
+	}
 	var event events.SecretsManagerSecretRotationEvent
 	if err := json.Unmarshal(payload, &event); err != nil {
 		reason := "it is not JSON"

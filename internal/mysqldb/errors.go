@@ -56,6 +56,7 @@ const (
 	errInvalidRole             = 1959
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
+	errPasswordHistory         = 3638
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
 	errGrantAsDenied           = 3836 // GRANT ... AS, by one who has a partial revoke that the other has not
@@ -82,6 +83,7 @@ var types = map[uint16]failure.Type{
 	errTooManyFailedLogins:    failure.AccountBlocked,
 	errAccountBlockedMariaDB:  failure.AccountBlocked,
 	errPasswordPolicy:         failure.PasswordRefused,
+	errPasswordHistory:        failure.PasswordRefused,
 	errAuthenticationPolicy:   failure.AuthenticationPolicyRefused,
 	errGrantAsDenied:          failure.PrivilegeNotGrantable,
 }
@@ -110,6 +112,7 @@ var remedies = map[uint16]string{
 	errWrongHash:              "the server does not take this verifier for its plugin: look at the account's IDENTIFIED clause",
 	errCannotUser:             "the account has been dropped or made meanwhile, or the server refuses what it is identified by: look at the validation plugins and at strict_password_validation",
 	errPasswordPolicy:         "a validation plugin finds the password too weak: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules",
+	errPasswordHistory:        "the account has had this password before, which its PASSWORD HISTORY or REUSE INTERVAL forbids: the next rotation makes another",
 	errInvalidRole:            "the role is gone, or not granted: the next try reads the accounts anew",
 	errUnknownRole:            "the role or the account is gone: the next try reads the accounts anew",
 	errRoleNotGranted:         "the role is no longer granted: the next try reads the accounts anew",

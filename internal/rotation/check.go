@@ -62,7 +62,7 @@ type Finding struct {
 // Inspect performs a check. Where the event is none, the error says so; everything
 // else is in the answer.
 func (r *Rotator) Inspect(ctx context.Context, event Event) (Inspection, error) {
-	if err := event.checkField("SecretId", event.SecretID, true); err != nil {
+	if err := checkField("SecretId", event.SecretID, maxSecretID, true); err != nil {
 		return Inspection{}, err
 	}
 	began := time.Now()
@@ -146,6 +146,7 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 			f.Remedy = failure.Remedy(kind)
 		}
 	}
+	f.Detail, f.Remedy = failure.Line(f.Detail), failure.Line(f.Remedy)
 	i.findings[name] = f
 	return i.passed(name)
 }

@@ -156,7 +156,7 @@ func (i *inspection) rotationState(ctx context.Context, labels Labels, current d
 		}
 		o := outcome{
 			result: ResultAttention, detail: detail + "; a rotation has not ended",
-			remedy: "rotate the secret again, which finishes it; to give it up instead, take " + InWork + " off version " + id +
+			remedy: "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; to give it up by hand, take " + InWork + " off version " + id +
 				": aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage " + InWork + " --remove-from-version-id " + id,
 		}
 		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
@@ -168,7 +168,7 @@ func (i *inspection) rotationState(ctx context.Context, labels Labels, current d
 		case !i.passed(checkDocument):
 		default:
 			if _, err := i.agree(current.Document, version); err != nil {
-				return outcome{err: err, remedy: "rotate the secret again: createSecret takes " + InWork + " off that version by itself"}
+				return outcome{err: err, remedy: "rotate the secret again, which takes " + InWork + " off that version; the rotation after that begins with the secret as it is"}
 			}
 			o.detail += ", and goes on from its document"
 		}

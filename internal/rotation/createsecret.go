@@ -26,14 +26,14 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 		return "", labels.err
 	}
 	if finished, err := labels.answer.progress(s.event.Token); finished || err != nil {
-		return "the rotation has finished already", err
+		return alreadyFinished, err
 	}
 	current, err := now.answer, now.err
 	if err != nil {
 		return "", err
 	}
 	if current.versionID == s.event.Token {
-		return "the rotation has finished already", nil
+		return alreadyFinished, nil
 	}
 	if _, err := s.adminARN(current.Document); err != nil {
 		return "", err
@@ -45,7 +45,7 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 
 	switch {
 	case stored.err == nil:
-		return "the version has its value already", s.keepPending(ctx, current.Document, stored.answer)
+		return s.keepPending(ctx, current.Document, stored.answer, "the version has its value already")
 	case !errors.Is(stored.err, ErrVersionNotFound):
 		return "", stored.err
 	case password.err != nil:
@@ -67,7 +67,7 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("reading the value that another run of createSecret has stored: %w", err)
 		}
-		return "another run of this step has stored the value", s.keepPending(ctx, current.Document, won)
+		return s.keepPending(ctx, current.Document, won, "another run of this step has stored the value")
 	}
 	if err != nil {
 		return "", err

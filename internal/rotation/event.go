@@ -18,6 +18,26 @@ const (
 	FinishSecret Step = "finishSecret"
 )
 
+// snakeCase are the steps as AWS's guide names them in some places.
+//
+// Source: AWS Secrets Manager User Guide, "Lambda rotation functions", which has
+// both spellings.
+var snakeCase = map[Step]Step{
+	"create_secret": CreateSecret, "set_secret": SetSecret, "test_secret": TestSecret, "finish_secret": FinishSecret,
+}
+
+// Bounds of an event's fields, in bytes. Whatever is longer was not sent by Secrets
+// Manager, and would be in every line of the log.
+//
+// Source: AWS Secrets Manager API Reference, RotateSecret (SecretId,
+// ClientRequestToken) and PutSecretValue (RotationToken, of at most 256, which the
+// service makes and may make longer).
+const (
+	maxSecretID      = 2048
+	maxToken         = 64
+	maxRotationToken = 4096
+)
+
 // Event is what Secrets Manager invokes the function with.
 type Event struct {
 	Step     Step
@@ -36,26 +56,30 @@ func (e Event) check() error {
 	case "":
 		return missingField("Step")
 	default:
-		return failure.Errorf(failure.EventInvalid, "reading the event: unknown Step %q: Secrets Manager sends createSecret, setSecret, testSecret or finishSecret", string(e.Step))
+		return failure.Errorf(failure.EventInvalid, "reading the event: unknown Step %.40q: Secrets Manager sends createSecret, setSecret, testSecret or finishSecret", string(e.Step))
 	}
 	for _, field := range []struct {
 		name, value string
+		longest     int
 		required    bool
 	}{
-		{"SecretId", e.SecretID, true},
-		{"ClientRequestToken", e.Token, true},
-		{"RotationToken", e.RotationToken.Reveal(), false},
+		{"SecretId", e.SecretID, maxSecretID, true},
+		{"ClientRequestToken", e.Token, maxToken, true},
+		{"RotationToken", e.RotationToken.Reveal(), maxRotationToken, false},
 	} {
-		if err := e.checkField(field.name, field.value, field.required); err != nil {
+		if err := checkField(field.name, field.value, field.longest, field.required); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e Event) checkField(name, value string, required bool) error {
-	if value == "" && required {
+func checkField(name, value string, longest int, required bool) error {
+	switch {
+	case value == "" && required:
 		return missingField(name)
+	case len(value) > longest:
+		return failure.Errorf(failure.EventInvalid, "reading the event: %s has %d bytes, and at most %d are taken: send it as Secrets Manager gave it", name, len(value), longest)
 	}
 	for _, r := range value {
 		// The value is not quoted: it may be the RotationToken's.

@@ -134,6 +134,7 @@ const (
 	serviceNext  = "the service gives AWSPENDING to the next token"
 	serviceTakes = "the service takes AWSPENDING off"
 	serverFrees  = "the server ends the sessions of clients that are gone"
+	ownerEdits   = "the secret's owner edits the document"
 	again        = "everybody else dies, and the four steps are run alone, of " // a token
 )
 
@@ -147,6 +148,8 @@ type scenario struct {
 	begins func() *universe
 	// reversed: of what is done side by side, the last comes first.
 	reversed bool
+	// edits: once, at any moment, the secret's owner edits the document under AWSCURRENT.
+	edits bool
 }
 
 func (s scenario) start() *universe {
@@ -343,7 +346,7 @@ func (x *exploration) expand(at int32) *violation {
 	if only >= 0 {
 		return nil
 	}
-	for _, kind := range []string{serviceNext, serviceTakes, serverFrees} {
+	for _, kind := range []string{serviceNext, serviceTakes, serverFrees, ownerEdits} {
 		if err := x.around(at, kind); err != nil {
 			return err
 		}
@@ -368,6 +371,10 @@ func (x *exploration) around(at int32, kind string) *violation {
 		if !u.orphans() {
 			return nil
 		}
+	case ownerEdits:
+		if !x.scenario.edits || u.edited() {
+			return nil
+		}
 	}
 	c := choice{-1, kind, ""}
 	id := effectKey{key.world, noHistory, -1, kind}
@@ -382,6 +389,8 @@ func (x *exploration) around(at int32, kind string) *violation {
 			after.pending = ""
 		case serverFrees:
 			after.locks = slices.DeleteFunc(after.locks, func(l worldLock) bool { return l.orphan })
+		case ownerEdits:
+			after.edit()
 		}
 		world, err := x.world(after, at, c)
 		if err != nil {

@@ -120,16 +120,28 @@ func (s scenario) inReverse() scenario {
 	return s
 }
 
+const withAnEdit = "the owner edits"
+
+// edited is the scenario with an edit of the secret's owner, at any moment.
+func (s scenario) edited() scenario {
+	s.name += "; " + withAnEdit
+	s.edits = true
+	return s
+}
+
 // scenarioOf finds a scenario by its name.
 func scenarioOf(name string) (scenario, error) {
 	parts := strings.Split(name, "; ")
-	reversed := len(parts) == 6 && parts[5] == inReverseName
-	if len(parts) == 5 || reversed {
+	reversed, edits := slices.Contains(parts, inReverseName), slices.Contains(parts, withAnEdit)
+	if len(parts) >= 5 {
 		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
 		for _, on := range []*dialect{mariaDB, mySQL} {
 			for _, s := range scenarios(account.Mode(parts[3]), on, tries, strings.Fields(parts[1])...) {
 				if reversed {
 					s = s.inReverse()
+				}
+				if edits {
+					s = s.edited()
 				}
 				if err == nil && s.name == name && len(s.actors) <= maxActors {
 					return s, nil
@@ -147,6 +159,7 @@ type size struct {
 	actors        []string
 	tries, faults int
 	reversed      bool
+	edits         bool
 }
 
 // sizes are those of every test run, and with EXPLORE=full those that take minutes.
@@ -162,19 +175,25 @@ func sizes() []size {
 				tries, faults = 2, 3
 			}
 			if mode != account.Merge || on != mariaDB {
-				all = append(all, size{mode, on, twice, tries, faults, false}, size{mode, on, two, tries, faults, false})
+				all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, false, false})
 			}
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {
+		all = append(all,
+			size{account.Merge, mariaDB, []string{"A"}, 2, 3, false, true}, size{account.Merge, mariaDB, twice, 2, 2, true, true}, size{account.Merge, mariaDB, two, 2, 2, false, true},
+			size{account.Merge, mySQL, two, 1, 2, false, true}, size{account.Mirror, mariaDB, two, 1, 2, true, true}, size{account.Off, mariaDB, two, 1, 2, false, true})
 		return append(all,
-			size{account.Merge, mariaDB, twice, 2, 4, false}, size{account.Merge, mariaDB, two, 2, 4, false},
-			size{account.Merge, mariaDB, twice, 2, 3, true}, size{account.Merge, mariaDB, two, 2, 3, true},
-			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2, false}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2, true},
-			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2, false})
+			size{account.Merge, mariaDB, twice, 2, 4, false, false}, size{account.Merge, mariaDB, two, 2, 4, false, false},
+			size{account.Merge, mariaDB, twice, 2, 3, true, false}, size{account.Merge, mariaDB, two, 2, 3, true, false},
+			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2, false, false}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2, true, false},
+			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2, false, false})
 	}
-	return append(all, size{account.Merge, mariaDB, twice, 2, 2, false}, size{account.Merge, mariaDB, two, 2, 2, false}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0, false},
-		size{account.Merge, mariaDB, twice, 1, 1, true}, size{account.Merge, mariaDB, two, 1, 1, true})
+	all = append(all,
+		size{account.Merge, mariaDB, []string{"A"}, 2, 1, false, true}, size{account.Merge, mariaDB, twice, 1, 0, true, true}, size{account.Merge, mariaDB, two, 1, 1, false, true},
+		size{account.Off, mySQL, []string{"A"}, 2, 1, true, true})
+	return append(all, size{account.Merge, mariaDB, twice, 2, 2, false, false}, size{account.Merge, mariaDB, two, 2, 2, false, false}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0, false, false},
+		size{account.Merge, mariaDB, twice, 1, 1, true, false}, size{account.Merge, mariaDB, two, 1, 1, true, false})
 }
 
 // Every interleaving of invocations of one token, of a token and those that come
@@ -187,6 +206,9 @@ func TestEveryInterleaving(t *testing.T) {
 			for _, s := range scenarios(size.mode, size.on, size.tries, size.actors...) {
 				if size.reversed {
 					s = s.inReverse()
+				}
+				if size.edits {
+					s = s.edited()
 				}
 				t.Run(s.name, func(t *testing.T) {
 					t.Parallel()

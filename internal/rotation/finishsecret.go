@@ -20,18 +20,22 @@ import (
 // at the labels, be overtaken by the next token's setSecret, which gives the
 // pending user another password, and then move AWSCURRENT to the one that no
 // longer works.
+//
+// Under the lock, too, the pending document is compared with AWSCURRENT's for the
+// last time, and the label is moved from the version that was compared, or not at
+// all: the service moves it from the version that RemoveFromVersionId names, or
+// fails. So nothing that the secret's owner writes is undone, whenever they do.
 func (s step) finishSecret(ctx context.Context) (string, error) {
-	const already = "the rotation has finished already"
 	version, err := s.pendingVersion(ctx)
 	if err != nil {
 		return "", err
 	}
 	if finished, err := s.finished(ctx, version); finished || err != nil {
-		return already, err
+		return alreadyFinished, err
 	}
-	pending, err := secret.Parse(version.Document)
+	pending, err := parsePending(version)
 	if err != nil {
-		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
+		return s.giveUp(ctx, err)
 	}
 	s.record.pending(pending)
 	session, err := s.connectToFinish(ctx, pending)
@@ -46,22 +50,34 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 
-	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	labels := question[Labels]{ask: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
+	now := question[document]{ask: func() (document, error) { return s.currentDocument(ctx) }}
+	s.together(labels.run, now.run)
+	if labels.err != nil {
+		return "", labels.err
+	}
+	if finished, err := labels.answer.progress(s.event.Token); finished || err != nil {
+		return alreadyFinished, err
+	}
+	if labels.answer.Carrier(Current) == "" {
+		return "", failure.Errorf(failure.CurrentSecretMissing, "no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
+	}
+	current, err := now.answer, now.err
 	if err != nil {
 		return "", err
 	}
-	if finished, err := labels.progress(s.event.Token); finished || err != nil {
-		return already, err
+	if current.versionID == s.event.Token {
+		return alreadyFinished, nil
 	}
-	from := labels.Carrier(Current)
-	if from == "" {
-		return "", failure.Errorf(failure.CurrentSecretMissing, "no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
+	if _, err := s.agree(current.Document, version); err != nil {
+		return s.giveUp(ctx, err)
 	}
 	// The server keeps the lock until the invocation's deadline. One that was
 	// frozen meanwhile finds out here, whatever its timers have noticed.
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		return "", fmt.Errorf("moving %s: it was not moved, as the lock may have ended with the invocation's time: %w", Current, context.DeadlineExceeded)
 	}
+	from := current.versionID
 	moveErr := s.Secrets.MoveCurrent(ctx, s.event.SecretID, s.event.Token, from)
 	if moveErr == nil {
 		s.record.moved = true
@@ -70,12 +86,17 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	}
 	// The call may have been carried out and its answer lost: what counts is where
 	// the label is.
-	labels, err = s.Secrets.Describe(ctx, s.event.SecretID)
-	if err == nil {
-		if finished, err := labels.progress(s.event.Token); err == nil && finished {
-			s.record.moved = true
-			return already, nil
-		}
+	after, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	if err != nil {
+		return "", moveErr
+	}
+	if finished, err := after.progress(s.event.Token); err == nil && finished {
+		s.record.moved = true
+		return alreadyFinished, nil
+	}
+	if carrier := after.Carrier(Current); carrier != "" && carrier != from {
+		return "", failure.Errorf(failure.RotationOvertaken, "%s has moved from version %s to %s since this step read it, so it was not moved on to %s; the next try reads it anew: %w",
+			Current, from, carrier, s.event.Token, moveErr)
 	}
 	return "", moveErr
 }

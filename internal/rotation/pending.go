@@ -14,20 +14,29 @@ import (
 // since it was made: no rotation can come of it.
 var ErrStale = failure.New(failure.PendingSecretMismatch, "the secret was changed after this document was made")
 
-// nextGivesUp is what the steps after createSecret say of a stale document.
-const nextGivesUp = "nothing was changed; the next try begins with createSecret, which gives this rotation up"
-
-// agree reads a pending document, and refuses one with which no rotation from the
-// current document can go on.
-func (s step) agree(current secret.Document, pending Version) (secret.Document, error) {
+// parsePending reads a pending document. One that cannot be read was not made from
+// AWSCURRENT's, which can be.
+func parsePending(pending Version) (secret.Document, error) {
 	next, err := secret.Parse(pending.Document)
 	if err != nil {
 		return secret.Document{}, failure.Errorf(failure.PendingSecretMismatch, "reading the %s document of version %s: %w: %w", InWork, pending.ID, err, ErrStale)
 	}
+	return next, nil
+}
+
+// agree reads a pending document, and refuses one that is not the current document
+// with the other user's name and its own password put into it, byte for byte. The
+// document belongs to its owner: whatever else they have changed since the pending
+// one was made would be undone by moving AWSCURRENT to it.
+func (s step) agree(current secret.Document, pending Version) (secret.Document, error) {
+	next, err := parsePending(pending)
+	if err != nil {
+		return secret.Document{}, err
+	}
 	for _, field := range []struct{ name, want, got string }{
 		{"username", secret.Other(current.Username()), next.Username()},
 		{"engine", string(current.Engine()), string(next.Engine())},
-		{"host", strings.ToLower(current.Host()), strings.ToLower(next.Host())},
+		{"host", current.Host(), next.Host()},
 		{"port", fmt.Sprint(current.Port()), fmt.Sprint(next.Port())},
 	} {
 		if field.want != field.got {
@@ -35,34 +44,58 @@ func (s step) agree(current secret.Document, pending Version) (secret.Document, 
 				InWork, pending.ID, field.name, field.got, Current, field.want, ErrStale)
 		}
 	}
-	return next, nil
+	want, err := current.WithCredentials(next.Username(), next.Password())
+	if err == nil && want.Raw().Equal(next.Raw()) {
+		return next, nil
+	}
+	what := "its spelling"
+	if keys := current.Differences(next); len(keys) > 0 {
+		what = strings.Join(capped(keys), ", ")
+	}
+	return secret.Document{}, fmt.Errorf("the %s document of version %s differs from the %s document in more than the username and the password, in %s: %w",
+		InWork, pending.ID, Current, what, ErrStale)
 }
 
 // keepPending goes on with a value that the token has already, if a rotation can
-// come of it. Otherwise it gives the rotation up: a version's value cannot be
-// changed, and as long as the version carries AWSPENDING, Secrets Manager begins
-// no other rotation, but this one again. So it takes the label off, whereupon the
-// next rotation begins by itself.
+// come of it, and otherwise gives the rotation up.
 //
 // It comes to that where a createSecret stands still right before it stores its
 // document, is given up and overtaken, and goes on: storing puts AWSPENDING back,
-// for a user who may have become the current one. And where AWSCURRENT was given
-// to another user or server while a rotation was failing.
+// for a user who may have become the current one. And where the secret was changed
+// while a rotation was failing.
+func (s step) keepPending(ctx context.Context, current secret.Document, pending Version, result string) (string, error) {
+	if _, stale := s.agree(current, pending); stale != nil {
+		return s.giveUp(ctx, stale)
+	}
+	return result, nil
+}
+
+// giveUp ends a rotation that cannot be finished, for the reason given: a version's
+// value cannot be changed, and as long as the version carries AWSPENDING, Secrets
+// Manager begins no other rotation, but this one again. So it takes the label off,
+// whereupon the next rotation begins by itself, from the secret as it is then.
 //
-// The call takes the label off this version or fails, so that it can not be taken
-// from a rotation that has begun meanwhile.
+// An invocation that comes late finds its rotation finished, which it reports as
+// the result, or overtaken. The call takes the label off this version or fails, so
+// that it can not be taken from a rotation that has begun meanwhile.
 //
 // Source: AWS Secrets Manager API Reference, RotateSecret, of the two states of
 // AWSPENDING in which a rotation function may leave a secret.
-func (s step) keepPending(ctx context.Context, current secret.Document, pending Version) error {
-	_, stale := s.agree(current, pending)
-	if stale == nil {
-		return nil
+func (s step) giveUp(ctx context.Context, reason error) (result string, err error) {
+	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
+	if err != nil {
+		return "", fmt.Errorf("%w; looking whether %s is still on version %s, without which no other rotation begins: %w", reason, InWork, s.event.Token, err)
+	}
+	if finished, err := labels.progress(s.event.Token); finished || err != nil {
+		return alreadyFinished, err
 	}
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
-		return fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", stale, InWork, s.event.Token, err)
+		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, InWork, s.event.Token, err)
 	}
 	s.warn(ctx, warning.RotationGivenUp, "label taken off, as nothing can come of its version", "label", InWork, "from", s.event.Token)
-	return fmt.Errorf("%w; %s was taken off version %s, so that the next rotation can begin: rotate the secret again, or leave that to its schedule",
-		stale, InWork, s.event.Token)
+	return "", fmt.Errorf("%w; %s was taken off version %s, so that the next rotation can begin: rotate the secret again, or leave that to its schedule",
+		reason, InWork, s.event.Token)
 }
+
+// alreadyFinished is the result of a step that comes after its rotation's end.
+const alreadyFinished = "the rotation has finished already"

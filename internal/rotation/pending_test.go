@@ -6,37 +6,100 @@ import (
 	"strings"
 	"testing"
 
+	"tandem/internal/failure"
 	"tandem/internal/rotation"
 )
 
-// A version whose value AWSCURRENT has moved away from would be in the way of
-// every rotation for ever: createSecret gives it up, and the next one finishes.
-func TestCreateSecretGivesUpWhatIsStale(t *testing.T) {
-	for name, stale := range map[string]string{
-		"for the current user": document("app", "pending password", nil),
-		"for somebody else":    document("other", "pending password", nil),
-		"for another host":     document("app_clone", "pending password", map[string]any{"host": "other.example"}),
-		"for another port":     document("app_clone", "pending password", map[string]any{"port": 3307}),
-		"for another engine":   document("app_clone", "pending password", map[string]any{"engine": "mysql"}),
-		"no document":          "hunter2",
+// Promise 7: what the owner wrote survives. A version that differs from AWSCURRENT's
+// in more than the two values would undo an edit, and be in the way of every other
+// rotation for ever: whichever step finds it gives it up, and the next one finishes.
+func TestEveryStepGivesUpWhatIsStale(t *testing.T) {
+	pending := func(more map[string]any) string { return document("app_clone", "pending password", more) }
+	for _, test := range []struct{ name, stale, said string }{
+		{"for the current user", document("app", "pending password", nil), `username "app"`},
+		{"for somebody else", document("other", "pending password", nil), `username "other"`},
+		{"for another host", pending(map[string]any{"host": "other.example"}), `host "other.example"`},
+		{"for another port", pending(map[string]any{"port": 3307}), `port "3307"`},
+		{"for another engine", pending(map[string]any{"engine": "mysql"}), `engine "mysql"`},
+		{"with a database", pending(map[string]any{"dbname": "typo"}), `in "dbname"`},
+		{"without encryption", pending(map[string]any{"ssl": false}), `in "ssl"`},
+		{"for another admin", pending(map[string]any{"masterarn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:no"}), `in "masterarn"`},
+		{"without a key of its owner's", strings.Replace(pending(nil), "{", `{"note":"old",`, 1), `in "note"`},
+		{"with another spelling", strings.Replace(pending(nil), ":", ": ", 1), "in its spelling"},
+		{"with another spelling of the host", pending(map[string]any{"host": "DB.example"}), `host "DB.example"`},
+		{"no document", "hunter2", "not valid JSON"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.values[token] = stale
-			err := w.step(rotation.CreateSecret)
-			if !errors.Is(err, rotation.ErrStale) || !strings.Contains(err.Error(), "was taken off version "+token) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("error %v", err)
-			}
-			if carrier := (rotation.Labels{Stages: w.labels}).Carrier("AWSPENDING"); carrier != "" {
-				t.Errorf("AWSPENDING is on %s", carrier)
-			}
-			w.labels[newToken] = []string{"AWSPENDING"}
-			for _, step := range steps {
-				if err := w.stepOf(step, newToken); err != nil {
-					t.Error(err)
+		for _, step := range steps {
+			t.Run(test.name+"/"+string(step), func(t *testing.T) {
+				w := newWorld(t)
+				w.values[token] = test.stale
+				err := w.step(step)
+				if !errors.Is(err, rotation.ErrStale) || !strings.Contains(err.Error(), "was taken off version "+token) ||
+					!strings.Contains(err.Error(), test.said) || strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("error %v", err)
 				}
+				if changed := w.mutating(); len(changed) != 1 {
+					t.Errorf("it has done %v", changed)
+				}
+				if carrier := (rotation.Labels{Stages: w.labels}).Carrier("AWSPENDING"); carrier != "" {
+					t.Errorf("AWSPENDING is on %s", carrier)
+				}
+				w.labels[newToken] = []string{"AWSPENDING"}
+				for _, step := range steps {
+					if err := w.stepOf(step, newToken); err != nil {
+						t.Error(err)
+					}
+				}
+				if want := document("app_clone", "random password", nil); w.values[newToken] != want {
+					t.Errorf("the document is %s, want %s", w.values[newToken], want)
+				}
+			})
+		}
+	}
+}
+
+// An edit that names the other user makes that the current one: nothing of its is
+// touched any more, whichever step the edit comes before.
+func TestEditOfTheUsername(t *testing.T) {
+	for _, step := range steps[1:] {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "pending password", nil)
+		w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSPENDING"}, newToken: {"AWSCURRENT"}}
+		w.values[newToken] = document("app_clone", "the owner's password", nil)
+		if err := w.step(step); !errors.Is(err, rotation.ErrStale) || w.position("apply") >= 0 || w.position("move") >= 0 {
+			t.Errorf("%s: error %v after %v", step, err, w.trace)
+		}
+	}
+}
+
+// An owner's edit right before any call of finishSecret survives: it is seen, or
+// the label is not moved from the version that the edit has made.
+func TestEditDuringFinishSecret(t *testing.T) {
+	undisturbed := newWorld(t)
+	undisturbed.values[token] = document("app_clone", "pending password", nil)
+	if err := undisturbed.step(rotation.FinishSecret); err != nil || len(undisturbed.trace) < 6 {
+		t.Fatalf("error %v after %v", err, undisturbed.trace)
+	}
+	for at := range undisturbed.trace {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "pending password", nil)
+		seen := 0
+		w.before = func(string) error {
+			if seen == at {
+				w.labels[oldToken], w.labels[newToken] = []string{"AWSPREVIOUS"}, []string{"AWSCURRENT"}
+				w.values[newToken] = document("app", "old password", map[string]any{"dbname": "corrected"})
 			}
-		})
+			seen++
+			return nil
+		}
+		err := w.step(rotation.FinishSecret)
+		want := failure.PendingSecretMismatch
+		if undisturbed.trace[at] == "move" {
+			want = failure.RotationOvertaken
+		}
+		if failure.Of(err) != want || !slices.Contains(w.labels[newToken], "AWSCURRENT") {
+			t.Errorf("edited before %q: error %v, labels %v", undisturbed.trace[at], err, w.labels)
+		}
 	}
 }
 
@@ -69,14 +132,25 @@ func TestCreateSecretGivesUpNothingElse(t *testing.T) {
 	}
 }
 
-// The other steps leave the labels alone: testSecret is run by itself on a version
-// that is a copy of the current one, and the try after a failed step begins with
-// createSecret.
-func TestOnlyCreateSecretGivesUp(t *testing.T) {
+// The test before the first rotation (RotateImmediately is false) runs on a copy
+// of the current version, which is not given up.
+func TestRehearsalIsNotGivenUp(t *testing.T) {
+	w := newWorld(t)
+	w.values[token] = w.values[oldToken]
+	if err := w.step(rotation.TestSecret); err != nil || len(w.mutating()) > 0 {
+		t.Errorf("error %v after %v", err, w.trace)
+	}
+}
+
+// A step that comes late, with a document that does not agree any more, takes
+// nothing from whoever has AWSPENDING by then.
+func TestLateStepGivesNothingUp(t *testing.T) {
 	for _, step := range steps[1:] {
 		w := newWorld(t)
-		w.values[token] = document("app_clone", "pending password", map[string]any{"host": "other.example"})
-		if err := w.step(step); step != rotation.FinishSecret && err == nil || w.position("take") >= 0 {
+		w.values[token] = document("app_clone", "pending password", map[string]any{"dbname": "old"})
+		w.values[newToken] = document("app_clone", "newer password", nil)
+		w.labels = map[string][]string{oldToken: {"AWSCURRENT"}, newToken: {"AWSPENDING"}}
+		if err := w.step(step); failure.Of(err) != failure.RotationNotInProgress || len(w.mutating()) > 0 {
 			t.Errorf("%s: error %v after %v", step, err, w.trace)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
+	"tandem/internal/secret"
 	"tandem/internal/statement"
 )
 
@@ -20,20 +21,27 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 		name    string
 		plant   wrapping
 		promise string
+		edits   bool
 	}{
-		{"setSecret reads the labels before the lock", in(rotation.SetSecret, staleLabels), "promise 3"},
-		{"finishSecret reads the labels before the lock", in(rotation.FinishSecret, staleLabels), "promise"},
-		{"setSecret takes no lock", in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise"},
-		{"finishSecret takes no lock", in(rotation.FinishSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise"},
-		{"the password is set before the grants", in(rotation.SetSecret, hasty), "half made"},
-		{"the account is created open", in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return createsOpen{s} })), "half made"},
-		{"the current credentials are not proven", in(rotation.SetSecret, unproven), "promise 6"},
+		{"setSecret reads the labels before the lock", in(rotation.SetSecret, staleLabels), "promise 3", false},
+		{"finishSecret reads the labels before the lock", in(rotation.FinishSecret, staleLabels), "promise", false},
+		{"setSecret takes no lock", in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise", false},
+		{"finishSecret takes no lock", in(rotation.FinishSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise", false},
+		{"the password is set before the grants", in(rotation.SetSecret, hasty), "half made", false},
+		{"the account is created open", in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return createsOpen{s} })), "half made", false},
+		{"the current credentials are not proven", in(rotation.SetSecret, unproven), "promise 6", false},
+		{"finishSecret does not look at the document", in(rotation.FinishSecret, unread), "promise 7", true},
+		{"finishSecret looks at the document before the lock, and moves the label from wherever it is", in(rotation.FinishSecret, lookedBefore), "promise 7", true},
+		{"finishSecret moves the label from another version than it has compared", in(rotation.FinishSecret, movedFromWherever), "promise 7", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var found *violation
 				for _, s := range scenarios(account.Merge, mariaDB, 1, "A", "B") {
+					if test.edits {
+						s = s.edited()
+					}
 					if found = newExploration(s, 1, test.plant).run(); found != nil {
 						break
 					}
@@ -87,6 +95,74 @@ func (s *stale) Version(ctx context.Context, secretID, versionID string) (rotati
 }
 
 func (s *stale) Describe(context.Context, string) (rotation.Labels, error) { return s.labels, s.err }
+
+// unread answers for the current document one that agrees with the pending one,
+// whatever it is.
+func unread(token string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+	return &agreeing{overheard{Secrets: secrets, token: token}}, database
+}
+
+type agreeing struct{ overheard }
+
+func (a *agreeing) Current(ctx context.Context, secretID string) (rotation.Version, error) {
+	version, err := a.overheard.Current(ctx, secretID)
+	if err != nil || secretID == adminID {
+		return version, err
+	}
+	pending, err := secret.Parse(redact.New(a.pending))
+	if err != nil {
+		return version, err
+	}
+	agrees, err := pending.WithCredentials(secret.Other(pending.Username()), redact.New("somebody's password"))
+	version.Document = agrees.Raw()
+	return version, err
+}
+
+// lookedBefore answers for the current document the one that there was when the
+// step began, and says that it is of the version that has the label by now.
+func lookedBefore(_ string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+	return &hindsight{Secrets: secrets}, database
+}
+
+type hindsight struct {
+	rotation.Secrets
+	read   bool
+	before rotation.Version
+	err    error
+}
+
+func (h *hindsight) Version(ctx context.Context, secretID, versionID string) (rotation.Version, error) {
+	if !h.read {
+		h.read = true
+		h.before, h.err = h.Secrets.Current(ctx, secretID)
+	}
+	return h.Secrets.Version(ctx, secretID, versionID)
+}
+
+func (h *hindsight) Current(ctx context.Context, secretID string) (rotation.Version, error) {
+	if secretID == adminID || !h.read || h.err != nil {
+		return h.Secrets.Current(ctx, secretID)
+	}
+	now, err := h.Secrets.Current(ctx, secretID)
+	now.Document = h.before.Document
+	return now, err
+}
+
+// movedFromWherever asks once more which version has the label, and moves it from
+// that one.
+func movedFromWherever(_ string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+	return moving{secrets}, database
+}
+
+type moving struct{ rotation.Secrets }
+
+func (m moving) MoveCurrent(ctx context.Context, secretID, to, _ string) error {
+	labels, err := m.Describe(ctx, secretID)
+	if err != nil {
+		return err
+	}
+	return m.Secrets.MoveCurrent(ctx, secretID, to, labels.Carrier(rotation.Current))
+}
 
 // sessions plants a defect in every session; it is told the pending document.
 func sessions(plant func(s rotation.Session, pending string) rotation.Session) wrapping {

@@ -1,8 +1,11 @@
 package rotation_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 
 	"tandem/internal/account"
 )
@@ -78,7 +81,7 @@ func (x *exploration) halfMade(u *universe) error {
 // account's password.
 func (x *exploration) pendingLogsIn(u *universe, a worldAccount) bool {
 	for id, content := range u.values {
-		if user, password := credentials(content); id != firstVersion && id != secondVersion && user == a.name.User && a.letsIn(password) {
+		if user, password := credentials(content); id != firstVersion && id != secondVersion && id != editedVersion && user == a.name.User && a.letsIn(password) {
 			return true
 		}
 	}
@@ -96,13 +99,46 @@ func (x *exploration) bystanders(u *universe) error {
 	return nil
 }
 
+// survives is promise 7: what is under AWSCURRENT is what the secret's owner has
+// written last, but for the username and the password.
+func (x *exploration) survives(u *universe) error {
+	written := x.start.values[x.start.current]
+	if u.edited() {
+		written = u.values[editedVersion]
+	}
+	if others := besideCredentials(u.values[u.current]); others != besideCredentials(written) {
+		return fmt.Errorf("promise 7: AWSCURRENT is on %s, whose document is not what the owner wrote: %s", u.current, others)
+	}
+	return nil
+}
+
+// besideCredentials is a document without the values of its username and password.
+// It is taken apart as JSON, and not by the package that writes such documents.
+func besideCredentials(content string) string {
+	if known, ok := stripped.Load(content); ok {
+		return known.(string)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(content), &members); err != nil {
+		panic(err)
+	}
+	rest := content
+	for _, key := range []string{"username", "password"} {
+		rest = strings.Replace(rest, `"`+key+`":`+string(members[key]), `"`+key+`":`, 1)
+	}
+	stripped.Store(content, rest)
+	return rest
+}
+
+var stripped sync.Map // of documents
+
 // inState checks what a state shows.
 func (x *exploration) inState(u *universe) error {
 	seen := u.seen()
 	if x.kept[seen] {
 		return nil
 	}
-	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.bystanders} {
+	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.bystanders, x.survives} {
 		if err := check(u); err != nil {
 			return err
 		}

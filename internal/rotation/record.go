@@ -164,7 +164,14 @@ func (s step) warn(ctx context.Context, kind, message string, arguments ...any) 
 		s.record.warnings = append(s.record.warnings, kind)
 	}
 	s.record.mutex.Unlock()
-	s.log.WarnContext(ctx, message, append([]any{"type", kind}, arguments...)...)
+	for i, argument := range arguments {
+		if text, ok := argument.(string); ok {
+			arguments[i] = failure.Line(text)
+		} else if texts, ok := argument.([]string); ok {
+			arguments[i] = shortened(texts)
+		}
+	}
+	s.log.WarnContext(ctx, failure.Line(message), append([]any{"type", kind}, arguments...)...)
 }
 
 // attributes are the line's fields, without those that say nothing.

@@ -269,6 +269,9 @@ type Function struct {
 // Rotate performs the event's step. It returns nil when the step is done,
 // whether it was done now or before.
 func (r *Rotator) Rotate(ctx context.Context, event Event) error {
+	if same, ok := snakeCase[event.Step]; ok {
+		event.Step = same
+	}
 	if err := event.check(); err != nil {
 		return err
 	}
@@ -280,7 +283,7 @@ func (r *Rotator) Rotate(ctx context.Context, event Event) error {
 	step.Rotator = r.timed(step)
 	result, err := step.perform(ctx)
 	if err != nil {
-		err = fmt.Errorf("%s of secret %s: %w", event.Step, event.SecretID, step.deadlineFirst(ctx, err))
+		err = failure.OneLine(fmt.Errorf("%s of secret %s: %w", event.Step, event.SecretID, step.deadlineFirst(ctx, err)))
 	}
 	step.write(ctx, began, result, err)
 	return err

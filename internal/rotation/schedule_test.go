@@ -117,6 +117,9 @@ func replay(text string, wrap wrapping) (end *universe, broken, misfit error) {
 			begin()
 		case serviceTakes:
 			u.pending = ""
+		case ownerEdits:
+			u = u.clone()
+			u.edit()
 		case serverFrees:
 			u.locks = slices.DeleteFunc(u.locks, func(l worldLock) bool { return l.orphan })
 		default:

@@ -25,9 +25,12 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if current.versionID == s.event.Token {
-		return "the rotation has finished already", nil
+		return alreadyFinished, nil
 	}
 	documents, err := s.documents(ctx, current, pending)
+	if errors.Is(err, ErrStale) {
+		return s.giveUp(ctx, err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -80,8 +83,10 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if finished, err := labels.progress(s.event.Token); finished || err != nil {
-		return "the rotation has finished already", err
+		return alreadyFinished, err
 	}
+	// A version's value never changes: as long as the label is where it was, the
+	// document is the one that the pending one was compared with.
 	if carrier := labels.Carrier(Current); carrier != documents.current.versionID {
 		return "", failure.Errorf(failure.RotationOvertaken, "%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
 			Current, documents.current.versionID, carrier)
@@ -89,7 +94,8 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 
 	proven := proofOf(proof, began)
 	work := &work{step: s, documents: documents, admin: admin, labels: labels, proof: proven}
-	return work.perform(ctx)
+	result, err := work.perform(ctx)
+	return work.unlessRefused(ctx, result, err)
 }
 
 // reach proves the current credentials and logs in as the admin, side by side: no
@@ -129,7 +135,7 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 	var none documents
 	next, err := s.agree(current.Document, pending)
 	if err != nil {
-		return none, fmt.Errorf("%w; %s", err, nextGivesUp)
+		return none, err
 	}
 	adminARN, err := s.adminARN(current.Document)
 	if err != nil {

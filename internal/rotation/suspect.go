@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tandem/internal/account"
@@ -41,7 +42,7 @@ func (w *work) suspect(ctx context.Context, pair account.Pair) error {
 	for i := range user.Accounts {
 		a := &user.Accounts[i]
 		if !a.Attributes.Locked && a.PasswordChanged.After(w.current.created.Add(clockTolerance)) &&
-			!lets(*a, w.pending.Password()) && !lets(*a, w.throwawayPassword()) {
+			!lets(*a, w.pending.Password()) && !slices.ContainsFunc(a.Factors, func(f account.Factor) bool { return w.isThrowaway(f.Plugin, f.Verifier) }) {
 			foreign = a
 		}
 	}

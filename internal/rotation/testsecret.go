@@ -20,18 +20,14 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if finished, err := s.finished(ctx, version); finished || err != nil {
-		return "the rotation has finished already", err
+		return alreadyFinished, err
 	}
-	pending, err := secret.Parse(version.Document)
-	if err != nil {
-		return "", fmt.Errorf("reading the %s document: %w", InWork, err)
-	}
-	// Both users the same is a test before the first rotation (RotateImmediately
+	// Two equal documents are a test before the first rotation (RotateImmediately
 	// is false): the pending version is a copy of the current one.
-	rehearsal := pending.Username() == current.Username()
+	pending, rehearsal := current.Document, version.Document.Equal(current.Raw())
 	if !rehearsal {
-		if _, err := s.agree(current.Document, version); err != nil {
-			return "", fmt.Errorf("%w; %s", err, nextGivesUp)
+		if pending, err = s.agree(current.Document, version); err != nil {
+			return s.giveUp(ctx, err)
 		}
 	}
 

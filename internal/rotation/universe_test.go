@@ -181,6 +181,19 @@ func (u *universe) move(to, from string) error {
 	return nil
 }
 
+// editedVersion is the version that the owner's edit makes.
+const editedVersion = "edited"
+
+func (u *universe) edited() bool { _, done := u.values[editedVersion]; return done }
+
+// edit is PutSecretValue as a secret's owner calls it, who has changed the document
+// under AWSCURRENT elsewhere than in the username and the password: AWSCURRENT
+// moves to the new version.
+func (u *universe) edit() {
+	u.values[editedVersion] = strings.Replace(u.values[u.current], `"dbname":"db"`, `"dbname":"corrected"`, 1)
+	u.previous, u.current = u.current, editedVersion
+}
+
 func (u *universe) drop(id string) error {
 	if u.pending != id {
 		return fmt.Errorf("RemoveFromVersionId doesn't match: AWSPENDING is attached to %s", u.pending)

@@ -2,8 +2,6 @@ package rotation
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -261,7 +259,7 @@ func (w *work) known(ctx context.Context, clone account.User) (bool, error) {
 	}
 	for _, made := range clone.Accounts {
 		for _, factor := range made.Factors {
-			if ours, err := matches(factor.Plugin, factor.Verifier, w.throwawayPassword()); err == nil && ours {
+			if w.isThrowaway(factor.Plugin, factor.Verifier) {
 				return true, nil
 			}
 		}
@@ -309,22 +307,4 @@ func matches(plugin string, stored, password redact.Secret) (bool, error) {
 
 func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret, error) {
 	return verifier.New(plugin, password, w.Random)
-}
-
-// throwaway makes the verifier that a new account, locked, has until its password
-// is set.
-func (w *work) throwaway(plugin string) (redact.Secret, error) {
-	if len(w.clear) > 0 {
-		return w.throwawayPassword(), nil
-	}
-	return w.verifierOf(plugin, w.throwawayPassword())
-}
-
-// throwawayPassword is not the pending one and cannot be had without it, yet is
-// the same in every try of this rotation: by it a later try knows the account
-// that an earlier one had made when it died. It ends in a character of every kind,
-// for the validation plugins.
-func (w *work) throwawayPassword() redact.Secret {
-	sum := sha256.Sum256([]byte("tandem throwaway\x00" + w.event.Token + "\x00" + w.pending.Password().Reveal()))
-	return redact.New(hex.EncodeToString(sum[:]) + "-Zz0")
 }

@@ -92,6 +92,7 @@ type Sandbox struct {
 	Secrets *secretsmanager.Client
 	// Function is the function's host.
 	Function *runtimeapi.Host
+	function runtimeapi.Function // as it is configured
 	// Root is the server's administrator, who is not the rotation's admin.
 	Root *sql.DB
 
@@ -161,15 +162,15 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 	if s.Server.CAFile != "" {
 		env = append(env, "SSL_CERT_FILE="+s.Server.CAFile)
 	}
-	s.Function, err = runtimeapi.Start(ctx, runtimeapi.Function{
+	s.function = runtimeapi.Function{
 		Binary:  options.Binary,
 		ARN:     FunctionARN,
 		Env:     append(env, options.Env...),
 		Timeout: options.Timeout,
 		Logs:    options.Logs, SystemLogs: options.SystemLogs,
 		Started: options.Started,
-	})
-	if err != nil {
+	}
+	if s.Function, err = runtimeapi.Start(ctx, s.function); err != nil {
 		return fmt.Errorf("starting the function: %w", err)
 	}
 	return nil

@@ -141,10 +141,7 @@ func (d *Document) readEndpoint(o object) error {
 		return fmt.Errorf("key %q is not an engine that can be rotated: set it to %q, %q or %q, in lower case",
 			keyEngine, MySQL, AuroraMySQL, MariaDB)
 	}
-	if d.host, err = o.requiredText(keyHost); err != nil {
-		return err
-	}
-	d.port, err = o.port()
+	d.host, d.port, err = o.endpoint()
 	return err
 }
 
@@ -167,7 +164,7 @@ func (d *Document) readOptions(o object) error {
 	if d.database, err = o.optionalText(keyDatabase); err != nil {
 		return err
 	}
-	if d.adminARN, err = o.optionalText(keyAdminARN); err != nil {
+	if d.adminARN, err = o.adminARN(); err != nil {
 		return err
 	}
 	d.tls, err = o.tlsMode()
@@ -198,14 +195,8 @@ func (o object) port() (int, error) {
 	default:
 		return 0, unusable
 	}
-	if len(digits) > len("65535") || strings.Trim(digits, "0123456789") != "" || digits[0] == '0' {
-		return 0, unusable
-	}
-	port := 0
-	for _, digit := range digits {
-		port = 10*port + int(digit-'0')
-	}
-	if port > 65535 {
+	port, ok := parsePort(digits)
+	if !ok {
 		return 0, unusable
 	}
 	return port, nil
@@ -235,8 +226,8 @@ func (o object) tlsMode() (TLSMode, error) {
 // Engine returns the server's kind, empty where the secret is managed by RDS.
 func (d Document) Engine() Engine { return d.engine }
 
-// Host returns the server's host name or address, empty where the secret is
-// managed by RDS.
+// Host returns the server's host name or address, without what the document has
+// around it; empty where the secret is managed by RDS.
 func (d Document) Host() string { return d.host }
 
 // Port returns the server's TCP port, 0 where the secret is managed by RDS.
