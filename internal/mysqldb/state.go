@@ -21,6 +21,9 @@ import (
 // MariaDB, "SHOW REPLICA STATUS".
 func (s *Session) State(ctx context.Context) (rotation.ServerState, error) {
 	var state rotation.ServerState
+	if err := s.pin(ctx); err != nil {
+		return state, err
+	}
 	sources, err := s.sources(ctx)
 	var answered *mysql.MySQLError
 	switch {
