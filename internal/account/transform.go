@@ -15,14 +15,16 @@ type Step struct {
 	Columns   []Column // the column privileges that it grants
 
 	needs needs
+	// restrictions are the partial revokes that the account has before the plan.
+	restrictions []Restriction
 }
 
 func granting(to Name, object Object, privileges []string, columns []Column, grantable bool) Step {
-	return Step{grantStatement(to, object, privileges, columns, grantable), to, object, columns, needs{object, privileges, columns}}
+	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object, privileges, columns, grantable}}
 }
 
 func revoking(object Object, privileges []string, columns []Column, from Name) Step {
-	return Step{revokeStatement(object, privileges, columns, from), from, object, nil, needs{object, privileges, columns}}
+	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object, privileges, columns, false}}
 }
 
 // transformer writes the statements that turn what an account has into what it must have.
@@ -98,7 +100,11 @@ func (t *transformer) steps(have, want Grants) []Step {
 	}
 	t.takeRoles(have, want)
 	steps := append(t.grants, t.takes...)
-	return append(steps, t.restrict(have, want)...)
+	steps = append(steps, t.restrict(have, want)...)
+	for i := range steps {
+		steps[i].restrictions = have.Restrictions
+	}
+	return steps
 }
 
 // dynamic handles MySQL's dynamic privileges, and returns those that have to be
