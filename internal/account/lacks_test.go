@@ -44,7 +44,7 @@ func TestAdminLacks(t *testing.T) {
 		for _, row := range test.rows {
 			rows = append(rows, redact.New(row))
 		}
-		lacks, _, err := AdminLacks(test.server, OwnGrants{admin, rows}, Plan{Steps: []Step{test.step}})
+		lacks, _, err := AdminLacks(test.server, OwnGrants{Name: admin, Rows: rows}, Plan{Steps: []Step{test.step}})
 		if err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}

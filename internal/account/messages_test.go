@@ -178,7 +178,7 @@ func TestAdminLacksInDoubt(t *testing.T) {
 		lacks  []string
 		doubt  bool
 	}{
-		{"MariaDB, a role", maria10, []string{"GRANT CREATE USER ON *.* TO `admin`@`%`", "GRANT `r` TO `admin`@`%`"}, []string{"GRANT USAGE ON `d`.* TO 'admin'@'%' WITH GRANT OPTION"}, true},
+		{"MariaDB, whose rows show what roles give too", maria10, []string{"GRANT CREATE USER ON *.* TO `admin`@`%`", "GRANT `r` TO `admin`@`%`"}, []string{"GRANT USAGE ON `d`.* TO 'admin'@'%' WITH GRANT OPTION"}, false},
 		{"MariaDB, no role", maria10, []string{"GRANT CREATE USER ON *.* TO `admin`@`%`", "GRANT USAGE ON `d`.* TO `admin`@`%` WITH GRANT OPTION"}, nil, false},
 		{"MySQL, whose rows show what roles give", mysql9, []string{"GRANT CREATE USER ON *.* TO `admin`@`%` WITH GRANT OPTION", "GRANT `r`@`%` TO `admin`@`%`"}, nil, false},
 	} {
@@ -190,7 +190,7 @@ func TestAdminLacksInDoubt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(test.lacks, lacks); diff != "" || doubt != test.doubt {
+		if diff := cmp.Diff(test.lacks, lacks); diff != "" || (len(doubt) > 0) != test.doubt {
 			t.Errorf("%s: in doubt %v; lacks %s", test.what, doubt, diff)
 		}
 	}

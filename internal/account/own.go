@@ -12,6 +12,13 @@ import (
 type OwnGrants struct {
 	Name Name // CURRENT_USER()
 	Rows []redact.Secret
+	// Literal: the server has partial_revokes on, by which no database's name in a
+	// GRANT is a pattern. GivesRoles are the roles that it may grant, where the server
+	// tells (MariaDB). A caller that asks AdminLacks sets these.
+	Literal    bool
+	GivesRoles []Name
+	// RolesActive: some role is active in the session (MySQL).
+	RolesActive bool
 }
 
 // Lack is something that one has and another has not.

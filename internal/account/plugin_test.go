@@ -136,7 +136,7 @@ func TestKeptIsPrintedAsItIs(t *testing.T) {
 func TestAnotherDefaultRoleIsNoLack(t *testing.T) {
 	own := func(name Name, role string) OwnGrants {
 		at := " `" + name.User + "`@`%`"
-		return OwnGrants{name, []redact.Secret{redact.New("GRANT `a` TO" + at), redact.New("GRANT `b` TO" + at), redact.New("SET DEFAULT ROLE `" + role + "` FOR" + at)}}
+		return OwnGrants{Name: name, Rows: []redact.Secret{redact.New("GRANT `a` TO" + at), redact.New("GRANT `b` TO" + at), redact.New("SET DEFAULT ROLE `" + role + "` FOR" + at)}}
 	}
 	if missing, _, err := CompareOwn(maria10, own(clone, "a"), own(app, "b")); err != nil || len(missing) > 0 {
 		t.Errorf("missing: %v, %v", missing, err)

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"strings"
 
 	"tandem/internal/statement"
@@ -12,6 +13,7 @@ type needs struct {
 	object     Object
 	privileges []string
 	columns    []Column
+	option     bool // it passes GRANT OPTION on too
 }
 
 // altering is what CREATE USER, ALTER USER and DROP USER need.
@@ -28,7 +30,9 @@ func (s Step) Kind() string {
 
 // Passes reports whether the step passes a privilege or a role on, or takes one:
 // what nobody can do who does not have it with GRANT OPTION.
-func (s Step) Passes() bool { return s.Kind() == "GRANT" || s.Kind() == "REVOKE" }
+func (s Step) Passes() bool {
+	return s.Kind() == "GRANT" || s.Kind() == "REVOKE" || s.Object.Level == LevelRoutine // see packaged
+}
 
 // Privileges is how many privileges, or roles, the step passes on or takes.
 func (s Step) Privileges() int {
@@ -48,5 +52,17 @@ func (n needs) grant(admin Name) statement.Statement {
 			privileges = append(privileges, privilege)
 		}
 	}
-	return grantStatement(admin, n.object, privileges, n.columns, true)
+	grant := grantStatement(admin, n.object, privileges, n.columns, true)
+	if n.option && len(privileges) > 0 && !slices.ContainsFunc(privileges, func(privilege string) bool { return !isDynamic(privilege) }) {
+		// To pass on the GRANT OPTION of a dynamic privilege one must have that of the
+		// static ones (tried on MySQL 9.7), which a GRANT of the former does not give.
+		return statement.Join(grant, grantStatement(admin, Object{}, nil, nil, true))
+	}
+	return grant
+}
+
+// isDynamic reports whether it is a dynamic privilege of MySQL's. Those that MariaDB
+// alone has are of two words.
+func isDynamic(privilege string) bool {
+	return !staticMySQL[privilege] && privilege != AllPrivileges && privilege != GrantOption && !strings.Contains(privilege, " ")
 }

@@ -171,8 +171,8 @@ func TestVersionsAtTheEdge(t *testing.T) {
 
 // Rows with names in double quotes, as ANSI_QUOTES prints them, of the account and of its role.
 func TestOwnRowsInDoubleQuotes(t *testing.T) {
-	own := OwnGrants{app, []redact.Secret{redact.New(`GRANT USAGE ON *.* TO "app"@"%"`), redact.New(`GRANT "r" TO "app"@"%"`), redact.New(`GRANT SELECT ON "d".* TO "r"`)}}
-	none := OwnGrants{clone, []redact.Secret{redact.New("GRANT USAGE ON *.* TO `app_clone`@`%`")}}
+	own := OwnGrants{Name: app, Rows: []redact.Secret{redact.New(`GRANT USAGE ON *.* TO "app"@"%"`), redact.New(`GRANT "r" TO "app"@"%"`), redact.New(`GRANT SELECT ON "d".* TO "r"`)}}
+	none := OwnGrants{Name: clone, Rows: []redact.Secret{redact.New("GRANT USAGE ON *.* TO `app_clone`@`%`")}}
 	missing, extra, err := CompareOwn(maria10, own, none)
 	if err != nil || len(extra) > 0 {
 		t.Fatalf("extra %v, %v", extra, err)

@@ -20,19 +20,21 @@ type Step struct {
 	// creates: CREATE is among what is granted for the sake of the others, since the
 	// table is gone.
 	creates bool
+	// restrictions are the partial revokes that the account has before the plan.
+	restrictions []Restriction
 }
 
 func granting(to Name, object Object, privileges []string, columns []Column, grantable bool) Step {
-	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object, privileges, columns}}
+	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object, privileges, columns, grantable}}
 }
 
 // grantingAs grants privileges on *.* with the partial revokes of another account.
 func grantingAs(to Name, privileges []string, grantable bool, as Name) Step {
-	return Step{Statement: grantAsStatement(to, privileges, grantable, as), Account: to, needs: needs{privileges: privileges}}
+	return Step{Statement: grantAsStatement(to, privileges, grantable, as), Account: to, needs: needs{privileges: privileges, option: grantable}}
 }
 
 func revoking(object Object, privileges []string, columns []Column, from Name) Step {
-	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object, privileges, columns}}
+	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object, privileges, columns, false}}
 }
 
 // transformer writes the statements that turn what an account has into what it must
@@ -108,6 +110,11 @@ func (t *transformer) steps(have, want Grants) {
 	}
 	t.takeRoles(have, want)
 	t.takes = append(t.takes, t.restrict(have, want, haveGlobal)...)
+	for _, steps := range [][]Step{t.takes, t.grants, t.narrows} {
+		for i := range steps {
+			steps[i].restrictions = have.Restrictions
+		}
+	}
 }
 
 // global handles the static privileges on *.*. Those that come with a partial revoke

@@ -50,6 +50,9 @@ func (s *Session) grantedTo(ctx context.Context, user, host string) ([]account.N
 	if s.facts.Server.Flavor != account.MySQL || !s.facts.Server.AtLeast(8, 0, 0) {
 		return nil, nil
 	}
+	if err := s.pin(ctx); err != nil {
+		return nil, err
+	}
 	query := statement.New("SELECT DISTINCT TO_USER, TO_HOST FROM mysql.role_edges WHERE FROM_USER = ").Literal(user)
 	if host != "" {
 		query.SQL(" AND FROM_HOST = ").Literal(host)

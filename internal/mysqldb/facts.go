@@ -16,10 +16,17 @@ import (
 // Source: MySQL 8.4 Reference Manual, 11.7 "Comments"; MariaDB, "Comment Syntax",
 // "Server System Variables".
 const (
-	identity     = "CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir)"
-	identityLess = "CONCAT_WS('/', @@hostname, @@port, @@datadir)"
-	// known is what every session asks for first, the identity aside.
-	known = "CURRENT_USER(), USER(), VERSION(), @@version_comment, @@read_only, @@innodb_read_only, @@max_allowed_packet, "
+	identity     = "CAST(CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir) AS BINARY)"
+	identityLess = "CAST(CONCAT_WS('/', @@hostname, @@port, @@datadir) AS BINARY)"
+	// known is what every session asks for first, the identity aside. All of it is asked
+	// for as bytes, which character_set_results does not change: the server keeps them
+	// in its own character set, utf8mb3, and this statement comes before SET NAMES.
+	known = "CAST(CURRENT_USER() AS BINARY), CAST(USER() AS BINARY), CAST(VERSION() AS BINARY), CAST(@@version_comment AS BINARY), " +
+		"CAST(@@read_only AS BINARY), CAST(@@innodb_read_only AS BINARY), CAST(@@max_allowed_packet AS BINARY), "
+	// proving begins and oneRow ends the statement that proves a login, which no
+	// sql_select_limit and no max_execution_time takes the answer from.
+	proving = "SELECT /*+ MAX_EXECUTION_TIME(60000) */ "
+	oneRow  = " LIMIT 1"
 )
 
 // told is a row of known and identity.
@@ -33,12 +40,17 @@ func (t *told) columns() []any {
 }
 
 // prove reads the session's facts: the statement that proves that this login may
-// run one. Nothing in it depends on the session's settings.
+// run one. It is sent before the session's settings are, and nothing in it depends on
+// them.
+//
+// Source: MySQL 8.4 Reference Manual, 12.4 "Connection Character Sets and Collations",
+// 10.9.3 "Optimizer Hints"; 7.1.8 "Server System Variables", sql_select_limit (a LIMIT
+// clause takes precedence).
 func (s *Session) prove(ctx context.Context) error {
 	var answer told
-	err := s.connection.QueryRowContext(ctx, "SELECT "+known+identity).Scan(answer.columns()...)
+	err := s.connection.QueryRowContext(ctx, proving+known+identity+oneRow).Scan(answer.columns()...)
 	if isServerError(err, errUnknownSystemVariable) {
-		err = s.connection.QueryRowContext(ctx, "SELECT "+known+identityLess).Scan(answer.columns()...)
+		err = s.connection.QueryRowContext(ctx, proving+known+identityLess+oneRow).Scan(answer.columns()...)
 	}
 	if err != nil {
 		return fmt.Errorf("asking %s who it is: %w", s.endpoint, explain(err, false))

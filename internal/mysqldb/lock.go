@@ -13,21 +13,6 @@ import (
 	"tandem/internal/statement"
 )
 
-// settings pins what the server's defaults could change the meaning of. The
-// session ends by itself, on the server's side too, soon after the invocation's
-// deadline: a server keeps a client that has died without a word, and its lock, for
-// as long as wait_timeout says, which is eight hours otherwise.
-func (s *Session) settings() *statement.Builder {
-	remaining := uint64(24 * time.Hour / time.Second)
-	if s.hasEnd {
-		remaining = uint64(max(0, time.Until(s.ends))/time.Second) + 1
-	}
-	return statement.New("SET NAMES utf8mb4 COLLATE utf8mb4_bin, SESSION sql_mode = ").Literal(statement.SQLMode).
-		SQL(", SESSION sql_quote_show_create = 1, SESSION wait_timeout = ").Number(remaining).
-		SQL(", SESSION lock_wait_timeout = ").Number(remaining).
-		SQL("/*!80017 , SESSION print_identified_with_as_hex = 1 */")
-}
-
 // pin sends the settings, once.
 func (s *Session) pin(ctx context.Context) error {
 	if s.pinned {
@@ -54,26 +39,37 @@ func (s *Session) set(ctx context.Context, settings statement.Statement) error {
 // Source: MySQL 8.4 Reference Manual, 14.14 "Locking Functions", 15.7.6.1 "SET
 // Syntax for Variable Assignment".
 func (s *Session) Lock(ctx context.Context, name string, wait time.Duration, users ...string) error {
-	settings := s.settings().SQL(", @tandem_lock = GET_LOCK(").Literal(name).SQL(", ").Number(uint64(wait / time.Second)).SQL(")").Statement()
-	if err := s.set(ctx, settings); err != nil {
-		return fmt.Errorf("taking the lock %s: %w", name, err)
-	}
-	var got sql.NullInt64
-	if s.endpoint.login.Admin {
-		var err error
-		if got, err = s.reserve(ctx, users); err != nil {
-			return err
-		}
-	} else if err := s.connection.QueryRowContext(ctx, "SELECT @tandem_lock").Scan(&got); err != nil {
-		return fmt.Errorf("taking the lock %s: %w", name, explain(err, false))
+	got, err := s.lock(ctx, name, wait, users)
+	if err == nil && !got.Valid {
+		// A max_statement_time of the server's ends the wait of the statement that is to
+		// set it to none, and that says nothing but NULL (MariaDB). By now it is set.
+		got, err = s.lock(ctx, name, wait, users)
 	}
 	switch {
+	case err != nil:
+		return err
 	case !got.Valid:
 		return failure.Errorf(failure.ConnectionLost, "taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
 	case got.Int64 != 1:
 		return fmt.Errorf("taking the lock %s: %w", name, rotation.ErrLockTaken)
 	}
 	return nil
+}
+
+// lock asks for the lock, and reads what the server has answered: NULL where it ended
+// the wait for a reason of its own.
+func (s *Session) lock(ctx context.Context, name string, wait time.Duration, users []string) (got sql.NullInt64, err error) {
+	settings := s.settings().SQL(", @tandem_lock = GET_LOCK(").Literal(name).SQL(", ").Number(uint64(wait / time.Second)).SQL(")").Statement()
+	if err := s.set(ctx, settings); err != nil {
+		return got, fmt.Errorf("taking the lock %s: %w", name, err)
+	}
+	if s.endpoint.login.Admin {
+		return s.reserve(ctx, users)
+	}
+	if err := s.connection.QueryRowContext(ctx, "SELECT @tandem_lock").Scan(&got); err != nil {
+		return got, fmt.Errorf("taking the lock %s: %w", name, explain(err, false))
+	}
+	return got, nil
 }
 
 // reserved is what an admin reads in one statement as soon as it has the lock.
@@ -90,8 +86,8 @@ type reserved struct {
 func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt64, err error) {
 	query := func(begun *statement.Builder) statement.Statement {
 		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), " +
-			"listed.* FROM (SELECT 1) AS one LEFT JOIN (" + list)
-		return inList(begun, users).SQL(") AS listed ON TRUE ORDER BY listed.User, listed.Host").Statement()
+			"listed.* FROM (SELECT 1) AS one LEFT JOIN (")
+		return listOf(begun, users).SQL(") AS listed ON TRUE").Statement()
 	}
 	asked := time.Now()
 	rows, err := s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identity)).Reveal())
@@ -105,20 +101,31 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	var answer told
 	var clear string
 	s.reserved = &reserved{users: users}
+	answered := false
+	var count sql.NullInt64
 	for rows.Next() {
+		answered = true
 		var entry nullableListed
 		columns := append(answer.columns(), &got, &s.reserved.mandatory, &clear)
 		if err := rows.Scan(append(columns, entry.columns()...)...); err != nil {
 			return got, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
 		if found, any := entry.listed(asked); any {
-			s.reserved.accounts = append(s.reserved.accounts, found)
+			s.reserved.accounts, count = append(s.reserved.accounts, found), entry.count
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return got, s.listingFailed(ctx, err)
 	}
-	s.reserved.insisting = splitList(clear)
+	if !answered {
+		return got, failure.New(failure.AnswerNotUnderstood, "listing accounts: the server answered without a row")
+	}
+	if err := inOrder(s.reserved.accounts, count.Int64); err != nil {
+		return got, err
+	}
+	if s.reserved.insisting, err = countedList(clear); err != nil {
+		return got, err
+	}
 	return got, s.learn(answer)
 }
 

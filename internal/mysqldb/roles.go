@@ -48,6 +48,8 @@ func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error)
 	var text string
 	if s.reserved != nil {
 		text = s.reserved.mandatory
+	} else if err := s.pin(ctx); err != nil {
+		return facts, err
 	} else if err := s.connection.QueryRowContext(ctx, "SELECT "+mandatory).Scan(&text); err != nil {
 		return facts, fmt.Errorf("reading mandatory_roles: %w", explain(err, false))
 	}

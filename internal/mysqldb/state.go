@@ -12,6 +12,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/rotation"
+	"tandem/internal/statement"
 )
 
 // State reads whom the server replicates from, which a server tells only those who
@@ -21,6 +22,22 @@ import (
 // MariaDB, "SHOW REPLICA STATUS".
 func (s *Session) State(ctx context.Context) (rotation.ServerState, error) {
 	var state rotation.ServerState
+	if err := s.pin(ctx); err != nil {
+		return state, err
+	}
+	if err := s.connection.QueryRowContext(ctx, "SELECT COALESCE(/*!80016 @@GLOBAL.partial_revokes, */ 0), COALESCE(/*!80000 CURRENT_ROLE() <> 'NONE', */ 0)").
+		Scan(&state.PartialRevokes, &state.RolesActive); err != nil {
+		return state, fmt.Errorf("asking the server for partial_revokes: %w", explain(err, false))
+	}
+	if s.facts.Server.Flavor == account.MariaDB {
+		names, err := s.texts(ctx, statement.New("SELECT DISTINCT ROLE_NAME FROM information_schema.APPLICABLE_ROLES WHERE IS_GRANTABLE = 'YES'").Statement())
+		if err != nil {
+			return state, err
+		}
+		for _, name := range names {
+			state.GivesRoles = append(state.GivesRoles, account.Name{User: name})
+		}
+	}
 	sources, err := s.sources(ctx)
 	var answered *mysql.MySQLError
 	switch {

@@ -1,10 +1,12 @@
 package mysqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tandem/internal/account"
@@ -74,10 +76,11 @@ type nullableListed struct {
 	attribute, subject, issuer, cipher  sql.NullString
 	role, grantedAsRole, secondPassword sql.NullBool
 	passwordAge                         sql.NullFloat64
+	count                               sql.NullInt64 // how many rows there are
 }
 
 func (n *nullableListed) columns() []any {
-	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge, &n.attribute, &n.subject, &n.issuer, &n.cipher}
+	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge, &n.attribute, &n.subject, &n.issuer, &n.cipher, &n.count}
 }
 
 func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
@@ -103,14 +106,20 @@ const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role
 	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */ AS granted_as_role, " +
 	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ AS second_password, " +
 	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') AS restrictions, " +
-	"COALESCE(/*!50706 UNIX_TIMESTAMP() - UNIX_TIMESTAMP(u.password_last_changed), */ " +
-	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age" +
+	"COALESCE(/*!50706 UNIX_TIMESTAMP(SYSDATE()) - UNIX_TIMESTAMP(u.password_last_changed), */ " +
+	"/*M! UNIX_TIMESTAMP(SYSDATE()) - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age, " +
 	// As bytes: MySQL has them as BLOB, MariaDB makes them of JSON.
-	", COALESCE(/*!80021 JSON_EXTRACT(u.User_attributes, '$.metadata'), */ '') AS attribute, " +
-	"CAST(u.x509_subject AS BINARY) AS subject, CAST(u.x509_issuer AS BINARY) AS issuer, CAST(u.ssl_cipher AS BINARY) AS cipher " +
-	"FROM mysql.user u WHERE u.User IN ("
+	"COALESCE(/*!80021 JSON_EXTRACT(u.User_attributes, '$.metadata'), */ '') AS attribute, " +
+	"CAST(u.x509_subject AS BINARY) AS subject, CAST(u.x509_issuer AS BINARY) AS issuer, CAST(u.ssl_cipher AS BINARY) AS cipher, " +
+	"(SELECT COUNT(*) FROM mysql.user c WHERE c.User IN ("
 
-// inList ends list with the names.
+// listOf adds list for these names. Each row says how many there are. They come in no
+// order: by which bytes a server sorts, and with how much memory, its settings say.
+func listOf(query *statement.Builder, names []string) *statement.Builder {
+	inList(query.SQL(list), names).SQL(")) AS listed_count FROM mysql.user u WHERE u.User IN (")
+	return inList(query, names).SQL(")")
+}
+
 func inList(query *statement.Builder, names []string) *statement.Builder {
 	for i, name := range names {
 		if i > 0 {
@@ -118,7 +127,19 @@ func inList(query *statement.Builder, names []string) *statement.Builder {
 		}
 		query.Literal(name)
 	}
-	return query.SQL(")")
+	return query
+}
+
+// inOrder sorts accounts, all of which must be there: a proxy may keep rows back, and
+// an account that is not seen is one that its clone lacks, or that keeps an old password.
+func inOrder(accounts []listed, count int64) error {
+	if int64(len(accounts)) != count {
+		return failure.Errorf(failure.AnswerNotUnderstood, "listing accounts: %d of %d came: look for a proxy before the server that limits the rows of an answer", len(accounts), count)
+	}
+	slices.SortFunc(accounts, func(a, b listed) int {
+		return cmp.Or(strings.Compare(a.name.User, b.name.User), strings.Compare(a.name.Host, b.name.Host))
+	})
+	return nil
 }
 
 func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error) {
@@ -126,24 +147,25 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 		return nil, err
 	}
 	asked := time.Now()
-	rows, err := s.connection.QueryContext(ctx, inList(statement.New(list), names).SQL(" ORDER BY u.User, u.Host").Statement().Reveal())
+	rows, err := s.connection.QueryContext(ctx, listOf(new(statement.Builder), names).Statement().Reveal())
 	if err != nil {
 		return nil, s.listingFailed(ctx, err)
 	}
 	defer rows.Close()
 	var found []listed
+	var count int64
 	for rows.Next() {
 		var entry nullableListed
 		if err := rows.Scan(entry.columns()...); err != nil {
 			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
 		one, _ := entry.listed(asked)
-		found = append(found, one)
+		found, count = append(found, one), entry.count.Int64
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 	}
-	return found, nil
+	return found, inOrder(found, count)
 }
 
 // show reads SHOW CREATE USER and SHOW GRANTS of each account.

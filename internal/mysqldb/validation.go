@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 )
 
 // insisting asks MariaDB, in a subquery, for the plugins for whose sake it refuses verifiers: those
@@ -16,7 +18,9 @@ import (
 // Source: MariaDB, "Password Validation Plugin API" and "Information Schema PLUGINS
 // Table"; which statements are refused was tried on 10.5, 10.11 and 11.8. MySQL always sees
 // passwords, and keeps them out of its logs.
-const insisting = "SELECT GROUP_CONCAT(PLUGIN_NAME ORDER BY PLUGIN_NAME) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE' " +
+//
+// The list begins with the number of its names, and is NULL where there are none.
+const insisting = "SELECT CONCAT(COUNT(*), ',', GROUP_CONCAT(PLUGIN_NAME ORDER BY PLUGIN_NAME)) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE' " +
 	"AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'STRICT_PASSWORD_VALIDATION' AND VARIABLE_VALUE = 'ON')"
 
 // InsistOnClear lists the password validation plugins that have to see a password
@@ -28,17 +32,27 @@ func (s *Session) InsistOnClear(ctx context.Context) ([]string, error) {
 	case s.facts.Server.Flavor != account.MariaDB:
 		return nil, nil
 	}
+	if err := s.pin(ctx); err != nil {
+		return nil, err
+	}
 	var names sql.NullString
 	if err := s.connection.QueryRowContext(ctx, insisting).Scan(&names); err != nil {
 		return nil, fmt.Errorf("reading the password validation plugins: %w", explain(err, false))
 	}
-	return splitList(names.String), nil
+	return countedList(names.String)
 }
 
-// splitList reads what GROUP_CONCAT has joined, of names that have no comma.
-func splitList(text string) []string {
+// countedList reads what GROUP_CONCAT has joined, of names that have no comma, behind
+// their number: a server cuts the list at group_concat_max_len, with no more than a
+// warning.
+func countedList(text string) ([]string, error) {
 	if text == "" {
-		return nil
+		return nil, nil
 	}
-	return strings.Split(text, ",")
+	count, list, _ := strings.Cut(text, ",")
+	names := strings.Split(list, ",")
+	if count != strconv.Itoa(len(names)) {
+		return nil, failure.Errorf(failure.AnswerNotUnderstood, "reading the password validation plugins: the server named %d of %s", len(names), count)
+	}
+	return names, nil
 }

@@ -210,6 +210,13 @@ type ServerState struct {
 	// tells only those who have a privilege for that.
 	Sources      []string
 	SourcesKnown bool
+	// PartialRevokes is MySQL's partial_revokes, by which a database's name in a GRANT
+	// is never a pattern.
+	PartialRevokes bool
+	// GivesRoles are the roles that the session may grant to others (MariaDB).
+	GivesRoles []account.Name
+	// RolesActive: some role is active in the session (MySQL).
+	RolesActive bool
 }
 
 // Absence is implemented by errors of Session.Apply that may tell of something
