@@ -21,7 +21,7 @@ var scenariosOfReadme = []struct{ scenario, label string }{
 	{"the server's states", "the server is read-only, has no connection left, keeps the lock"},
 	{"the name leads to a reader", "the host name leads to a read-only replica"},
 	{"the writer fails over", "the writer fails over to a replica, between two steps or two logins"},
-	{"the server restarts", "the server restarts between steps, or is killed"},
+	{"the server restarts", "the server restarts between steps, or is killed between two statements"},
 	{"the admin rotates too", "the admin's secret is rotated"},
 	{"deadline", "hangs under short timeouts, reported in time"},
 	{"availability", "clients log in without pause"},

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"tandem/internal/server"
 )
 
 type workflow struct {
@@ -144,8 +146,26 @@ func TestServers(t *testing.T) {
 	if servers.Services["server"].Image != "${{ matrix.image }}" {
 		t.Errorf("the service is %v", servers.Services)
 	}
-	if last := servers.Steps[len(servers.Steps)-1]; last.Env["TEST_SERVERS"] == "" {
+	last := servers.Steps[len(servers.Steps)-1]
+	if last.Env["TEST_SERVERS"] == "" {
 		t.Errorf("the last step is %v, and names no TEST_SERVERS", last)
+	}
+	// Every test is run, on no server but that: -run would have to name each depth at
+	// which a subtest is named by its server, and leave out what stands at another.
+	skip := regexp.MustCompile(`-skip '([^']*)'`).FindStringSubmatch(last.Run)
+	if skip == nil || strings.Contains(last.Run, "-run") {
+		t.Fatalf("the last step runs %s", last.Run)
+	}
+	for _, pattern := range strings.Split(skip[1], "|.*/") {
+		named := regexp.MustCompile(pattern[strings.LastIndex(pattern, "/")+1:])
+		for _, release := range append(server.Matrix(), server.Usual()...) {
+			if !named.MatchString(release.String()) {
+				t.Errorf("%s is not skipped by %s", release, pattern)
+			}
+		}
+		if named.MatchString("127.0.0.1:3306") {
+			t.Errorf("%s skips the server itself", pattern)
+		}
 	}
 }
 
