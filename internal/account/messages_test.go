@@ -241,3 +241,113 @@ func TestSecondPasswordOfALockedClone(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What an admin may pass on: a PROXY by its own or by anybody's, a privilege on a column
+// or on a table by that one's.
+func TestAdminLacksByObject(t *testing.T) {
+	proxy := Step{Statement: grantStatement(clone, Object{Level: LevelProxy, Proxied: Name{"p", "%"}}, nil, nil, false), needs: needs{object: Object{Level: LevelProxy, Proxied: Name{"p", "%"}}}}
+	table := Object{Level: LevelTable, Database: "d", Name: "t"}
+	column := granting(clone, table, nil, []Column{{"SELECT", "a"}}, false)
+	insert := granting(clone, table, []string{"INSERT"}, nil, false)
+	lock := granting(clone, Object{Level: LevelDatabase, Database: "d"}, []string{"LOCK TABLES"}, nil, false)
+	for _, test := range []struct {
+		row  string
+		step Step
+		may  bool
+	}{
+		{"GRANT PROXY ON ``@`` TO `admin`@`%` WITH GRANT OPTION", proxy, true},
+		{"GRANT PROXY ON `p`@`%` TO `admin`@`%` WITH GRANT OPTION", proxy, true},
+		{"GRANT PROXY ON `q`@`%` TO `admin`@`%` WITH GRANT OPTION", proxy, false},
+		{"GRANT PROXY ON `p`@`%` TO `admin`@`%`", proxy, false},
+		{"GRANT SELECT (`A`) ON `d`.`t` TO `admin`@`%` WITH GRANT OPTION", column, true},
+		{"GRANT SELECT (`b`) ON `d`.`t` TO `admin`@`%` WITH GRANT OPTION", column, false},
+		{"GRANT INSERT (`a`) ON `d`.`t` TO `admin`@`%` WITH GRANT OPTION", column, false},
+		{"GRANT INSERT ON `d`.`t` TO `admin`@`%` WITH GRANT OPTION", insert, true},
+		{"GRANT INSERT (`a`) ON `d`.`t` TO `admin`@`%` WITH GRANT OPTION", insert, false},
+		{"GRANT INSERT ON `d`.`u` TO `admin`@`%` WITH GRANT OPTION", insert, false},
+		{"GRANT ALL PRIVILEGES ON `d`.`t` TO `admin`@`%` WITH GRANT OPTION", insert, true},
+		{"GRANT ALL PRIVILEGES ON `d`.* TO `admin`@`%` WITH GRANT OPTION", lock, true},
+		{"GRANT ALL PRIVILEGES ON `d`.* TO `admin`@`%` WITH GRANT OPTION", insert, true},
+	} {
+		own := OwnGrants{Name{"admin", "%"}, []redact.Secret{redact.New("GRANT CREATE USER ON *.* TO `admin`@`%`"), redact.New(test.row)}}
+		lacks, _, err := AdminLacks(mysql9, own, Plan{Steps: []Step{test.step}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if may := len(lacks) == 0; may != test.may {
+			t.Errorf("with %s, %s: %v", test.row, test.step.Statement, lacks)
+		}
+	}
+}
+
+// What can be dropped while the privilege on it stays, so that nobody can grant it again.
+func TestMayBeGone(t *testing.T) {
+	for _, test := range []struct {
+		lack Lack
+		want bool
+	}{
+		{Lack{Object: Object{Level: LevelRoutine, Type: "FUNCTION", Database: "d", Name: "f"}}, true},
+		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}, Column: "a"}, true},
+		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}}, false},
+		{Lack{}, false},
+	} {
+		if got := test.lack.MayBeGone(); got != test.want {
+			t.Errorf("%+v: %v", test.lack, got)
+		}
+	}
+}
+
+// The dynamic privileges of a session; none are not the same as not known.
+func TestOwnDynamic(t *testing.T) {
+	own := OwnGrants{Name: app, Rows: []redact.Secret{redact.New("GRANT SELECT ON *.* TO `app`@`%`"), redact.New("GRANT A_B,C_D ON *.* TO `app`@`%`")}}
+	got, err := OwnDynamic(mysql9, own)
+	if diff := cmp.Diff(map[string]bool{"A_B": true, "C_D": true}, got); diff != "" || err != nil {
+		t.Errorf("%v, %s", err, diff)
+	}
+	if got, err := OwnDynamic(mysql9, OwnGrants{Name: app}); got == nil || err != nil {
+		t.Errorf("without a row: %v, %v", got, err)
+	}
+	if _, err := OwnDynamic(mysql9, OwnGrants{Name: app, Rows: []redact.Secret{redact.New("GRANT")}}); err == nil {
+		t.Error("a row that is not understood is left out")
+	}
+}
+
+// Routines have the same name in any letter case, tables may not.
+func TestLetterCaseOfNames(t *testing.T) {
+	for _, test := range []struct {
+		original, copied string
+		want             []string
+	}{
+		{"GRANT EXECUTE ON FUNCTION `d`.`F` TO ME", "GRANT EXECUTE ON FUNCTION `d`.`f` TO ME", nil},
+		{"GRANT SELECT ON `d`.`T` TO ME", "GRANT SELECT ON `d`.`t` TO ME",
+			[]string{"GRANT SELECT ON `d`.`T` TO 'app_clone'@'%'", "REVOKE SELECT ON `d`.`t` FROM 'app_clone'@'%'"}},
+	} {
+		pair := Pair{Original: user("app", account(t, mysql9, app, "", test.original)), Clone: user("app_clone", account(t, mysql9, clone, "", test.copied)), Known: true}
+		if diff := cmp.Diff(test.want, statementTexts(planFor(t, pair, TurnOfClone))); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// A routine that is gone is warned of where the clone lacks it, and not where both
+// users have what nobody can use.
+func TestAbsentRoutineThatBothHave(t *testing.T) {
+	grant := "GRANT EXECUTE ON FUNCTION `d`.`f` TO ME"
+	pair := Pair{Original: user("app", account(t, mysql9, app, "", grant)), Clone: user("app_clone", account(t, mysql9, clone, "", grant)), Known: true}
+	pair.Absent.Note(granting(clone, Object{Level: LevelRoutine, Type: "FUNCTION", Database: "d", Name: "f"}, []string{"EXECUTE"}, nil, false), AbsentRoutine)
+	if plan := planFor(t, pair, TurnOfClone); len(plan.Steps)+len(plan.Warnings) > 0 {
+		t.Errorf("%s; warnings: %v", plan.Summary(), plan.Warnings)
+	}
+}
+
+// A partial revoke that both users have stays on the original, whatever else the clone
+// was granted on that database.
+func TestSharedPartialRevokeStays(t *testing.T) {
+	both := []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON `d`.* FROM ME"}
+	pair := Pair{Original: user("app", account(t, mysql9, app, "", both...)), Known: true,
+		Clone: user("app_clone", account(t, mysql9, clone, "", append(both, "GRANT INSERT ON `d`.* TO ME WITH GRANT OPTION")...))}
+	want := []string{"GRANT INSERT ON `d`.* TO 'app'@'%' WITH GRANT OPTION"}
+	if diff := cmp.Diff(want, statementTexts(planFor(t, pair, TurnOfOriginal))); diff != "" {
+		t.Error(diff)
+	}
+}

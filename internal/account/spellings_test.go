@@ -18,7 +18,7 @@ func TestHexadecimalVerifiers(t *testing.T) {
 		"0x0099AaFfAF": "\x00\x99\xaa\xff\xaf",
 		"0x":           "",
 	} {
-		read, err := Parse(mysql9, app, rows("CREATE USER `app`@`%` IDENTIFIED WITH 'caching_sha2_password' AS "+text+" REQUIRE NONE PASSWORD EXPIRE DEFAULT"))
+		read, err := Parse(mysql9, app, rows("CREATE USER `app`@`%` IDENTIFIED WITH 'caching_sha2_password' AS "+text))
 		if err != nil {
 			t.Error(err)
 		} else if got := read.Factors[0].Verifier.Reveal(); got != want {
@@ -123,6 +123,11 @@ func TestQuotedRows(t *testing.T) {
 		{"IDENTIFIED AS \x80\xff NEXT", "IDENTIFIED AS <redacted> NEXT"},
 		{"IDENTIFIED X509 X510 ABCDEFGHIJKLMNOPQRSTUVWX ABCDEFGHIJKLMNOPQRSTUVWXY", "IDENTIFIED X509 <redacted> ABCDEFGHIJKLMNOPQRSTUVWX <redacted>"},
 		{"IDENTIFIED a ; (b, *) * x", "IDENTIFIED <redacted> <redacted> (<redacted>, *) * <redacted>"},
+		{"IDENTIFIED AS ABC$DEF NEXT", "IDENTIFIED AS <redacted> NEXT"},
+		{"IDENTIFIED AS ABC\x80DEF NEXT", "IDENTIFIED AS <redacted> NEXT"},
+		{"GRANT X;IDENTIFIED", "GRANT X;IDENTIFIED"},
+		{"GRANT X ON *.*", "GRANT X ON *.*"},
+		{"IDENTIFIED AS *", "IDENTIFIED AS *"},
 		{long, long[:600] + "..."},
 	} {
 		if got := mask(test.row); got != test.want {
@@ -192,12 +197,12 @@ func TestWithheldIsWhatWouldBeHad(t *testing.T) {
 		return out
 	}
 	current := own(app, "GRANT SELECT ON *.* TO `app`@`%` WITH GRANT OPTION")
-	pending := own(clone, "GRANT SELECT, INSERT ON *.* TO `app_clone`@`%` WITH GRANT OPTION", "REVOKE INSERT ON `d`.* FROM `app_clone`@`%`", "REVOKE  ON `e`.* FROM `app_clone`@`%`")
+	pending := own(clone, "GRANT SELECT, INSERT ON *.* TO `app_clone`@`%` WITH GRANT OPTION", "REVOKE INSERT ON `d`.* FROM `app_clone`@`%`", "REVOKE  ON `f`.* FROM `app_clone`@`%`", "REVOKE  ON `e`.* FROM `app_clone`@`%`")
 	missing, _, err := CompareOwn(mysql9, current, pending)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"GRANT OPTION ON `e`.* (partially revoked)"}, texts(missing)); diff != "" {
+	if diff := cmp.Diff([]string{"GRANT OPTION ON `e`.* (partially revoked)", "GRANT OPTION ON `f`.* (partially revoked)"}, texts(missing)); diff != "" {
 		t.Error(diff)
 	}
 }
