@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/server"
 )
 
@@ -118,4 +119,34 @@ func (p *pair) strictlyLess(t *testing.T, clone bool) {
 	if excess := now.excess(p.on, sight{}, model, []string{ground, "mysql"}, p.on.Flavor == server.MariaDB); len(excess) > 0 {
 		t.Errorf("the open clone may do what its original may not: %v", excess)
 	}
+}
+
+// A privilege with a partial revoke is granted AS the account that has it, which an admin
+// cannot do who has another one; following what the error says is enough.
+func TestAdminWithAPartialRevoke(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		if on.Flavor != server.MySQL {
+			return // MariaDB has no partial revokes
+		}
+		l := newLab(t, on)
+		l.must(t, "SET GLOBAL partial_revokes = ON")
+		t.Cleanup(func() { l.must(t, "SET GLOBAL partial_revokes = OFF") })
+		admin := account.Name{User: unique("partial"), Host: "%"}
+		l.must(t, "CREATE USER "+admin.String()+" IDENTIFIED BY 'partial'")
+		t.Cleanup(func() { l.must(t, "DROP USER "+admin.String()) })
+		l.must(t, "GRANT SELECT, INSERT, CREATE USER ON *.* TO "+admin.String()+" WITH GRANT OPTION")
+		l.must(t, "REVOKE INSERT ON mysql.* FROM "+admin.String())
+		l.admins["partial"] = l.document(admin.User, "partial", nil)
+		p := l.mustPair(t, "partial", "%")
+		l.must(t, "GRANT INSERT ON *.* TO "+p.at("%"))
+		l.must(t, "REVOKE INSERT ON somewhere.* FROM "+p.at("%"))
+		err := p.rotate(t.Context())
+		if kind := failure.Of(err); kind != failure.PrivilegeNotGrantable || !strings.Contains(err.Error(), "3836") || !strings.Contains(err.Error(), "the admin has a partial revoke") {
+			t.Fatalf("type %s, error %v", kind, err)
+		}
+		l.must(t, "GRANT INSERT ON mysql.* TO "+admin.String())
+		p.mustRotate(t)
+		p.mustEqual(t)
+		p.drop(t)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tandem/internal/account"
+	"tandem/internal/rotation"
 	"tandem/internal/server"
 	"tandem/internal/statement"
 	"tandem/internal/warning"
@@ -154,4 +155,35 @@ func (p *pair) identify(t *testing.T, user, others string) {
 		verifier = row["first"]
 	}
 	p.must(t, "ALTER USER "+account.Name{User: user, Host: "%"}.String()+" IDENTIFIED VIA mysql_native_password USING '"+verifier+"'"+others)
+}
+
+// A check tells of what opens an account beside the two passwords, before the rotation.
+func TestCheckOfASecondPassword(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		w := newWorld(t, on)
+		w.mustRotate()
+		w.mustRotate() // the original is current
+		current := account.Name{User: w.user, Host: "%"}.String()
+		change, kind := "ALTER USER "+current+" IDENTIFIED VIA mysql_native_password USING 'VERIFIER' OR unix_socket", warning.LoginWithoutPassword
+		if on.Flavor == server.MySQL {
+			change, kind = "ALTER USER "+current+" IDENTIFIED BY 'another one' RETAIN CURRENT PASSWORD", warning.AnotherPassword
+		} else {
+			verifier := columnsOf(t, w.Root, "SELECT JSON_VALUE(Priv, '$.authentication_string') AS it FROM mysql.global_priv WHERE User = ?", w.user)[0]["it"]
+			change = strings.Replace(change, "VERIFIER", verifier, 1)
+		}
+		if f := finding(t, w.check(), "plan"); f.Type != "" {
+			t.Fatalf("before: %+v", f)
+		}
+		w.execute(change)
+		if f := finding(t, w.check(), "plan"); f.Result != rotation.ResultAttention || f.Type != kind || !strings.Contains(f.Detail, current) || f.Remedy == "" {
+			t.Errorf("plan: %+v", f)
+		}
+		if on.Flavor != server.MySQL {
+			return
+		}
+		w.execute("ALTER USER " + account.Name{User: w.clone(), Host: "%"}.String() + " IDENTIFIED BY 'another one' RETAIN CURRENT PASSWORD")
+		if f := finding(t, w.check(), "plan"); !strings.Contains(strings.Join(f.List, "\n"), "DISCARD OLD PASSWORD") {
+			t.Errorf("the plan does not end the pending user's second password: %+v", f)
+		}
+	})
 }

@@ -269,7 +269,7 @@ func TestAdminLacksByObject(t *testing.T) {
 		{"GRANT ALL PRIVILEGES ON `d`.* TO `admin`@`%` WITH GRANT OPTION", lock, true},
 		{"GRANT ALL PRIVILEGES ON `d`.* TO `admin`@`%` WITH GRANT OPTION", insert, true},
 	} {
-		own := OwnGrants{Name{"admin", "%"}, []redact.Secret{redact.New("GRANT CREATE USER ON *.* TO `admin`@`%`"), redact.New(test.row)}}
+		own := OwnGrants{Name: Name{"admin", "%"}, Rows: []redact.Secret{redact.New("GRANT CREATE USER ON *.* TO `admin`@`%`"), redact.New(test.row)}}
 		lacks, _, err := AdminLacks(mysql9, own, Plan{Steps: []Step{test.step}})
 		if err != nil {
 			t.Fatal(err)

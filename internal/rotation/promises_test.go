@@ -77,6 +77,30 @@ func (x *exploration) halfMade(u *universe) error {
 	return nil
 }
 
+// neverMore is promise 8: an account that is open may do nothing that neither it nor its
+// counterpart could in the beginning.
+func (x *exploration) neverMore(u *universe) error {
+	for _, user := range []string{"app_clone", "app"} {
+		for _, a := range u.of(user) {
+			if a.locked {
+				continue
+			}
+			var allowed []string
+			for _, name := range []account.Name{{User: "app", Host: a.name.Host}, {User: "app_clone", Host: a.name.Host}} {
+				if first := x.start.account(name); first != nil {
+					allowed = append(allowed, first.privileges...)
+				}
+			}
+			for _, privilege := range a.privileges {
+				if !slices.Contains(allowed, privilege) {
+					return fmt.Errorf("promise 8: %s is open, and has %s, which neither user had", a.name, privilege)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // pendingLogsIn reports whether a version that a rotation has made has the
 // account's password.
 func (x *exploration) pendingLogsIn(u *universe, a worldAccount) bool {
@@ -138,7 +162,7 @@ func (x *exploration) inState(u *universe) error {
 	if x.kept[seen] {
 		return nil
 	}
-	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.bystanders, x.survives} {
+	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.neverMore, x.bystanders, x.survives} {
 		if err := check(u); err != nil {
 			return err
 		}
