@@ -290,23 +290,6 @@ func (s step) meet(ctx context.Context, login Login, facts Facts) {
 	}
 }
 
-// warnOfPlaintext warns of a login that is about to go on without TLS, once for each
-// user and server: one that waits for replication is tried many times.
-func (s step) warnOfPlaintext(ctx context.Context, login Login) {
-	which := fmt.Sprintf("%s@%s:%d", login.Username, login.Host, login.Port)
-	s.record.mutex.Lock()
-	known := s.record.plain[which]
-	if s.record.plain == nil {
-		s.record.plain = map[string]bool{}
-	}
-	s.record.plain[which] = true
-	s.record.mutex.Unlock()
-	if known {
-		return
-	}
-	s.warn(ctx, warning.Plaintext, "connection not encrypted", "user", login.Username, "host", login.Host)
-}
-
 // wearing are the warnings of a server whose release, certificate or root is at
 // its end, or soon will be.
 func wearing(facts Facts, now time.Time) []account.Warning {
