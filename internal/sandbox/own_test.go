@@ -14,7 +14,7 @@ import (
 func TestOwnServerWithoutTLS(t *testing.T) {
 	managed := database(t)
 	s, _ := tutorial(t, func(o *ServeOptions) { o.Finder = addressAs(t, managed.Username, managed.Password.Reveal(), "") })
-	out, end := watched(t, s.URL, false)
+	out, end := watched(t, s, false)
 	out.await(t, deadline(t), "watching ")
 	if outcome, err := s.Rotate(t.Context(), appSecret); err != nil || outcome.Err != nil {
 		t.Fatal(err, outcome.Err)
