@@ -21,7 +21,7 @@ func (s *Sandbox) paste(has func(program string) bool) string {
 	line("")
 	line("  server            %s", s.Server)
 	line("  Secrets Manager   %s", s.URL)
-	line("  secrets           %s (user %s, database %s), %s (user %s)", appSecret, appUser, appDatabase, adminSecret, Admin)
+	line("  secrets           %s (user %s, database %s), %s (user %s)", appSecret, appUser, appDatabase, adminSecret, s.ownName(Admin))
 	line("  rotation function %s", FunctionARN)
 	line("")
 	line("Paste into another terminal:")
