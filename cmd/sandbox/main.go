@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"tandem/internal/sandbox"
@@ -28,14 +27,24 @@ const (
 // by other users of the machine.
 const secretKeyVariable = "AWS_SECRET_ACCESS_KEY"
 
+// parentVariable, set to anything, has the sandbox end when the process that started
+// it does, as make may without a word (it keeps SIGHUP to itself).
+const parentVariable = "SANDBOX_ENDS_WITH_PARENT"
+
 // errUsage is the error of a command line that makes no sense. The flag package
 // has said why by then.
 var errUsage = errors.New("usage")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	// The second Ctrl-C ends the process, if the first one's cleaning up takes long.
 	context.AfterFunc(ctx, stop)
+	executable, _ := os.Executable() // where that is unknown, it is not go run's
+	if byGoRun(executable) || os.Getenv(parentVariable) != "" {
+		var end context.CancelFunc
+		ctx, end = withParent(ctx)
+		defer end()
+	}
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {
