@@ -16,8 +16,11 @@ GOARCH_x86_64 = amd64
 COMPILE_FLAGS = -tags lambda.norpc -trimpath -buildvcs=false
 FUNCTION_FLAGS = $(COMPILE_FLAGS) -ldflags "-s -w -buildid="
 
-# With the function's own flags, so that Go compiles what both need only once.
-SANDBOX = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox
+# With the function's own flags, so that Go compiles what both need only once. What
+# runs until it is ended is built and then executed: go run keeps a signal to itself.
+SANDBOX_BUILD = CGO_ENABLED=0 $(GO) build $(COMPILE_FLAGS) -o bin/sandbox ./cmd/sandbox
+SANDBOX = $(SANDBOX_BUILD) && SANDBOX_ENDS_WITH_PARENT=1 exec bin/sandbox
+SANDBOX_FETCH = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox fetch
 
 .DEFAULT_GOAL := help
 .PHONY: help go modules demo sandbox test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
@@ -38,18 +41,18 @@ sandbox: build ## a server, a local Secrets Manager and the function until Ctrl-
 	@$(SANDBOX) serve --function bin/bootstrap
 
 test: modules ## all tests, on a MariaDB and a MySQL that are started for them
-	@$(SANDBOX) fetch
+	@$(SANDBOX_FETCH)
 	@echo "testing; the first time Go compiles for a minute or two before it says anything ..."
 	@$(call tested,./...,TEST_TUTORIALS=1)
 
 test-matrix: modules ## the tests that need a server, on every release in the matrix
-	@TEST_MATRIX=1 $(SANDBOX) fetch
+	@TEST_MATRIX=1 $(SANDBOX_FETCH)
 	@$(call tested,-count=1 ./cmd/rotator,TEST_MATRIX=1)
 
 FIRE ?= full
 
 fire: modules ## break a rotation at every message of it and count; FIRE=reduced for minutes, not hours
-	@TEST_MATRIX=1 $(SANDBOX) fetch
+	@TEST_MATRIX=1 $(SANDBOX_FETCH)
 	@mkdir -p bin
 	$(GO) test -c -o bin/fire.test ./cmd/rotator
 	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h

@@ -147,3 +147,43 @@ func TestSearchFindsPasswordsInLogs(t *testing.T) {
 		w.mayBeSeen = true
 	})
 }
+
+// What README says of the servers' own logs: a password is in none of them (promise
+// 5), and a verifier is in both of MariaDB's and in MySQL's binary log.
+func TestVerifiersInServerLogs(t *testing.T) {
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		on := servers.MustStart(t, release, "--general-log=ON", "--general-log-file="+generalLog, "--log-bin="+binaryLog, "--server-id=1")
+		w := newWorld(t, on)
+		w.mustRotate()
+		current, err := w.Current(t.Context(), w.app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var directory string
+		if err := w.Root.QueryRow("SELECT @@datadir").Scan(&directory); err != nil {
+			t.Fatal(err)
+		}
+		var verifier string
+		if err := w.Root.QueryRow("SELECT authentication_string FROM mysql.user WHERE User = ?", w.clone()).Scan(&verifier); err != nil {
+			t.Fatal(err)
+		}
+		// The end of it is the digest, in characters that no log writes in another way.
+		verifier = verifier[len(verifier)-40:]
+		want := map[string]bool{generalLog: on.Flavor == server.MariaDB, binaryLog + ".000001": true}
+		for file, logged := range want {
+			content, err := os.ReadFile(filepath.Join(directory, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(content), w.clone()) {
+				t.Errorf("%s knows nothing of the clone", file)
+			}
+			if strings.Contains(string(content), current.Password().Reveal()) {
+				t.Errorf("%s has the password", file)
+			}
+			if got := strings.Contains(string(content), verifier); got != logged {
+				t.Errorf("%s has the verifier: %v, want %v", file, got, logged)
+			}
+		}
+	})
+}

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/failure"
+	"tandem/internal/rotation"
 	"tandem/internal/sandbox"
 	"tandem/internal/server"
+	"tandem/internal/warning"
 )
 
 // The table of README: what `ssl` and ALLOW_PLAINTEXT lead to, on a server with
@@ -14,6 +20,10 @@ func TestTLS(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := servers.MustStart(t, release)
 		off := servers.MustStartWith(t, release, server.Options{NoTLS: true})
+		withoutKey := "" // MariaDB's plugins send no password
+		if off.Flavor == server.MySQL {
+			withoutKey = "a public key that it sends itself"
+		}
 		for _, test := range []struct {
 			name      string
 			server    *server.Server
@@ -34,7 +44,7 @@ func TestTLS(t *testing.T) {
 			{"no TLS, required", off, true, nil, "offers no TLS", false},
 			{"no TLS, required, ALLOW_PLAINTEXT", off, true, []string{"ALLOW_PLAINTEXT=true"}, "offers no TLS", false},
 			{"no TLS, absent", off, nil, nil, "offers no TLS", false},
-			{"no TLS, absent, ALLOW_PLAINTEXT", off, nil, []string{"ALLOW_PLAINTEXT=true"}, "", false},
+			{"no TLS, absent, ALLOW_PLAINTEXT", off, nil, []string{"ALLOW_PLAINTEXT=true"}, withoutKey, false},
 			{"no TLS, refused", off, false, nil, "", false},
 		} {
 			t.Run(test.name, func(t *testing.T) {
@@ -45,6 +55,7 @@ func TestTLS(t *testing.T) {
 					return
 				}
 				w.mustRotate()
+				w.mustWarnFirst()
 				if warned := strings.Contains(w.log(), "connection not encrypted"); warned == test.encrypted {
 					t.Errorf("encrypted: %v, want %v", !warned, test.encrypted)
 				}
@@ -57,7 +68,7 @@ func TestTLS(t *testing.T) {
 // further keys.
 func (w *world) storeAdminToo(more map[string]any) {
 	w.t.Helper()
-	const password = "the admin's password"
+	const password = "The admin's 1st-password"
 	if err := w.CreateUser(w.t.Context(), sandbox.Admin, "%", password); err != nil {
 		w.t.Fatal(err)
 	}
@@ -67,4 +78,90 @@ func (w *world) storeAdminToo(more map[string]any) {
 		w.t.Fatal(err)
 	}
 	w.store(w.user, firstPassword, more)
+}
+
+// mustWarnFirst checks that every login without TLS was warned of, in each step that
+// had one, before anything that came of it.
+func (w *world) mustWarnFirst() {
+	w.t.Helper()
+	warned := map[string]bool{} // by step and user
+	for _, line := range strings.Split(w.log(), "\n") {
+		var entry struct{ Message, Type, Step, User string }
+		if json.Unmarshal([]byte(line), &entry) != nil {
+			continue
+		}
+		switch {
+		case entry.Type == warning.Plaintext:
+			if user := entry.Step + " " + entry.User; warned[user] {
+				w.t.Errorf("warned twice of %s", user)
+			} else {
+				warned[user] = true
+			}
+		case entry.Message == "statement executed" && len(warned) > 0 && !warned[entry.Step+" "+w.adminUser]:
+			w.t.Errorf("a statement before the warning of the admin's login: %s", line)
+		}
+	}
+	if len(warned) == 0 {
+		return // all was encrypted
+	}
+	want := map[string]bool{
+		"setSecret " + w.user: true, "setSecret " + w.adminUser: true,
+		"testSecret " + w.user: true, "testSecret " + w.clone(): true, "finishSecret " + w.clone(): true,
+	}
+	if diff := cmp.Diff(want, warned); diff != "" {
+		w.t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// TestNoPasswordInClear: ALLOW_PLAINTEXT lets no password cross the network, neither
+// encrypted with a key that the server sends, nor in the statement that sets it; and
+// what the errors advise works.
+func TestNoPasswordInClear(t *testing.T) {
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		options := server.Options{NoTLS: true}
+		if !strings.HasPrefix(release, "mysql") {
+			options.Args = []string{"--plugin-load-add=simple_password_check", "--strict-password-validation=ON"}
+		}
+		off := servers.MustStartWith(t, release, options)
+		w := newWorld(t, off, withEnv("ALLOW_PLAINTEXT=true"))
+		w.mayBeSeen = true
+		w.storeAdminToo(map[string]any{"ssl": nil})
+		if off.Flavor == server.MySQL {
+			if err := w.rotate(); errorType(err) != failure.PublicKeyRetrievalNotAllowed {
+				t.Errorf("the error is %v, want %s", err, failure.PublicKeyRetrievalNotAllowed)
+			}
+			if f := finding(t, w.check(), "server: TLS"); f.Type != string(failure.PublicKeyRetrievalNotAllowed) || f.Result != rotation.ResultFailed {
+				t.Errorf("the check's finding is %+v", f)
+			}
+			// Whoever has logged in is known to the server by a challenge from now on.
+			for _, arn := range []string{w.app, w.admin} {
+				document, err := w.Current(t.Context(), arn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				db, err := w.Login(t.Context(), document)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = db.Close()
+			}
+			w.abandon()
+		}
+		pair := func() []string { return append(oracle(t, off, w.Root, w.user), oracle(t, off, w.Root, w.clone())...) }
+		before := pair()
+		if err := w.rotate(); errorType(err) != failure.ClearPasswordNotAllowed {
+			t.Errorf("the error is %v, want %s", err, failure.ClearPasswordNotAllowed)
+		}
+		if f := finding(t, w.check(), "accounts"); f.Type != string(failure.ClearPasswordNotAllowed) || f.Result != rotation.ResultFailed {
+			t.Errorf("the check's finding is %+v", f)
+		}
+		if diff := cmp.Diff(before, pair()); diff != "" || len(w.statements()) > 0 {
+			t.Errorf("something was changed (-want +got):\n%s%v", diff, w.statements())
+		}
+
+		// The remedy that both errors name.
+		w.storeAdminToo(map[string]any{"ssl": false})
+		w.mustRotate()
+		w.mustRotate()
+	})
 }

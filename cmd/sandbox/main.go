@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"tandem/internal/sandbox"
@@ -24,14 +23,28 @@ const (
 	exitUsage  = 2
 )
 
+// secretKeyVariable has the key that sandbox serve prints: a command line can be read
+// by other users of the machine.
+const secretKeyVariable = "AWS_SECRET_ACCESS_KEY"
+
+// parentVariable, set to anything, has the sandbox end when the process that started
+// it does, as make may without a word (it keeps SIGHUP to itself).
+const parentVariable = "SANDBOX_ENDS_WITH_PARENT"
+
 // errUsage is the error of a command line that makes no sense. The flag package
 // has said why by then.
 var errUsage = errors.New("usage")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	// The second Ctrl-C ends the process, if the first one's cleaning up takes long.
 	context.AfterFunc(ctx, stop)
+	executable, _ := os.Executable() // where that is unknown, it is not go run's
+	if byGoRun(executable) || os.Getenv(parentVariable) != "" {
+		var end context.CancelFunc
+		ctx, end = withParent(ctx)
+		defer end()
+	}
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {
@@ -155,13 +168,14 @@ logs in with the current credentials all the time. Without a URL it starts a san
   go run ./cmd/sandbox watch --every 5s
   go run ./cmd/sandbox watch --url http://127.0.0.1:4600
 
-SANDBOX_URL is the same as --url.
+SANDBOX_URL is the same as --url. The sandbox answers whoever has its key only: paste the line
+with AWS_SECRET_ACCESS_KEY that it has printed into this terminal first.
 `
 
 func watch(set *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) error {
 	options := sandbox.WatchOptions{
 		Own: sandbox.ServeOptions{Every: sandbox.DefaultEvery, Listen: "127.0.0.1:0", Out: io.Discard, Info: io.Discard, Finder: server.Finder{Progress: stderr}},
-		Out: stdout, Live: isTerminal(stdout),
+		Out: stdout, Live: isTerminal(stdout), SecretKey: os.Getenv(secretKeyVariable),
 	}
 	set.StringVar(&options.URL, "url", os.Getenv("SANDBOX_URL"), "`URL` that sandbox serve has printed")
 	set.StringVar(&options.Secret, "secret", "", "`name` of the secret (default the one that sandbox serve makes)")
@@ -178,11 +192,12 @@ secret would meet, and shows it as a table. It fails where something stands in t
 
   go run ./cmd/sandbox check --url http://127.0.0.1:4600
 
-SANDBOX_URL is the same as --url.
+SANDBOX_URL is the same as --url. The sandbox answers whoever has its key only: paste the line
+with AWS_SECRET_ACCESS_KEY that it has printed into this terminal first.
 `
 
 func check(set *flag.FlagSet, stdout, _ io.Writer) func(context.Context) error {
-	options := sandbox.CheckOptions{Out: stdout}
+	options := sandbox.CheckOptions{Out: stdout, SecretKey: os.Getenv(secretKeyVariable)}
 	set.StringVar(&options.URL, "url", os.Getenv("SANDBOX_URL"), "`URL` that sandbox serve has printed (default http://"+sandbox.DefaultListen+")")
 	set.StringVar(&options.Secret, "secret", "", "`name` of the secret (default the one that sandbox serve makes)")
 	set.BoolVar(&options.JSON, "json", false, "write the answer as the function gave it")

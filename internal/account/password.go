@@ -31,7 +31,7 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 	if err := p.refuse(mode, turn, targets, append(drop, idle...)); err != nil {
 		return nil, err
 	}
-	inClear := p.Server.Flavor == MySQL || len(p.Clear) > 0
+	inClear := p.SendsPassword()
 	var statements []statement.Statement
 	var locked, open alterations
 	for _, target := range targets {
@@ -80,6 +80,10 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 	}
 	return statements, nil
 }
+
+// SendsPassword reports whether the server is sent the password itself, and not a
+// verifier of it.
+func (p Pair) SendsPassword() bool { return p.Server.Flavor == MySQL || len(p.Clear) > 0 }
 
 // ClearWarning tells that the password was sent in clear; it is none where it was not.
 func (p Pair) ClearWarning() []Warning {

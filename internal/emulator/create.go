@@ -58,9 +58,10 @@ func (s *Service) createSecret(_ *request, in createSecretInput) (any, error) {
 		if !old.deletion.IsZero() {
 			return nil, invalidRequest("You can't create this secret because a secret with this name is already scheduled for deletion.")
 		}
-		// The same request again: a caller that did not see the first answer.
-		if made := old.version(deref(in.ClientRequestToken)); made != nil && content != nil && made.value != nil && made.value.equal(content) {
-			return versionOutput{ARN: old.arn, Name: old.name, VersionId: made.id}, nil
+		if content != nil {
+			if used, err := old.repeats(*in.ClientRequestToken, content); used || err != nil {
+				return versionOutput{ARN: old.arn, Name: old.name, VersionId: *in.ClientRequestToken}, err
+			}
 		}
 		return nil, failure("ResourceExistsException", "The operation failed because the secret %s already exists.", *in.Name)
 	}
@@ -70,6 +71,9 @@ func (s *Service) createSecret(_ *request, in createSecretInput) (any, error) {
 		created: now, changed: now,
 	}
 	sec.tag(in.Tags)
+	if len(sec.tags) > mostTags {
+		return nil, tooManyTags()
+	}
 	s.secrets[sec.name] = sec
 	out := versionOutput{ARN: sec.arn, Name: sec.name}
 	if content != nil {

@@ -11,8 +11,8 @@
 // service runs them, and lets a test break any call on purpose.
 //
 // It is for tests, the demo and the sandbox, and is never linked into the
-// function. Signatures are not verified: the access key is taken as the name of
-// the caller. State lives in memory and ends with the Service.
+// function. The access key is taken as the name of the caller; the signature is
+// verified where Options.SecretKey is set. State lives in memory and ends with the Service.
 package emulator
 
 import (
@@ -71,6 +71,9 @@ type Options struct {
 	// version yet after PutSecretValue has stored its value.
 	PendingLag int
 
+	// SecretKey, where set, is the secret access key that every signature is verified
+	// with, whatever its access key; a role's session has one of its own.
+	SecretKey string
 	// Principals are the ARNs of those who sign with an access key; a key that is not
 	// here is a user's of that name.
 	Principals map[string]string

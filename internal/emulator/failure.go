@@ -30,7 +30,7 @@ func (e *Error) body() []byte {
 	key := "Message"
 	switch e.Code {
 	case "ValidationException", "SerializationException", "UnknownOperationException",
-		"MissingAuthenticationTokenException", "IncompleteSignatureException":
+		"MissingAuthenticationTokenException", "IncompleteSignatureException", "InvalidSignatureException":
 		key = "message"
 	}
 	data, err := json.Marshal(map[string]string{"__type": e.Code, key: e.Message})

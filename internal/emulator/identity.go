@@ -4,35 +4,36 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 )
 
-// callerOf returns the access key that a request is signed with, and the region
-// that it is signed for. The signature is not verified: the emulator knows no
-// secret keys.
-func callerOf(r *http.Request) (key, region string, err *Error) {
+// credentialOf reads with what a request is signed.
+func credentialOf(r *http.Request) (credential, *Error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return "", "", failure("MissingAuthenticationTokenException", "Missing Authentication Token")
+		return credential{}, failure("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
-	fields, ok := strings.CutPrefix(header, "AWS4-HMAC-SHA256 ")
-	var credential, signature string
+	fields, ok := strings.CutPrefix(header, signatureAlgorithm+" ")
+	var scope []string // access key, date, region, service, aws4_request
+	var c credential
 	if ok {
 		for field := range strings.SplitSeq(fields, ",") {
 			key, value, _ := strings.Cut(strings.TrimSpace(field), "=")
 			switch key {
 			case "Credential":
-				credential = value
+				scope = strings.Split(value, "/")
+			case "SignedHeaders":
+				c.signedHeaders = strings.Split(value, ";")
 			case "Signature":
-				signature = value
+				c.signature = value
 			}
 		}
 	}
-	// access key/date/region/service/aws4_request
-	scope := strings.Split(credential, "/")
-	if len(scope) != 5 || scope[0] == "" || signature == "" {
-		return "", "", failure("IncompleteSignatureException", "Authorization header requires 'Credential' and 'Signature' parameters.")
+	if len(scope) != 5 || scope[0] == "" || c.signature == "" {
+		return credential{}, failure("IncompleteSignatureException", "Authorization header requires 'Credential' and 'Signature' parameters.")
 	}
-	return scope[0], scope[2], nil
+	c.key, c.date, c.region, c.service = scope[0], scope[1], scope[2], scope[3]
+	return c, nil
 }
 
 // caller is who calls, and in which region.
@@ -48,23 +49,34 @@ type caller struct {
 func (c caller) account() string { return strings.Split(c.principal, ":")[4] }
 
 // identify finds out who signs with an access key. Temporary keys need their token.
-func (s *Service) identify(r *http.Request) (caller, *Error) {
-	key, region, err := callerOf(r)
+// Where Options.SecretKey is set the signature is verified too.
+func (s *Service) identify(r *http.Request, body []byte) (caller, *Error) {
+	c, err := credentialOf(r)
 	if err != nil {
 		return caller{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if session := s.sessions[key]; session != nil {
+	session, secretKey := s.sessions[c.key], s.options.SecretKey
+	if session != nil && secretKey != "" {
+		secretKey = session.secretKey
+	}
+	if secretKey != "" {
+		// By the system's clock, as the caller's is: the Service's may be a test's.
+		if err := c.verify(r, body, secretKey, time.Now()); err != nil {
+			return caller{}, err
+		}
+	}
+	if session != nil {
 		if r.Header.Get("X-Amz-Security-Token") != session.token {
 			return caller{}, failure("UnrecognizedClientException", "The security token included in the request is invalid.")
 		}
 		if !s.clock.Now().Before(session.expires) {
 			return caller{}, failure("ExpiredTokenException", "The security token included in the request is expired")
 		}
-		return caller{session.arn, session.arn, region, session}, nil
+		return caller{session.arn, session.arn, c.region, session}, nil
 	}
-	return caller{key, s.principalOf(key), region, nil}, nil
+	return caller{c.key, s.principalOf(c.key), c.region, nil}, nil
 }
 
 // principalOf is the ARN of who has an access key of its own.

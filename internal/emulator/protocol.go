@@ -103,7 +103,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		jsonProtocol{}.fail(w, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "The request's body is too large."})
 		return
 	}
-	by, unsigned := s.identify(r)
+	by, unsigned := s.identify(r, body)
 	var answers protocol = jsonProtocol{}
 	var call Call
 	carryOut := func() ([]byte, *Error) { return s.carryOut(r, by, call, body) }

@@ -52,11 +52,10 @@ func (s *Service) putSecretValue(r *request, in putSecretValueInput) (any, error
 		}
 	}
 	target := sec.version(token)
-	if target != nil && target.value != nil {
-		if !target.value.equal(content) {
-			return nil, tokenInUse(token, sec.arn)
+	if target != nil && target.value != nil { // one without a value is a rotation's, which this is to give it
+		if _, err := sec.repeats(token, content); err != nil {
+			return nil, err
 		}
-		// The same request again: nothing changes, labels neither.
 		return versionOutput{sec.arn, sec.name, target.id, target.stageList()}, nil
 	}
 	stages := slices.Clone(in.VersionStages)
@@ -135,14 +134,14 @@ func (s *Service) updateSecret(r *request, in updateSecretInput) (any, error) {
 	}
 	out := versionOutput{ARN: sec.arn, Name: sec.name}
 	if content != nil {
-		if sec.version(*in.ClientRequestToken) != nil {
-			return nil, tokenInUse(*in.ClientRequestToken, sec.arn)
+		out.VersionId = *in.ClientRequestToken
+		if repeated, err := sec.repeats(out.VersionId, content); repeated || err != nil {
+			return out, err
 		}
 		if err := sec.fits([]string{stageCurrent}); err != nil {
 			return nil, err
 		}
-		s.store(r, sec, nil, *in.ClientRequestToken, content, []string{stageCurrent})
-		out.VersionId = *in.ClientRequestToken
+		s.store(r, sec, nil, out.VersionId, content, []string{stageCurrent})
 	}
 	if in.Description != nil {
 		sec.description = *in.Description

@@ -86,6 +86,23 @@ func (sec *secret) version(id string) *version {
 	return nil
 }
 
+// repeats reports whether a request to store a value has been carried out before:
+// the token's version has that value. Such a request is ignored, its labels and
+// attributes too. A version of another value, or of none, is an error: a version
+// cannot be changed.
+//
+// Source: AWS Secrets Manager API Reference, "CreateSecret", "PutSecretValue" and
+// "UpdateSecret", ClientRequestToken.
+func (sec *secret) repeats(token string, content *value) (bool, error) {
+	switch made := sec.version(token); {
+	case made == nil:
+		return false, nil
+	case made.value == nil || !made.value.equal(content):
+		return false, tokenInUse(token, sec.arn)
+	}
+	return true, nil
+}
+
 func (sec *secret) staged(stage string) *version {
 	for _, v := range sec.versions {
 		if v.stages[stage] {

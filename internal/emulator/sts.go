@@ -40,6 +40,8 @@ type session struct {
 	arn     string // of the principal, arn:aws:sts::210987654321:assumed-role/rotation/name
 	token   string
 	expires time.Time
+	// secretKey is what signs beside the token.
+	secretKey string
 }
 
 // Source: AWS STS API Reference, "AssumeRole".
@@ -81,6 +83,7 @@ func (s *Service) assumeRole(by caller, form url.Values) (any, error) {
 	made := &session{
 		role: role, arn: fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", account, path[len(path)-1], name),
 		token: base64.StdEncoding.EncodeToString([]byte(rand.Text() + rand.Text())), expires: s.clock.Now().Add(duration),
+		secretKey: rand.Text(),
 	}
 	key := "ASIA" + rand.Text()[:16]
 	s.mu.Lock()
@@ -93,7 +96,7 @@ func (s *Service) assumeRole(by caller, form url.Values) (any, error) {
 		}
 		AssumedRoleUser struct{ Arn, AssumedRoleId string }
 	}
-	result.Credentials.AccessKeyId, result.Credentials.SecretAccessKey = key, rand.Text()
+	result.Credentials.AccessKeyId, result.Credentials.SecretAccessKey = key, made.secretKey
 	result.Credentials.SessionToken, result.Credentials.Expiration = made.token, made.expires.UTC().Format(time.RFC3339)
 	result.AssumedRoleUser.Arn, result.AssumedRoleUser.AssumedRoleId = made.arn, "AROASANDBOX:"+name
 	return result, nil

@@ -5,6 +5,8 @@ import "slices"
 // The service takes up to 50 tags for a secret (API Reference, TagResource).
 const mostTags = 50
 
+func tooManyTags() error { return invalidParameter("A secret can have at most %d tags.", mostTags) }
+
 type tagResourceInput struct {
 	SecretId *string
 	Tags     []tag
@@ -53,7 +55,7 @@ func (s *Service) tagResource(_ *request, in tagResourceInput) (any, error) {
 	sec.tag(in.Tags)
 	if len(sec.tags) > mostTags {
 		sec.tags = before
-		return nil, invalidParameter("A secret can have at most %d tags.", mostTags)
+		return nil, tooManyTags()
 	}
 	sec.changed = s.clock.Now()
 	return struct{}{}, nil

@@ -110,6 +110,10 @@ const (
 	TLSNotOffered Type = "TLSNotOffered"
 	// TLSRequired: the server takes encrypted connections only, and the document says "ssl": false.
 	TLSRequired Type = "TLSRequired"
+	// PublicKeyRetrievalNotAllowed: without TLS the server asks for the password encrypted with a key of its own.
+	PublicKeyRetrievalNotAllowed Type = "PublicKeyRetrievalNotAllowed"
+	// ClearPasswordNotAllowed: without TLS the new password would cross the network in clear.
+	ClearPasswordNotAllowed Type = "ClearPasswordNotAllowed"
 	// TLSUnknownAuthority: the server's certificate is from an authority that is not trusted here.
 	TLSUnknownAuthority Type = "TLSUnknownAuthority"
 	// TLSNameMismatch: the server's certificate is for another name.

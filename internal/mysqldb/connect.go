@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -46,8 +47,8 @@ type Database struct {
 	// against. It is called when a TLS connection is made.
 	Roots func(host string) (*x509.CertPool, error)
 	// AllowPlaintext lets a login whose document does not ask for TLS go on
-	// without it where the server offers none. A TLS handshake that fails is an
-	// error all the same.
+	// without it where the server offers none, as long as it takes no public key of
+	// the server's. A TLS handshake that fails is an error all the same.
 	AllowPlaintext bool
 	// Dial replaces the network, for tests. Nil means net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -58,8 +59,13 @@ var _ rotation.Database = (*Database)(nil)
 // Connect logs in, and proves the login by a statement; an admin's is proven by
 // Session.Lock, which comes first.
 func (d *Database) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
-	s, err := d.handshake(ctx, login, login.TLS != secret.TLSDisabled)
+	encrypted := login.TLS != secret.TLSDisabled
+	if !encrypted {
+		login.WarnOfPlaintext()
+	}
+	s, err := d.handshake(ctx, login, encrypted)
 	if errors.Is(err, mysql.ErrNoTLS) && login.TLS == secret.TLSDefault && d.AllowPlaintext {
+		login.WarnOfPlaintext()
 		s, err = d.handshake(ctx, login, false)
 	}
 	if err != nil {
@@ -80,6 +86,10 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	trip := way.From(ctx)
 	trip.Begin(at.address())
 	config.DialFunc = d.dial(trip, login.Host)
+	var keyRefused atomic.Bool
+	if !encrypted && login.TLS != secret.TLSDisabled {
+		config.DialFunc = guardKeys(config.DialFunc, &keyRefused)
+	}
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
 	config.CheckConnLiveness = false   // one connection, never pooled
 	config.ConnectionAttributes = "program_name:tandem"
@@ -107,6 +117,9 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	connection, err := pool.Conn(limited)
 	if err != nil {
 		_ = pool.Close()
+		if keyRefused.Load() { // of which the driver says that the connection was lost
+			return nil, fmt.Errorf("logging in to %s: %w", at, errPublicKeyRetrieval)
+		}
 		return nil, at.explain(err)
 	}
 	s := &Session{pool: pool, connection: connection, endpoint: at, certificate: verified}

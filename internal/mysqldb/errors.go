@@ -256,7 +256,7 @@ func (e endpoint) explain(err error) error {
 		}
 		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
-		return say(failure.TLSNotOffered, "the server offers no TLS; turn it on there, or, where plain text is wanted, set \"ssl\": false in the secret's document or ALLOW_PLAINTEXT=true in the function's environment")
+		return say(failure.TLSNotOffered, "the server offers no TLS; turn it on there, or, if nobody else can be on the network in between, set \"ssl\": false in the secret's document, or, for MariaDB, ALLOW_PLAINTEXT=true in the function's environment")
 	case errors.Is(err, mysql.ErrMalformPkt):
 		return say(failure.PluginUnsupported, "the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):

@@ -35,6 +35,7 @@ type record struct {
 
 	warnings []string // types, each once
 	met      map[string]bool
+	plain    map[string]bool // logins without TLS that have been warned of
 	legs     []legTime
 	retries  *retries.Count
 }

@@ -117,6 +117,16 @@ type Login struct {
 	// Admin: what is to be changed is changed through this login's session. Its first
 	// call is Lock, which proves it, and it may be sent several statements at once.
 	Admin bool
+	// OnPlaintext, where set, is called when the login is about to go on without TLS,
+	// before anything is sent.
+	OnPlaintext func()
+}
+
+// WarnOfPlaintext calls OnPlaintext, where that is set.
+func (l Login) WarnOfPlaintext() {
+	if l.OnPlaintext != nil {
+		l.OnPlaintext()
+	}
 }
 
 // Facts is what a session knows from its first statement.

@@ -11,7 +11,6 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
-	"tandem/internal/warning"
 )
 
 // setSecret makes the pending user what it must be. The order is the one that is
@@ -61,7 +60,6 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	if err := writable(admin); err != nil {
 		return "", err
 	}
-	s.warnOfPlaintext(ctx, proof, admin)
 	if admin.Facts().Server.Flavor == account.MySQL {
 		// The name's limit was checked for the document's engine. The server decides.
 		if err := secret.CheckUsername(secret.MySQL, documents.pending.Username(), 0); err != nil {
@@ -190,14 +188,6 @@ func login(d secret.Document) Login {
 func (s step) close(ctx context.Context, session Session) {
 	if err := session.Close(); err != nil {
 		s.log.DebugContext(ctx, "closing a session", "error", err.Error())
-	}
-}
-
-func (s step) warnOfPlaintext(ctx context.Context, sessions ...Session) {
-	for _, session := range sessions {
-		if facts := session.Facts(); facts.Plaintext {
-			s.warn(ctx, warning.Plaintext, "connection not encrypted", "account", facts.Account.String())
-		}
 	}
 }
 

@@ -39,7 +39,6 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", InWork, err))
 	}
 	defer s.close(ctx, session)
-	s.warnOfPlaintext(ctx, session)
 	if database := pending.Database(); database != "" {
 		if err := session.Use(ctx, database); err != nil {
 			return "", denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", pending.Username(), err))

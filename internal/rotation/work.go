@@ -169,6 +169,9 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 		return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
 	}
 	pair.Clear = w.clear
+	if err := w.checkPasswordEncrypted(pair); err != nil {
+		return account.Pair{}, err
+	}
 	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
 		return account.Pair{}, err
 	}

@@ -47,26 +47,37 @@ func (s *Sandbox) CreateAdminNamed(ctx context.Context, secretName, user string)
 		// Part of ALL PRIVILEGES on a database since then, which nobody without it can grant.
 		privileges = append(privileges, "SHOW CREATE ROUTINE")
 	}
-	for i, list := range privileges {
-		privileges[i] = "GRANT " + list + " ON *.* TO " + statement.Literal(user) + "@'%' WITH GRANT OPTION"
+	password := NewPassword()
+	if err := s.CreateUser(ctx, user, "%", password); err != nil {
+		return "", err
 	}
-	return s.createAdminWith(ctx, secretName, user, privileges...)
+	for _, list := range privileges {
+		err := s.Execute(ctx, grantAll(list, user))
+		if err != nil && !s.Server.Managed() {
+			err = s.grantEach(ctx, list, user)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return s.CreateSecret(ctx, secretName, user, password, nil)
+}
+
+// grantAll grants privileges on everything, with GRANT OPTION.
+func grantAll(privileges, user string) string {
+	return "GRANT " + privileges + " ON *.* TO " + statement.Literal(user) + "@'%' WITH GRANT OPTION"
 }
 
 // CreateAdminWith is CreateAdmin with other GRANT statements.
 func (s *Sandbox) CreateAdminWith(ctx context.Context, secretName string, grants ...string) (string, error) {
-	return s.createAdminWith(ctx, secretName, Admin, grants...)
-}
-
-func (s *Sandbox) createAdminWith(ctx context.Context, secretName, user string, grants ...string) (string, error) {
 	password := NewPassword()
-	if err := s.CreateUser(ctx, user, "%", password); err != nil {
+	if err := s.CreateUser(ctx, Admin, "%", password); err != nil {
 		return "", err
 	}
 	if err := s.Execute(ctx, grants...); err != nil {
 		return "", err
 	}
-	return s.CreateSecret(ctx, secretName, user, password, nil)
+	return s.CreateSecret(ctx, secretName, Admin, password, nil)
 }
 
 // NewPassword makes a password that a server's validation plugin has nothing to

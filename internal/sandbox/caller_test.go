@@ -30,23 +30,23 @@ type caller interface {
 	refusal(t *testing.T, secretID string) string
 }
 
-func newCaller(t *testing.T, url string) caller {
+func newCaller(t *testing.T, of *Sandbox) caller {
 	t.Helper()
 	path, err := exec.LookPath("aws")
 	if err != nil {
 		t.Log("no aws on this machine: the SDK takes its place")
-		return sdkCaller{client(url)}
+		return sdkCaller{client(of.URL, of.SecretKey)}
 	}
-	return cliCaller{path, url, t.TempDir()}
+	return cliCaller{path, of.URL, of.SecretKey, t.TempDir()}
 }
 
-type cliCaller struct{ path, url, home string }
+type cliCaller struct{ path, url, secretKey, home string }
 
 // environ is the environment of a CLI that knows nothing of this machine's
 // accounts.
 func (c cliCaller) environ() []string {
 	return append(os.Environ(),
-		"AWS_ACCESS_KEY_ID="+AccessKey, "AWS_SECRET_ACCESS_KEY="+AccessKey, "AWS_DEFAULT_REGION="+Region, "AWS_PAGER=",
+		"AWS_ACCESS_KEY_ID="+AccessKey, "AWS_SECRET_ACCESS_KEY="+c.secretKey, "AWS_DEFAULT_REGION="+Region, "AWS_PAGER=",
 		"AWS_CONFIG_FILE="+c.home+"/config", "AWS_SHARED_CREDENTIALS_FILE="+c.home+"/credentials", "NO_PROXY=127.0.0.1")
 }
 

@@ -17,6 +17,8 @@ import (
 type CheckOptions struct {
 	// URL is a sandbox that runs; DefaultListen's if empty.
 	URL string
+	// SecretKey is the secret access key that the sandbox has printed.
+	SecretKey string
 	// Secret is the secret to check; the tutorial's if empty.
 	Secret string
 	// JSON writes the answer as the function gave it.
@@ -47,11 +49,17 @@ func Check(ctx context.Context, options CheckOptions) error {
 	if err != nil {
 		return fmt.Errorf("reading the sandbox's URL %q: %w", url, err)
 	}
+	if err := sign(ctx, request, event, options.SecretKey); err != nil {
+		return err
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return fmt.Errorf("reaching the sandbox: %w: start one (make sandbox) and give its URL", err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusForbidden {
+		return errWrongKey
+	}
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return fmt.Errorf("reading the function's answer: %w", err)

@@ -19,7 +19,7 @@ import (
 func TestCheck(t *testing.T) {
 	s, _ := tutorial(t)
 	var out strings.Builder
-	if err := Check(deadline(t), CheckOptions{URL: s.URL + "/", Out: &out}); err != nil {
+	if err := Check(deadline(t), CheckOptions{SecretKey: s.SecretKey, URL: s.URL + "/", Out: &out}); err != nil {
 		t.Error(err)
 	}
 	for _, name := range rotation.CheckNames() {
@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Reset()
-	if err := Check(deadline(t), CheckOptions{URL: s.URL, Secret: appSecret, Out: &out}); !errors.Is(err, ErrCheckFailed) {
+	if err := Check(deadline(t), CheckOptions{SecretKey: s.SecretKey, URL: s.URL, Secret: appSecret, Out: &out}); !errors.Is(err, ErrCheckFailed) {
 		t.Errorf("the check of a locked account: %v", err)
 	}
 	for _, text := range []string{"AccountLocked: ", "-> `ALTER USER ... ACCOUNT UNLOCK`", "would not get through"} {
@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 	}
 
 	out.Reset()
-	if err := Check(deadline(t), CheckOptions{URL: s.URL, JSON: true, Out: &out}); !errors.Is(err, ErrCheckFailed) {
+	if err := Check(deadline(t), CheckOptions{SecretKey: s.SecretKey, URL: s.URL, JSON: true, Out: &out}); !errors.Is(err, ErrCheckFailed) {
 		t.Errorf("as JSON: %v", err)
 	}
 	var found rotation.Inspection
@@ -65,7 +65,7 @@ func TestInvokeByCLI(t *testing.T) {
 		t.Skip("SKIPPED: there is no aws on this machine")
 	}
 	s, _ := tutorial(t)
-	caller := newCaller(t, s.URL).(cliCaller)
+	caller := newCaller(t, s).(cliCaller)
 	for event, want := range map[string]string{
 		`{"Step":"check","SecretId":"` + appSecret + `"}`: `"ok":true`,
 		`{"Step":"check"}`: `"errorType":"EventInvalid"`,
@@ -85,7 +85,14 @@ func TestInvokeByCLI(t *testing.T) {
 func TestInvokeOfAnother(t *testing.T) {
 	s, _ := tutorial(t)
 	for _, path := range []string{"/2015-03-31/functions/another/invocations", "/2015-03-31/functions//invocations"} {
-		answer, err := http.Post(s.URL+path, "application/json", strings.NewReader("{}"))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader("{}"))
+		if err == nil {
+			err = sign(t.Context(), request, []byte("{}"), s.SecretKey)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

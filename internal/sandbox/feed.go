@@ -146,14 +146,21 @@ func (f *feed) serve(w http.ResponseWriter, r *http.Request, greeting *greeting)
 
 // follow reads the feed of the sandbox at url: it returns the greeting, and sends
 // what follows to the channel, which it closes when the feed ends.
-func follow(ctx context.Context, url string) (*greeting, <-chan notice, error) {
+func follow(ctx context.Context, url, secretKey string) (*greeting, <-chan notice, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+feedPath, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the sandbox's URL %q: %w", url, err)
 	}
+	if err := sign(ctx, request, nil, secretKey); err != nil {
+		return nil, nil, err
+	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reaching the sandbox: %w: start one (make sandbox) and give its URL", err)
+	}
+	if answer.StatusCode == http.StatusForbidden {
+		_ = answer.Body.Close()
+		return nil, nil, errWrongKey
 	}
 	lines := bufio.NewScanner(answer.Body)
 	lines.Buffer(nil, 4<<20) // certificates can be many

@@ -16,8 +16,7 @@ import (
 var errPortTaken = errors.New("the port is taken")
 
 // listen serves handler on a loopback address until ctx ends, and returns its URL
-// and what ends it sooner. Any other address is refused: what is served here
-// answers whoever asks.
+// and what ends it sooner. Any other address is refused.
 func listen(ctx context.Context, address string, handler http.Handler) (url string, end func(), err error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -53,11 +52,12 @@ func listen(ctx context.Context, address string, handler http.Handler) (url stri
 }
 
 // door answers as Secrets Manager does, as Lambda to an Invoke, and below /sandbox/
-// with what neither has words for.
+// with what neither has words for. All of it is for those who sign with the sandbox's
+// own key, and none of it for a browser.
 func (s *Sandbox) door() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return noBrowsers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, invokePrefix) && strings.HasSuffix(r.URL.Path, invokeSuffix) {
-			s.invoke(w, r)
+			s.signed(s.invoke).ServeHTTP(w, r)
 			return
 		}
 		if !strings.HasPrefix(r.URL.Path, "/sandbox/") {
@@ -68,6 +68,6 @@ func (s *Sandbox) door() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		s.feed.serve(w, r, s.greeting())
-	})
+		s.signed(func(w http.ResponseWriter, r *http.Request) { s.feed.serve(w, r, s.greeting()) }).ServeHTTP(w, r)
+	}))
 }

@@ -16,14 +16,21 @@ import (
 // A server whose address was given is somebody's own. What the sandbox makes on
 // it must not be in anybody's way, and has to go in the end.
 
-// administrator makes the rotation's admin user of that name and the secret for
-// it. Where the login that was given has that name already, as RDS's first user
-// has, it is the one.
+// administrator makes the rotation's admin user of that name and the secret for it.
+// The login that was given is never the one: its password would be in the sandbox's
+// Secrets Manager, and whoever got at that would have the server. Where it has that
+// name, as RDS's first user has, the sandbox's has another.
 func (s *Sandbox) administrator(ctx context.Context, secretName, user string) (string, error) {
+	return s.CreateAdminNamed(ctx, secretName, s.ownName(user))
+}
+
+// ownName is the name of a user that the sandbox makes, where the login that was given
+// may have it.
+func (s *Sandbox) ownName(user string) string {
 	if !s.Server.Managed() && s.Server.Username == user {
-		return s.CreateSecret(ctx, secretName, user, s.Server.Password.Reveal(), nil)
+		return "sandbox_" + user
 	}
-	return s.CreateAdminNamed(ctx, secretName, user)
+	return user
 }
 
 // created are the names that making these users, and rotating them, puts on the
@@ -31,11 +38,29 @@ func (s *Sandbox) administrator(ctx context.Context, secretName, user string) (s
 func (s *Sandbox) created(users []string) []string {
 	var all []string
 	for _, user := range users {
-		if s.Server.Managed() || s.Server.Username != user {
-			all = append(all, user, secret.Clone(user))
-		}
+		user = s.ownName(user)
+		all = append(all, user, secret.Clone(user))
 	}
 	return all
+}
+
+// grantEach grants what of a list of privileges the login that was given can grant:
+// of somebody's own server's admin nobody knows what he has. It is an error where that
+// is nothing.
+func (s *Sandbox) grantEach(ctx context.Context, privileges, user string) error {
+	var refused error
+	granted := 0
+	for privilege := range strings.SplitSeq(privileges, ", ") {
+		if err := s.Execute(ctx, grantAll(privilege, user)); err != nil {
+			refused = err
+			continue
+		}
+		granted++
+	}
+	if granted == 0 {
+		return refused
+	}
+	return nil
 }
 
 // checkUnused refuses a server that has users or databases of these names: they

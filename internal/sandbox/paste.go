@@ -21,13 +21,14 @@ func (s *Sandbox) paste(has func(program string) bool) string {
 	line("")
 	line("  server            %s", s.Server)
 	line("  Secrets Manager   %s", s.URL)
-	line("  secrets           %s (user %s, database %s), %s (user %s)", appSecret, appUser, appDatabase, adminSecret, Admin)
+	line("  secrets           %s (user %s, database %s), %s (user %s)", appSecret, appUser, appDatabase, adminSecret, s.ownName(Admin))
 	line("  rotation function %s", FunctionARN)
 	line("")
 	line("Paste into another terminal:")
 	line("")
+	// The key is this sandbox's own. It is what keeps other users of the machine out.
+	line("  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_DEFAULT_REGION=%s AWS_PAGER=%s", AccessKey, s.SecretKey, Region, noProxy())
 	if has("aws") {
-		line("  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%[1]s AWS_DEFAULT_REGION=%s AWS_PAGER=%s", AccessKey, Region, noProxy())
 		line("  aws --endpoint-url %s secretsmanager describe-secret --secret-id %s", s.URL, appSecret)
 		line("  aws --endpoint-url %s secretsmanager get-secret-value --secret-id %s --query SecretString --output text", s.URL, appSecret)
 		line("  aws --endpoint-url %s secretsmanager rotate-secret --secret-id %s", s.URL, appSecret)
@@ -36,8 +37,8 @@ func (s *Sandbox) paste(has func(program string) bool) string {
 		for _, call := range []struct{ operation, body string }{
 			{"DescribeSecret", ""}, {"GetSecretValue", ""}, {"RotateSecret", `,"ClientRequestToken":"rotated-by-hand-with-curl-'$(date +%s)'"`},
 		} {
-			line(`  curl -s %s --user %s:%[2]s --aws-sigv4 aws:amz:%[3]s:secretsmanager -H 'Content-Type: application/x-amz-json-1.1' -H 'X-Amz-Target: secretsmanager.%[4]s' -d '{"SecretId":"%[5]s"%[6]s}'`,
-				s.URL, AccessKey, Region, call.operation, appSecret, call.body)
+			line(`  curl -s %s --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" --aws-sigv4 aws:amz:%s:secretsmanager -H 'Content-Type: application/x-amz-json-1.1' -H 'X-Amz-Target: secretsmanager.%s' -d '{"SecretId":"%s"%s}'`,
+				s.URL, Region, call.operation, appSecret, call.body)
 		}
 	}
 	line("")

@@ -29,7 +29,8 @@ import (
 	"tandem/internal/server"
 )
 
-// What the sandbox's world is called. Nothing leaves the machine, and no key is real.
+// What the sandbox's world is called. Nothing leaves the machine. Of the access key
+// only the secret part is secret, and another for each start: Sandbox.SecretKey.
 const (
 	Region      = "eu-west-1"
 	FunctionARN = "arn:aws:lambda:" + Region + ":123456789012:function:tandem"
@@ -88,6 +89,9 @@ type Sandbox struct {
 	Service *emulator.Service
 	// URL is Secrets Manager's address.
 	URL string
+	// SecretKey is the secret access key with which every request to URL has to be
+	// signed: other users of the machine, and web pages, reach the address too.
+	SecretKey string
 	// Secrets is a client of it, the SDK's own.
 	Secrets *secretsmanager.Client
 	// Function is the function's host.
@@ -110,7 +114,8 @@ func Open(ctx context.Context, options Options) (*Sandbox, error) {
 	if options.Listen == "" {
 		options.Listen = "127.0.0.1:0"
 	}
-	s := &Sandbox{Server: options.Server, every: options.SecretsManager.Every}
+	s := &Sandbox{Server: options.Server, every: options.SecretsManager.Every, SecretKey: rand.Text()}
+	options.SecretsManager.SecretKey = s.SecretKey
 	options.SecretsManager.Region = Region
 	options.SecretsManager.KnowsFunction = func(arn string) bool { return arn == FunctionARN }
 	options.SecretsManager.Invoker = emulator.InvokerFunc(func(ctx context.Context, arn string, payload []byte) error {
@@ -152,11 +157,11 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 	if s.URL, s.hangUp, err = listen(ctx, options.Listen, s.door()); err != nil {
 		return fmt.Errorf("starting the local Secrets Manager: %w", err)
 	}
-	s.Secrets = client(s.URL)
+	s.Secrets = client(s.URL, s.SecretKey)
 	env := []string{
 		"SECRETS_MANAGER_ENDPOINT=" + s.URL, "AWS_ENDPOINT_URL_RDS=" + s.URL, "AWS_ENDPOINT_URL_STS=" + s.URL,
 		"AWS_ACCESS_KEY_ID=" + AccessKey,
-		"AWS_SECRET_ACCESS_KEY=" + AccessKey,
+		"AWS_SECRET_ACCESS_KEY=" + s.SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
 	if s.Server.CAFile != "" {
@@ -177,11 +182,11 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 }
 
 // client is an unmodified client of the local Secrets Manager at url.
-func client(url string) *secretsmanager.Client {
+func client(url, secretKey string) *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
 		Region:       Region,
 		BaseEndpoint: aws.String(url),
-		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, AccessKey, ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, secretKey, ""),
 	})
 }
 

@@ -29,7 +29,7 @@ import (
 func TestServe(t *testing.T) {
 	log := &lines{}
 	s, end := tutorial(t, func(o *ServeOptions) { o.Out = log })
-	from := newCaller(t, s.URL)
+	from := newCaller(t, s)
 	if diff := cmp.Diff([]string{adminSecret, appSecret}, sorted(from.names(t))); diff != "" {
 		t.Errorf("secrets (-want +got):\n%s", diff)
 	}
@@ -356,7 +356,7 @@ func TestServerDies(t *testing.T) {
 // TestPaste has the lines to paste for a machine with everything, and for one
 // with nothing but curl.
 func TestPaste(t *testing.T) {
-	s := &Sandbox{Server: &server.Server{Flavor: server.MariaDB, Version: "11.8.6-MariaDB", Origin: "installed", Host: "127.0.0.1", Port: 3307, CAFile: "/ca.pem"}, URL: "http://127.0.0.1:4600"}
+	s := &Sandbox{Server: &server.Server{Flavor: server.MariaDB, Version: "11.8.6-MariaDB", Origin: "installed", Host: "127.0.0.1", Port: 3307, CAFile: "/ca.pem"}, URL: "http://127.0.0.1:4600", SecretKey: "the-key"}
 	for name, test := range map[string]struct {
 		has            []string
 		want, unwanted []string
@@ -373,7 +373,7 @@ func TestPaste(t *testing.T) {
 		},
 		"nothing": {
 			nil,
-			[]string{"no aws on this machine", "curl -s http://127.0.0.1:4600 --user SANDBOX:SANDBOX --aws-sigv4", "secretsmanager.RotateSecret", "no mysql or mariadb client on this machine"},
+			[]string{"no aws on this machine", "AWS_SECRET_ACCESS_KEY=the-key", `curl -s http://127.0.0.1:4600 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" --aws-sigv4`, "secretsmanager.RotateSecret", "no mysql or mariadb client on this machine"},
 			[]string{"  aws "},
 		},
 	} {
@@ -400,13 +400,16 @@ func TestCurl(t *testing.T) {
 	}
 	info := &lines{}
 	s, _ := tutorial(t, func(o *ServeOptions) { o.Info, o.has = info, func(string) bool { return false } })
-	answers := 0
+	answers, exports := 0, ""
 	for line := range strings.Lines(info.String()) {
 		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "export ") {
+			exports = line + "\n"
+		}
 		if !strings.HasPrefix(line, "curl ") {
 			continue
 		}
-		out, err := exec.Command("sh", "-c", line).Output()
+		out, err := exec.Command("sh", "-c", exports+line).Output()
 		if err != nil || !strings.Contains(string(out), `"Name":"`+appSecret+`"`) {
 			t.Errorf("%s\nanswers %s %v", line, out, err)
 		}

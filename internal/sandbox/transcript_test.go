@@ -112,6 +112,9 @@ func matches(want, got []string) bool {
 	return len(got) > 0 && want[0] == got[0] && matches(want[1:], got[1:])
 }
 
+// keyForm is the part of a command that each start has another of.
+var keyForm = regexp.MustCompile(`AWS_SECRET_ACCESS_KEY=\S+`)
+
 // TestTranscript types in what the text says, and compares.
 func TestTranscript(t *testing.T) {
 	if !lookPath("aws") {
@@ -129,7 +132,7 @@ func TestTranscript(t *testing.T) {
 	s, end := tutorial(t, func(o *ServeOptions) {
 		o.Out, o.Info, o.has = screen, screen, func(string) bool { return true }
 	})
-	caller := newCaller(t, s.URL).(cliCaller)
+	caller := newCaller(t, s).(cliCaller)
 	var first *exchange
 	var exports string
 	for i, e := range exchanges {
@@ -138,6 +141,7 @@ func TestTranscript(t *testing.T) {
 			continue
 		}
 		command := strings.ReplaceAll(e.command, "http://"+DefaultListen, s.URL)
+		command = keyForm.ReplaceAllLiteralString(command, "AWS_SECRET_ACCESS_KEY="+s.SecretKey)
 		if strings.HasPrefix(command, "export ") {
 			exports += command + "\n"
 		}

@@ -19,7 +19,9 @@ type WatchOptions struct {
 	// URL is a sandbox that runs already. Without one, a sandbox is started as Own
 	// says, and ends with the view.
 	URL string
-	Own ServeOptions
+	// SecretKey is the secret access key that that sandbox has printed.
+	SecretKey string
+	Own       ServeOptions
 	// Secret is the name of the secret to watch; the tutorial's if empty.
 	Secret string
 	// Live redraws the screen, which Out must be. Otherwise Out gets a line for
@@ -49,16 +51,16 @@ const (
 // login that failed makes it an error in the end.
 func Watch(ctx context.Context, options WatchOptions) error {
 	if options.URL != "" {
-		return watch(ctx, strings.TrimSuffix(options.URL, "/"), options)
+		return watch(ctx, strings.TrimSuffix(options.URL, "/"), options.SecretKey, options)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ready, served := make(chan string, 1), make(chan error, 1)
-	options.Own.Ready = func(s *Sandbox) { ready <- s.URL }
+	ready, served := make(chan *Sandbox, 1), make(chan error, 1)
+	options.Own.Ready = func(s *Sandbox) { ready <- s }
 	go func() { served <- Serve(ctx, options.Own) }()
 	select {
-	case url := <-ready:
-		err := watch(ctx, url, options)
+	case own := <-ready:
+		err := watch(ctx, own.URL, own.SecretKey, options)
 		cancel()
 		if serveErr := <-served; serveErr != nil {
 			return serveErr // the reason for whatever else went wrong
@@ -78,8 +80,8 @@ type watcher struct {
 	live    bool
 }
 
-func watch(ctx context.Context, url string, options WatchOptions) error {
-	greeting, notices, err := follow(ctx, url)
+func watch(ctx context.Context, url, secretKey string, options WatchOptions) error {
+	greeting, notices, err := follow(ctx, url, secretKey)
 	if err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func watch(ctx context.Context, url string, options WatchOptions) error {
 	if name == "" {
 		name = appSecret
 	}
-	w := &watcher{view: view{secret: name, greeting: greeting}, secrets: client(url), out: options.Out, live: options.Live}
+	w := &watcher{view: view{secret: name, greeting: greeting}, secrets: client(url, secretKey), out: options.Out, live: options.Live}
 	if err := w.look(ctx); err != nil {
 		return err
 	}

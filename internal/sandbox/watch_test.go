@@ -17,12 +17,14 @@ import (
 )
 
 // watched attaches a view to a sandbox. end ends the view and returns its error.
-func watched(t *testing.T, url string, live bool) (out *lines, end func() error) {
+func watched(t *testing.T, of *Sandbox, live bool) (out *lines, end func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out = &lines{}
 	done := make(chan error, 1)
-	go func() { done <- Watch(ctx, WatchOptions{URL: url + "/", Live: live, Out: out}) }()
+	go func() {
+		done <- Watch(ctx, WatchOptions{URL: of.URL + "/", SecretKey: of.SecretKey, Live: live, Out: out})
+	}()
 	return out, func() error {
 		cancel()
 		return <-done
@@ -31,7 +33,7 @@ func watched(t *testing.T, url string, live bool) (out *lines, end func() error)
 
 func TestWatchAttached(t *testing.T) {
 	s, _ := tutorial(t)
-	out, end := watched(t, s.URL, false)
+	out, end := watched(t, s, false)
 	out.await(t, deadline(t), "watching "+appSecret+" on "+s.Server.String()+": AWSCURRENT appuser\n")
 	if outcome, err := s.Rotate(t.Context(), appSecret); err != nil || outcome.Err != nil {
 		t.Fatal(err, outcome.Err)
@@ -53,7 +55,7 @@ func TestWatchAttached(t *testing.T) {
 
 func TestWatchLive(t *testing.T) {
 	s, _ := tutorial(t)
-	out, end := watched(t, s.URL, true)
+	out, end := watched(t, s, true)
 	out.await(t, deadline(t), enterScreen+home)
 	if outcome, err := s.Rotate(t.Context(), appSecret); err != nil || outcome.Err != nil {
 		t.Fatal(err, outcome.Err)
@@ -90,7 +92,7 @@ func TestWatchOwn(t *testing.T) {
 // are nobody's fault.
 func TestWatchSandboxEnds(t *testing.T) {
 	s, endSandbox := tutorial(t)
-	out, end := watched(t, s.URL, false)
+	out, end := watched(t, s, false)
 	out.await(t, deadline(t), "watching ")
 	if err := endSandbox(); err != nil {
 		t.Error(err)
@@ -104,7 +106,7 @@ func TestWatchSandboxEnds(t *testing.T) {
 // TestWatchCountsFailures breaks the current credentials, as no rotation may.
 func TestWatchCountsFailures(t *testing.T) {
 	s, _ := tutorial(t)
-	out, end := watched(t, s.URL, false)
+	out, end := watched(t, s, false)
 	out.await(t, deadline(t), "watching ")
 	if err := s.Execute(t.Context(), "ALTER USER appuser IDENTIFIED BY 'another-1'"); err != nil {
 		t.Fatal(err)
@@ -131,7 +133,7 @@ func TestWatchRefuses(t *testing.T) {
 		"no secret":       {s.URL, "nowhere", "describing secret nowhere: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Watch(t.Context(), WatchOptions{URL: test.url, Secret: test.secret, Out: &lines{}})
+			err := Watch(t.Context(), WatchOptions{SecretKey: s.SecretKey, URL: test.url, Secret: test.secret, Out: &lines{}})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the error is %v, want %q", err, test.want)
 			}

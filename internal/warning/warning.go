@@ -40,7 +40,7 @@ func Causes() []Cause {
 		{ObjectGone, "a privilege was not copied, as what it is on is gone", "nothing, or revoke it from the original"},
 		{Adopted, "an account that this function had not made was taken as the clone", "look at what was taken from it, which the line lists"},
 		{ClearPasswordSent, "a validation plugin had to see the password, which may stand in the server's logs", "see \"What is copied\""},
-		{Plaintext, "a connection was not encrypted", "turn TLS on at the server, and take `\"ssl\": false` out of the document"},
+		{Plaintext, "a login is about to go on without TLS", "turn TLS on at the server, and take `\"ssl\": false` out of the document"},
 		{OldServer, "the server's release has no support any more from those who make it", "upgrade the server"},
 		{CertificateExpires, "the server's certificate, or one between it and its root, expires within 90 days", "renew it"},
 		{RootExpires, "the root that the server's certificate was verified by expires within 90 days", "give the server a certificate of the next root"},

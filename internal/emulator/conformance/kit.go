@@ -88,6 +88,19 @@ func (k *kit) put(arn, token, value string, stages ...string) error {
 	return err
 }
 
+// update stores a value by UpdateSecret, with a description that names it.
+func (k *kit) update(arn, token, value string) (*secretsmanager.UpdateSecretOutput, error) {
+	return k.Client.UpdateSecret(k.ctx, &secretsmanager.UpdateSecretInput{
+		SecretId: &arn, ClientRequestToken: &token, SecretString: &value, Description: aws.String("of " + value),
+	})
+}
+
+// inUse checks that a token was refused, in the service's words.
+func (k *kit) inUse(err error, token, arn string) {
+	k.Helper()
+	k.refused(err, "ResourceExistsException", "You can't use ClientRequestToken "+token+" because that value is already in use for a version of secret "+arn+".")
+}
+
 // get reads a value; empty means not given.
 func (k *kit) get(secretID, version, stage string) (string, error) {
 	out, err := k.Client.GetSecretValue(k.ctx, &secretsmanager.GetSecretValueInput{

@@ -135,6 +135,24 @@ var rotationRules = []rule{
 		k.wait(arn)
 		k.equal("the steps", fourSteps, k.Function.steps())
 	}},
+	{"RotateSecret with the token of a version that has its labels behind it is a ResourceExistsException", func(k *kit) {
+		arn, one := k.secret()
+		k.rotates(nil)
+		k.rotate(arn)
+		k.wait(arn)
+		k.inUse(k.rotateWith(arn, one, nil), one, arn) // AWSPREVIOUS
+		k.equal("the steps", fourSteps, k.Function.steps())
+	}},
+	{"CreateSecret and UpdateSecret do not give a rotation's empty version its value", func(k *kit) {
+		arn, _ := k.secret()
+		token := k.stuck(arn)
+		_, err := k.update(arn, token, "x")
+		k.inUse(err, token, arn)
+		_, err = k.Client.CreateSecret(k.ctx, &secretsmanager.CreateSecretInput{Name: k.describe(arn).Name, ClientRequestToken: &token, SecretString: aws.String("x")})
+		k.inUse(err, token, arn)
+		_, err = k.get(arn, token, "")
+		k.refused(err, "ResourceNotFoundException", token)
+	}},
 	{"removing AWSPENDING from a rotation that failed lets the next one start", func(k *kit) {
 		arn, current := k.secret()
 		token := k.stuck(arn)

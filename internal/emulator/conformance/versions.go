@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
 var readingRules = []rule{
@@ -72,7 +73,7 @@ var writingRules = []rule{
 		arn, _ := k.secret()
 		token := id()
 		k.must(k.put(arn, token, "second", "AWSPENDING"))
-		k.refused(k.put(arn, token, "third", "AWSPENDING"), "ResourceExistsException", "You can't use ClientRequestToken "+token+" because that value is already in use for a version of secret "+arn)
+		k.inUse(k.put(arn, token, "third", "AWSPENDING"), token, arn)
 		k.wantValue(arn, token, "AWSPENDING", "second")
 	}},
 	{"PutSecretValue with VersionStages [AWSPENDING] leaves AWSCURRENT where it is", func(k *kit) {
@@ -108,16 +109,43 @@ var writingRules = []rule{
 		k.must(k.put(*out.ARN, token, "one", "mine"))
 		k.wantStages(*out.ARN, stages{token: {"AWSCURRENT", "mine"}})
 	}},
-	{"UpdateSecret with a value moves AWSCURRENT, and refuses a token that is in use", func(k *kit) {
+	{"UpdateSecret with a value moves AWSCURRENT", func(k *kit) {
 		arn, current := k.secret()
 		token := id()
-		update := &secretsmanager.UpdateSecretInput{SecretId: &arn, ClientRequestToken: &token, SecretString: aws.String("second"), Description: aws.String("d")}
-		_, err := k.Client.UpdateSecret(k.ctx, update)
+		out, err := k.update(arn, token, "second")
 		k.must(err)
+		k.equal("VersionId", token, aws.ToString(out.VersionId))
 		k.wantStages(arn, stages{current: {"AWSPREVIOUS"}, token: {"AWSCURRENT"}})
-		k.equal("Description", "d", *k.describe(arn).Description)
-		_, err = k.Client.UpdateSecret(k.ctx, update)
-		k.refused(err, "ResourceExistsException", token)
+		k.equal("Description", "of second", *k.describe(arn).Description)
+	}},
+	{"UpdateSecret with the same token and the same value succeeds, answers its version and moves nothing", func(k *kit) {
+		arn, _ := k.secret()
+		second, third, pending := id(), id(), id()
+		_, err := k.update(arn, second, "second")
+		k.must(err)
+		_, err = k.update(arn, third, "third")
+		k.must(err)
+		k.must(k.put(arn, pending, "pending", "AWSPENDING"))
+		want := stages{second: {"AWSPREVIOUS"}, third: {"AWSCURRENT"}, pending: {"AWSPENDING"}}
+		for token, value := range map[string]string{second: "second", third: "third", pending: "pending"} {
+			out, err := k.update(arn, token, value)
+			k.must(err)
+			k.equal("VersionId", token, aws.ToString(out.VersionId))
+			k.wantStages(arn, want)
+		}
+	}},
+	{"UpdateSecret with the same token and another value is a ResourceExistsException, and changes nothing", func(k *kit) {
+		arn, current := k.secret()
+		token := id()
+		_, err := k.update(arn, token, "second")
+		k.must(err)
+		_, err = k.update(arn, token, "third")
+		k.inUse(err, token, arn)
+		_, err = k.Client.UpdateSecret(k.ctx, &secretsmanager.UpdateSecretInput{SecretId: &arn, ClientRequestToken: &token, SecretBinary: []byte("second")})
+		k.inUse(err, token, arn)
+		k.wantStages(arn, stages{current: {"AWSPREVIOUS"}, token: {"AWSCURRENT"}})
+		k.wantValue(arn, "", "", "second")
+		k.equal("Description", "of second", *k.describe(arn).Description)
 	}},
 	{"a value has at most 65536 bytes, and the refusal does not repeat it", func(k *kit) {
 		arn, _ := k.secret()
@@ -154,6 +182,56 @@ var writingRules = []rule{
 		in.ClientRequestToken = aws.String(id())
 		_, err = k.Client.CreateSecret(k.ctx, in)
 		k.refused(err, "ResourceExistsException", "The operation failed because the secret "+*in.Name+" already exists.")
+	}},
+	{"CreateSecret of a name that is taken, with a token that is in use for another value, names the token", func(k *kit) {
+		in := &secretsmanager.CreateSecretInput{Name: aws.String(unique("twice")), SecretString: aws.String("x"), ClientRequestToken: aws.String(id())}
+		made, err := k.Client.CreateSecret(k.ctx, in)
+		k.must(err)
+		k.forget(*made.ARN)
+		token := *in.ClientRequestToken
+		in.SecretString = aws.String("y")
+		_, err = k.Client.CreateSecret(k.ctx, in)
+		k.inUse(err, token, *made.ARN)
+		in.SecretString, in.SecretBinary = nil, []byte("x")
+		_, err = k.Client.CreateSecret(k.ctx, in)
+		k.inUse(err, token, *made.ARN)
+		in.SecretBinary = nil // of which there is no version
+		_, err = k.Client.CreateSecret(k.ctx, in)
+		k.refused(err, "ResourceExistsException", "The operation failed because the secret "+*in.Name+" already exists.")
+		k.wantValue(*made.ARN, "", "", "x")
+	}},
+	{"CreateSecret with the token and the value of a version that is no longer current is the same secret, unchanged", func(k *kit) {
+		in := &secretsmanager.CreateSecretInput{Name: aws.String(unique("twice")), SecretString: aws.String("x"), ClientRequestToken: aws.String(id())}
+		made, err := k.Client.CreateSecret(k.ctx, in)
+		k.must(err)
+		k.forget(*made.ARN)
+		next := id()
+		k.must(k.put(*made.ARN, next, "y"))
+		again, err := k.Client.CreateSecret(k.ctx, in)
+		k.must(err)
+		k.equal("VersionId", *made.VersionId, aws.ToString(again.VersionId))
+		k.wantStages(*made.ARN, stages{*made.VersionId: {"AWSPREVIOUS"}, next: {"AWSCURRENT"}})
+	}},
+	{"PutSecretValue again with other labels changes none", func(k *kit) {
+		arn, current := k.secret()
+		token := id()
+		k.must(k.put(arn, token, "second", "AWSPENDING"))
+		k.must(k.put(arn, token, "second", "AWSCURRENT", "mine"))
+		k.wantStages(arn, stages{current: {"AWSCURRENT"}, token: {"AWSPENDING"}})
+	}},
+	{"a secret has at most 50 tags, when it is made too", func(k *kit) {
+		in := &secretsmanager.CreateSecretInput{Name: aws.String(unique("tagged"))}
+		for range 51 {
+			in.Tags = append(in.Tags, types.Tag{Key: aws.String(unique("tag")), Value: aws.String("")})
+		}
+		_, err := k.Client.CreateSecret(k.ctx, in)
+		k.refused(err, "InvalidParameterException", "50")
+		in.Tags = in.Tags[:50]
+		out, err := k.Client.CreateSecret(k.ctx, in)
+		k.must(err)
+		k.forget(*out.ARN)
+		_, err = k.Client.TagResource(k.ctx, &secretsmanager.TagResourceInput{SecretId: out.ARN, Tags: []types.Tag{{Key: aws.String("one more"), Value: aws.String("")}}})
+		k.refused(err, "InvalidParameterException", "50")
 	}},
 	{"a name is made of letters, digits and /_+=.@-", func(k *kit) {
 		_, err := k.Client.CreateSecret(k.ctx, &secretsmanager.CreateSecretInput{Name: aws.String("not a name"), SecretString: aws.String("x")})
