@@ -90,8 +90,8 @@ type reserved struct {
 func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt64, err error) {
 	query := func(begun *statement.Builder) statement.Statement {
 		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), " +
-			"listed.* FROM (SELECT 1) AS one LEFT JOIN (" + list)
-		return inList(begun, users).SQL(") AS listed ON TRUE ORDER BY listed.User, listed.Host").Statement()
+			"listed.* FROM (SELECT 1) AS one LEFT JOIN (")
+		return listing(begun, users).SQL(") AS listed ON TRUE ORDER BY listed.User, listed.Host").Statement()
 	}
 	asked := time.Now()
 	rows, err := s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identity)).Reveal())
@@ -105,12 +105,14 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	var answer told
 	var clear string
 	s.reserved = &reserved{users: users}
+	s.proxies = nil
 	for rows.Next() {
 		var entry nullableListed
 		columns := append(answer.columns(), &got, &s.reserved.mandatory, &clear)
 		if err := rows.Scan(append(columns, entry.columns()...)...); err != nil {
 			return got, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
+		s.proxies.add(entry)
 		if found, any := entry.listed(asked); any {
 			s.reserved.accounts = append(s.reserved.accounts, found)
 		}

@@ -39,6 +39,7 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 	users := make([]account.User, len(names))
 	for i, name := range names {
 		users[i].Name = name
+		users[i].ProxiedTo = s.proxies.on(name)
 		for j, entry := range accounts {
 			if entry.name.User != name {
 				continue
@@ -71,10 +72,11 @@ type nullableListed struct {
 	user, host, restrictions            sql.NullString
 	role, grantedAsRole, secondPassword sql.NullBool
 	passwordAge                         sql.NullFloat64
+	proxy                               nullableProxy
 }
 
 func (n *nullableListed) columns() []any {
-	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge}
+	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge, &n.proxy.user, &n.proxy.host}
 }
 
 func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
@@ -85,7 +87,7 @@ func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 	if age := n.passwordAge.Float64; n.passwordAge.Valid && age >= 0 {
 		entry.passwordChanged = asked.Add(-time.Duration(age) * time.Second)
 	}
-	return entry, n.user.Valid
+	return entry, n.user.Valid && !n.proxy.user.Valid
 }
 
 // list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
@@ -95,18 +97,20 @@ func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 // Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables" (mysql.user's
 // User_attributes and password_last_changed, mysql.role_edges); MariaDB,
 // "mysql.user Table", "mysql.global_priv Table".
-const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role, " +
+const list = "SELECT u.User AS User, u.Host AS Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role, " +
 	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */ AS granted_as_role, " +
 	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ AS second_password, " +
 	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') AS restrictions, " +
 	"COALESCE(/*!50706 UNIX_TIMESTAMP() - UNIX_TIMESTAMP(u.password_last_changed), */ " +
-	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age " +
-	"FROM mysql.user u WHERE u.User IN ("
+	"/*M! UNIX_TIMESTAMP() - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age, " +
+	"NULL AS proxy_user, NULL AS proxy_host FROM mysql.user u WHERE u.User IN "
 
-// inList ends list with the names.
+// inList writes names in parentheses.
 func inList(query *statement.Builder, names []string) *statement.Builder {
 	for i, name := range names {
-		if i > 0 {
+		if i == 0 {
+			query.SQL("(")
+		} else {
 			query.SQL(", ")
 		}
 		query.Literal(name)
@@ -119,19 +123,23 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 		return nil, err
 	}
 	asked := time.Now()
-	rows, err := s.connection.QueryContext(ctx, inList(statement.New(list), names).SQL(" ORDER BY u.User, u.Host").Statement().Reveal())
+	query := listing(new(statement.Builder), names).SQL(" ORDER BY User, Host").Statement()
+	rows, err := s.connection.QueryContext(ctx, query.Reveal())
 	if err != nil {
 		return nil, s.listingFailed(ctx, err)
 	}
 	defer rows.Close()
+	s.proxies = nil
 	var found []listed
 	for rows.Next() {
 		var entry nullableListed
 		if err := rows.Scan(entry.columns()...); err != nil {
 			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
-		one, _ := entry.listed(asked)
-		found = append(found, one)
+		s.proxies.add(entry)
+		if one, any := entry.listed(asked); any {
+			found = append(found, one)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))

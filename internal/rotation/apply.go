@@ -35,7 +35,7 @@ type sent struct {
 // what it is about is gone, having noted that, and where a batch was refused: then
 // the accounts have to be read, and there is another plan, whose steps are sent one
 // at a time.
-func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Absences) (all bool, err error) {
+func (w *work) apply(ctx context.Context, plan account.Plan, pair *account.Pair) (all bool, err error) {
 	w.reckon(ctx, plan)
 	w.sent.begun = true
 	total := w.sent.executed + len(plan.Steps)
@@ -60,10 +60,14 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		step := batch[0]
 		var about Absence
 		if errors.As(err, &about) {
-			if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
+			if absence, ok := about.Absence(); ok && pair.Absent.Note(step, absence) {
 				w.sent.alone = false
 				return false, nil
 			}
+		}
+		if isDenial(err) && pair.ProxiesDenied.Note(step) {
+			w.sent.alone = false
+			return false, nil
 		}
 		kind := failure.AdminAccessDenied
 		if step.Passes() {

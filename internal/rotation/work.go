@@ -110,7 +110,7 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		} else {
 			left = summary
 		}
-		all, err := w.apply(ctx, plan, &pair.Absent)
+		all, err := w.apply(ctx, plan, &pair)
 		if err != nil {
 			return account.Pair{}, err
 		}
@@ -161,7 +161,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	pair := account.Pair{
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
 		Login: w.proof.Account, From: w.proof.From,
-		Known: earlier.Known, Absent: earlier.Absent,
+		Known: earlier.Known, Absent: earlier.Absent, ProxiesDenied: earlier.ProxiesDenied,
 	}
 	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
 		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
@@ -171,6 +171,9 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	}
 	pair.Clear = w.clear
 	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
+		return account.Pair{}, err
+	}
+	if err := w.denyProxies(ctx, &pair); err != nil {
 		return account.Pair{}, err
 	}
 	// The account that the current credentials logged in as must be one of those
