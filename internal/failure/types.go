@@ -164,8 +164,10 @@ const (
 const (
 	// ReadOnlyServer: the server is read-only.
 	ReadOnlyServer Type = "ReadOnlyServer"
-	// LockTimeout: another rotation of the same pair is at work.
+	// LockTimeout: another rotation of the same pair is at work, or a session of which nobody can say that it is none holds the lock.
 	LockTimeout Type = "LockTimeout"
+	// LockHeldByAnotherProgram: a session that is no rotation's holds the lock of the pair.
+	LockHeldByAnotherProgram Type = "LockHeldByAnotherProgram"
 	// AdminAccessDenied: the admin may not do what is needed.
 	AdminAccessDenied Type = "AdminAccessDenied"
 	// PrivilegeNotGrantable: the admin may not grant, or take, a privilege that the user has.

@@ -9,7 +9,6 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/rotation"
 	"tandem/internal/statement"
 )
 
@@ -71,7 +70,7 @@ func (s *Session) Lock(ctx context.Context, name string, wait time.Duration, use
 	case !got.Valid:
 		return failure.Errorf(failure.ConnectionLost, "taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
 	case got.Int64 != 1:
-		return fmt.Errorf("taking the lock %s: %w", name, rotation.ErrLockTaken)
+		return fmt.Errorf("taking the lock %s: %w", name, s.taken(ctx, name))
 	}
 	return nil
 }
