@@ -180,6 +180,8 @@ const (
 	UserMissing Type = "UserMissing"
 	// UserUnsupported: the user has something that is not copied, or that the function cannot log in with.
 	UserUnsupported Type = "UserUnsupported"
+	// OriginalNotOfSecret: no version of the secret names the original, which may do more than the user under AWSCURRENT.
+	OriginalNotOfSecret Type = "OriginalNotOfSecret"
 	// UserNameTaken: a name of the pair belongs to a role, or the clone's to somebody else's user that cannot be taken.
 	UserNameTaken Type = "UserNameTaken"
 	// PasswordRefused: a validation plugin, or the account's plugin, finds the password unfit.

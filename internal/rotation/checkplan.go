@@ -30,6 +30,9 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		if pair, err = w.read(ctx, account.Pair{Known: true}); err != nil {
 			return did("", denied(failure.AdminAccessDenied, err))
 		}
+		if err := w.ownsOriginal(ctx, pair); err != nil {
+			return did("", err)
+		}
 		return did(fmt.Sprintf("%q: %s; %q: %s", pair.Original.Name, hosts(pair.Original), pair.Clone.Name, hosts(pair.Clone)), nil)
 	})
 	var plan account.Plan

@@ -78,6 +78,9 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 	if err := w.stillProven(pair); err != nil {
 		return account.Pair{}, err
 	}
+	if err := w.ownsOriginal(ctx, pair); err != nil {
+		return account.Pair{}, err
+	}
 	if err := w.suspect(ctx, pair); err != nil {
 		return account.Pair{}, err
 	}
