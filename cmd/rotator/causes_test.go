@@ -292,7 +292,7 @@ func TestCauses(t *testing.T) {
 		}), arrange: nothing, want: failure.PendingCredentialsRejected, numbers: []int{1045}, step: "testSecret", words: []string{"AWSPENDING"}},
 		{name: "the rotation is given up", options: meanwhile("setSecret", (*world).abandon), arrange: nothing,
 			want: failure.RotationNotInProgress, step: "setSecret", words: []string{"rotate the secret again"}},
-		{name: "the lock is held", options: inTime, arrange: lockHeld, want: failure.LockTimeout, step: "setSecret", words: []string{"another rotation"}},
+		{name: "the lock is held", options: inTime, arrange: lockHeld, want: failure.LockHeldByAnotherProgram, step: "setSecret", check: "lock", words: []string{"holds it, of user 'root'"}},
 		{name: "the configuration", options: env("EXCLUDE_NUMBERS=perhaps"), arrange: nothing, want: failure.ConfigurationInvalid, step: "createSecret", check: "configuration", words: []string{"EXCLUDE_NUMBERS"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -79,7 +79,7 @@ func (f *field) states() []state {
 				}
 				_ = conn.Close()
 			}
-		}, []string{"another rotation", "nothing was changed"}},
+		}, []string{"KILL", "nothing was changed"}},
 	}
 }
 

@@ -254,8 +254,7 @@ func roleOfClone(w *world) func() {
 
 func lockHeld(w *world) func() {
 	ctx := context.WithoutCancel(w.t.Context())
-	sum := sha256.Sum256([]byte(w.user))
-	name := "tandem." + hex.EncodeToString(sum[:16])
+	name := w.lockName()
 	conn, err := w.Root.Conn(ctx)
 	if err != nil {
 		w.t.Fatal(err)
@@ -270,4 +269,10 @@ func lockHeld(w *world) func() {
 		}
 		_ = conn.Close()
 	}
+}
+
+// lockName is that of the pair's lock.
+func (w *world) lockName() string {
+	sum := sha256.Sum256([]byte(w.user))
+	return "tandem." + hex.EncodeToString(sum[:16])
 }

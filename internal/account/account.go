@@ -56,6 +56,9 @@ type Factor struct {
 type User struct {
 	Name     string
 	Accounts []Account
+	// ProxiedTo are those who have PROXY on an account of this name, whether there is
+	// such an account or not. A caller sets it.
+	ProxiedTo []ProxyGrant
 }
 
 // at returns the user's account at a host, and nil where it has none.

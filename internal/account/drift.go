@@ -28,3 +28,19 @@ func (p Pair) Drift() (lacks, beyond []string) {
 	}
 	return unique(lacks), unique(beyond)
 }
+
+// OriginalHasMore names what the original may do and its clone may not: privileges at
+// each host, and hosts.
+func (p Pair) OriginalHasMore() []string {
+	var more []string
+	for i := range p.Original.Accounts {
+		original := &p.Original.Accounts[i]
+		clone := p.Clone.at(original.Name.Host)
+		if clone == nil {
+			more = append(more, "the account "+original.Name.String())
+			continue
+		}
+		more = append(more, texts(append(minus(original.Grants, clone.Grants), withheld(original.Grants, clone.Grants)...))...)
+	}
+	return unique(more)
+}

@@ -86,6 +86,8 @@ type Pair struct {
 	Clear []string
 	// Absent are the objects that were found gone.
 	Absent Absences
+	// ProxiesDenied are the accounts on which the admin can pass no PROXY on.
+	ProxiesDenied *ProxiesDenied
 }
 
 // Plan is what has to be sent before the password.
@@ -179,6 +181,21 @@ func (p Pair) targets(mode Mode, turn Turn) (targets []target, drop, idle []*Acc
 // After the steps were sent, the caller reads both users again, and plans again: then
 // nothing may be left.
 func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.Secret, error)) (Plan, error) {
+	warnings := p.proxiesOnUsers()
+	if mode != Off {
+		var leftOut []Warning
+		p, leftOut = p.withoutStrangers(turn)
+		warnings = append(warnings, leftOut...)
+	}
+	plan, err := p.plan(mode, turn, throwaway)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan.Warnings = append(plan.Warnings, warnings...)
+	return plan, nil
+}
+
+func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.Secret, error)) (Plan, error) {
 	targets, drop, idle := p.targets(mode, turn)
 	if err := p.refuse(mode, turn, targets, append(drop[:len(drop):len(drop)], idle...)); err != nil {
 		return Plan{}, err

@@ -168,8 +168,10 @@ const (
 const (
 	// ReadOnlyServer: the server is read-only.
 	ReadOnlyServer Type = "ReadOnlyServer"
-	// LockTimeout: another rotation of the same pair is at work.
+	// LockTimeout: another rotation of the same pair is at work, or a session of which nobody can say that it is none holds the lock.
 	LockTimeout Type = "LockTimeout"
+	// LockHeldByAnotherProgram: a session that is no rotation's holds the lock of the pair.
+	LockHeldByAnotherProgram Type = "LockHeldByAnotherProgram"
 	// AdminAccessDenied: the admin may not do what is needed.
 	AdminAccessDenied Type = "AdminAccessDenied"
 	// PrivilegeNotGrantable: the admin may not grant, or take, a privilege that the user has.
@@ -182,6 +184,8 @@ const (
 	UserMissing Type = "UserMissing"
 	// UserUnsupported: the user has something that is not copied, or that the function cannot log in with.
 	UserUnsupported Type = "UserUnsupported"
+	// OriginalNotOfSecret: no version of the secret names the original, which may do more than the user under AWSCURRENT.
+	OriginalNotOfSecret Type = "OriginalNotOfSecret"
 	// UserNameTaken: a name of the pair belongs to a role, or the clone's to somebody else's user that cannot be taken.
 	UserNameTaken Type = "UserNameTaken"
 	// PasswordRefused: a validation plugin, or the account's plugin, finds the password unfit.

@@ -161,6 +161,7 @@ type Session struct {
 	pinned bool // its settings are
 	// reserved is what an admin's Lock has read, beside the facts; else nil.
 	reserved *reserved
+	proxies  proxies // read with the accounts
 }
 
 // Facts returns what the session's first statement told.

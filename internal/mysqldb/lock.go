@@ -9,7 +9,6 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/rotation"
 	"tandem/internal/statement"
 )
 
@@ -51,7 +50,7 @@ func (s *Session) Lock(ctx context.Context, name string, wait time.Duration, use
 	case !got.Valid:
 		return failure.Errorf(failure.ConnectionLost, "taking the lock %s: the server gave none, for lack of memory or because the session was killed: try again", name)
 	case got.Int64 != 1:
-		return fmt.Errorf("taking the lock %s: %w", name, rotation.ErrLockTaken)
+		return fmt.Errorf("taking the lock %s: %w", name, s.taken(ctx, name))
 	}
 	return nil
 }
@@ -102,7 +101,7 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	var clear string
 	s.reserved = &reserved{users: users}
 	answered := false
-	var count sql.NullInt64
+	var found listing
 	for rows.Next() {
 		answered = true
 		var entry nullableListed
@@ -110,9 +109,7 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 		if err := rows.Scan(append(columns, entry.columns()...)...); err != nil {
 			return got, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
-		if found, any := entry.listed(asked); any {
-			s.reserved.accounts, count = append(s.reserved.accounts, found), entry.count
-		}
+		found.add(entry, asked)
 	}
 	if err := rows.Err(); err != nil {
 		return got, s.listingFailed(ctx, err)
@@ -120,9 +117,10 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	if !answered {
 		return got, failure.New(failure.AnswerNotUnderstood, "listing accounts: the server answered without a row")
 	}
-	if err := inOrder(s.reserved.accounts, count.Int64); err != nil {
+	if err := found.close(); err != nil {
 		return got, err
 	}
+	s.reserved.accounts, s.proxies = found.accounts, found.proxies
 	if s.reserved.insisting, err = countedList(clear); err != nil {
 		return got, err
 	}

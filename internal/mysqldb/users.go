@@ -41,6 +41,7 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 	users := make([]account.User, len(names))
 	for i, name := range names {
 		users[i].Name = name
+		users[i].ProxiedTo = s.proxies.on(name)
 		for j, entry := range accounts {
 			if entry.name.User != name {
 				continue
@@ -77,10 +78,12 @@ type nullableListed struct {
 	role, grantedAsRole, secondPassword sql.NullBool
 	passwordAge                         sql.NullFloat64
 	count                               sql.NullInt64 // how many rows there are
+	proxy                               nullableProxy
 }
 
 func (n *nullableListed) columns() []any {
-	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge, &n.attribute, &n.subject, &n.issuer, &n.cipher, &n.count}
+	return []any{&n.user, &n.host, &n.role, &n.grantedAsRole, &n.secondPassword, &n.restrictions, &n.passwordAge,
+		&n.attribute, &n.subject, &n.issuer, &n.cipher, &n.count, &n.proxy.user, &n.proxy.host}
 }
 
 func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
@@ -92,7 +95,7 @@ func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 	if age := n.passwordAge.Float64; n.passwordAge.Valid && age >= 0 {
 		entry.passwordChanged = asked.Add(-time.Duration(age) * time.Second)
 	}
-	return entry, n.user.Valid
+	return entry, n.user.Valid && !n.proxy.user.Valid
 }
 
 // list asks for accounts by name. MariaDB keeps roles in the same table; on MySQL
@@ -102,7 +105,7 @@ func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 // Source: MySQL 8.4 Reference Manual, 8.2.3 "Grant Tables" (mysql.user's
 // User_attributes and password_last_changed, mysql.role_edges); MariaDB,
 // "mysql.user Table", "mysql.global_priv Table".
-const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role, " +
+const list = "SELECT u.User AS User, u.Host AS Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role, " +
 	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */ AS granted_as_role, " +
 	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ AS second_password, " +
 	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') AS restrictions, " +
@@ -110,33 +113,64 @@ const list = "SELECT u.User, u.Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role
 	"/*M! UNIX_TIMESTAMP(SYSDATE()) - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age, " +
 	// As bytes: MySQL has them as BLOB, MariaDB makes them of JSON.
 	"COALESCE(/*!80021 JSON_EXTRACT(u.User_attributes, '$.metadata'), */ '') AS attribute, " +
-	"CAST(u.x509_subject AS BINARY) AS subject, CAST(u.x509_issuer AS BINARY) AS issuer, CAST(u.ssl_cipher AS BINARY) AS cipher, " +
-	"(SELECT COUNT(*) FROM mysql.user c WHERE c.User IN ("
+	"CAST(u.x509_subject AS BINARY) AS subject, CAST(u.x509_issuer AS BINARY) AS issuer, CAST(u.ssl_cipher AS BINARY) AS cipher, "
 
-// listOf adds list for these names. Each row says how many there are. They come in no
-// order: by which bytes a server sorts, and with how much memory, its settings say.
-func listOf(query *statement.Builder, names []string) *statement.Builder {
-	inList(query.SQL(list), names).SQL(")) AS listed_count FROM mysql.user u WHERE u.User IN (")
-	return inList(query, names).SQL(")")
+// listOf writes the query for the accounts of users, and for who has PROXY on them.
+// Each row says how many there are. They come in no order: by which bytes a server
+// sorts, and with how much memory, its settings say.
+func listOf(query *statement.Builder, users []string) *statement.Builder {
+	count := func() {
+		inList(query.SQL("(SELECT COUNT(*) FROM mysql.user c WHERE c.User IN "), users)
+		inList(query.SQL(") + (SELECT COUNT(*) FROM mysql.proxies_priv d WHERE d.Proxied_user IN "), users).SQL(")")
+	}
+	query.SQL(list)
+	count()
+	inList(query.SQL(" AS listed_count, NULL AS proxy_user, NULL AS proxy_host FROM mysql.user u WHERE u.User IN "), users)
+	query.SQL(proxyList)
+	count()
+	return inList(query.SQL(", p.User, p.Host FROM mysql.proxies_priv p WHERE p.Proxied_user IN "), users)
 }
 
+// inList writes names in parentheses.
 func inList(query *statement.Builder, names []string) *statement.Builder {
 	for i, name := range names {
-		if i > 0 {
+		if i == 0 {
+			query.SQL("(")
+		} else {
 			query.SQL(", ")
 		}
 		query.Literal(name)
 	}
-	return query
+	return query.SQL(")")
 }
 
-// inOrder sorts accounts, all of which must be there: a proxy may keep rows back, and
-// an account that is not seen is one that its clone lacks, or that keeps an old password.
-func inOrder(accounts []listed, count int64) error {
-	if int64(len(accounts)) != count {
-		return failure.Errorf(failure.AnswerNotUnderstood, "listing accounts: %d of %d came: look for a proxy before the server that limits the rows of an answer", len(accounts), count)
+// listing gathers the rows of such a query.
+type listing struct {
+	accounts []listed
+	proxies  proxies
+	rows     int64
+	count    int64 // how many rows there are, as the last one says
+}
+
+func (l *listing) add(row nullableListed, asked time.Time) {
+	if !row.user.Valid {
+		return // of the outer join, where no user has an account
 	}
-	slices.SortFunc(accounts, func(a, b listed) int {
+	l.rows, l.count = l.rows+1, row.count.Int64
+	l.proxies.add(row)
+	if account, any := row.listed(asked); any {
+		l.accounts = append(l.accounts, account)
+	}
+}
+
+// close sorts the accounts. All of the rows must be there: a proxy may keep some back,
+// and an account that is not seen is one that its clone lacks, or that keeps an old
+// password.
+func (l *listing) close() error {
+	if l.rows != l.count {
+		return failure.Errorf(failure.AnswerNotUnderstood, "listing accounts: %d of %d rows came: look for a proxy before the server that limits the rows of an answer", l.rows, l.count)
+	}
+	slices.SortFunc(l.accounts, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.name.User, b.name.User), strings.Compare(a.name.Host, b.name.Host))
 	})
 	return nil
@@ -152,20 +186,22 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 		return nil, s.listingFailed(ctx, err)
 	}
 	defer rows.Close()
-	var found []listed
-	var count int64
+	var found listing
 	for rows.Next() {
-		var entry nullableListed
-		if err := rows.Scan(entry.columns()...); err != nil {
+		var row nullableListed
+		if err := rows.Scan(row.columns()...); err != nil {
 			return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
-		one, _ := entry.listed(asked)
-		found, count = append(found, one), entry.count.Int64
+		found.add(row, asked)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
 	}
-	return found, inOrder(found, count)
+	if err := found.close(); err != nil {
+		return nil, err
+	}
+	s.proxies = found.proxies
+	return found.accounts, nil
 }
 
 // show reads SHOW CREATE USER and SHOW GRANTS of each account.

@@ -35,7 +35,7 @@ type sent struct {
 // what it is about is gone, having noted that, and where a batch was refused: then
 // the accounts have to be read, and there is another plan, whose steps are sent one
 // at a time.
-func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Absences) (all bool, err error) {
+func (w *work) apply(ctx context.Context, plan account.Plan, pair *account.Pair) (all bool, err error) {
 	w.reckon(ctx, plan)
 	w.sent.begun = true
 	total := w.sent.executed + len(plan.Steps)
@@ -58,7 +58,11 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
 		}
 		step := batch[0]
-		if note(absent, step, err) {
+		if note(&pair.Absent, step, err) {
+			w.sent.alone = false
+			return false, nil
+		}
+		if isDenial(err) && pair.ProxiesDenied.Note(step) {
 			w.sent.alone = false
 			return false, nil
 		}
@@ -66,7 +70,7 @@ func (w *work) apply(ctx context.Context, plan account.Plan, absent *account.Abs
 		if step.Passes() {
 			kind = failure.PrivilegeNotGrantable
 		}
-		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(step, err)))
+		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), takenInstead(*pair, step, w.mendStep(step, err))))
 	}
 	if w.sent.executed > listed {
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent.executed)

@@ -30,6 +30,9 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		if pair, err = w.read(ctx, account.Pair{Known: true}); err != nil {
 			return did("", denied(failure.AdminAccessDenied, err))
 		}
+		if err := w.ownsOriginal(ctx, pair); err != nil {
+			return did("", err)
+		}
 		return did(fmt.Sprintf("%q: %s; %q: %s", pair.Original.Name, hosts(pair.Original), pair.Clone.Name, hosts(pair.Clone)), nil)
 	})
 	var plan account.Plan
@@ -88,8 +91,12 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		if slices.Contains(lacks, account.PasswordRemedy(admin.Facts().Account).String()) {
 			kind = failure.AdminAccessDenied
 		}
+		remedy := "send these as somebody who may: " + strings.Join(capped(lacks), "; ")
+		if taken := takenInsteadOf(pair, own, plan); len(taken) > 0 {
+			remedy += fmt.Sprintf("; or, if nobody meant %q to have it, take it from the clone: %s", pair.Clone.Name, strings.Join(capped(taken), "; "))
+		}
 		return outcome{
-			list: lacks, remedy: "send these as somebody who may: " + strings.Join(capped(lacks), "; "),
+			list: lacks, remedy: remedy,
 			err: failure.Errorf(kind, "admin %s may not send every statement of the plan, and lacks %s", admin.Facts().Account, strings.Join(capped(lacks), "; ")),
 		}
 	})

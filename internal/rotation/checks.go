@@ -41,6 +41,7 @@ const (
 	checkCurrent        = "current credentials"
 	checkDatabase       = "database"
 	checkAdmin          = "admin"
+	checkLock           = "lock"
 	checkAccounts       = "accounts"
 	checkPrivileges     = "admin's privileges"
 	checkPlan           = "plan"
@@ -52,7 +53,7 @@ var checkNames = []string{
 	checkConfiguration, checkServiceDNS, checkServiceConnect, checkServiceTLS, checkDescribe, checkRead, checkRandom, checkPut, checkMove,
 	checkDocument, checkAdminNamed, checkAdminRead, checkAdminDocument, checkName, checkRDS,
 	checkServerDNS, checkServerConnect, checkServerTLS, checkServer, checkIdentity, checkCurrent, checkDatabase, checkAdmin,
-	checkAccounts, checkPrivileges, checkPlan, checkDrift, checkRotation,
+	checkLock, checkAccounts, checkPrivileges, checkPlan, checkDrift, checkRotation,
 }
 
 // look runs the checks. Each names those without which it cannot be made, so that
@@ -305,6 +306,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		}
 		return did("both logins stand on "+at.Facts().Identity, d.admin.sameServer(at.Facts(), admin.Facts()))
 	})
+	i.lock(ctx, admin, current)
 	i.plan(ctx, labels, d, proof, admin)
 }
 

@@ -46,7 +46,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if err := s.lockable(ctx, session, pending); err != nil {
 		return "", err
 	}
-	if err := s.lock(ctx, session, pending.Username()); err != nil {
+	if err := s.lock(ctx, session, pending); err != nil {
 		return "", err
 	}
 

@@ -51,7 +51,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	}
 	s.close(ctx, proof) // its part is done
 	original := secret.Original(documents.current.Username())
-	if err := s.lock(ctx, admin, original, original, secret.Clone(original)); err != nil {
+	if err := s.lock(ctx, admin, documents.current.Document, original, secret.Clone(original)); err != nil {
 		return "", denied(failure.AdminAccessDenied, err)
 	}
 	if err := at.sameServer(proof.Facts(), admin.Facts()); err != nil {
@@ -70,7 +70,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	if at.apart && !leadsToMany(documents.current.Host()) && reader.Facts().Identity != admin.Facts().Identity {
 		// finishSecret, which need not know that there is a writer, takes it there. After
 		// a failover the reader may have become the writer, whose lock is taken by now.
-		if err := s.lock(ctx, reader, documents.current.Username()); err != nil {
+		if err := s.lock(ctx, reader, documents.current.Document); err != nil {
 			return "", err
 		}
 	}
@@ -205,15 +205,14 @@ func lockName(original string) string {
 	return "tandem." + hex.EncodeToString(sum[:16])
 }
 
-// lock takes the lock of the pair that the user belongs to. An admin says whom it
-// will read.
-func (s step) lock(ctx context.Context, session Session, username string, users ...string) error {
-	original := secret.Original(username)
+// lock takes the lock of the pair that the document's user belongs to. An admin says
+// whom it will read.
+func (s step) lock(ctx context.Context, session Session, application secret.Document, users ...string) error {
+	original := secret.Original(application.Username())
 	wait := within(ctx, lockShare, lockMax).Truncate(time.Second)
 	err := session.Lock(ctx, lockName(original), wait, users...)
 	if errors.Is(err, ErrLockTaken) {
-		return fmt.Errorf("another rotation of %q and its clone has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",
-			original, wait, err)
+		return s.lockTaken(err, original, s.adminName(ctx, err, application), wait)
 	}
 	return err
 }

@@ -75,6 +75,9 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 	if len(extra) > 0 {
 		s.warn(ctx, warning.PendingHasMore, "the pending user may do more than the current one", "privileges", capped(texts(extra)))
 	}
+	if missing, err = s.withoutProxies(ctx, current, may, missing); err != nil {
+		return fmt.Errorf("comparing what %s and %s may do: %w", current.Facts().Account, pending.Facts().Account, err)
+	}
 	if missing, err = s.present(ctx, current, missing); err != nil {
 		return err
 	}

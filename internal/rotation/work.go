@@ -77,6 +77,9 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 	if err := w.stillProven(pair); err != nil {
 		return account.Pair{}, err
 	}
+	if err := w.ownsOriginal(ctx, pair); err != nil {
+		return account.Pair{}, err
+	}
 	if err := w.suspect(ctx, pair); err != nil {
 		return account.Pair{}, err
 	}
@@ -109,7 +112,7 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		} else {
 			left = summary
 		}
-		all, err := w.apply(ctx, plan, &pair.Absent)
+		all, err := w.apply(ctx, plan, &pair)
 		if err != nil {
 			return account.Pair{}, err
 		}
@@ -160,7 +163,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	pair := account.Pair{
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
 		Login: w.proof.Account, From: w.proof.From,
-		Known: earlier.Known, Absent: earlier.Absent,
+		Known: earlier.Known, Absent: earlier.Absent, ProxiesDenied: earlier.ProxiesDenied,
 	}
 	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
 		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
@@ -173,6 +176,9 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 		return account.Pair{}, err
 	}
 	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
+		return account.Pair{}, err
+	}
+	if err := w.denyProxies(ctx, &pair); err != nil {
 		return account.Pair{}, err
 	}
 	// The account that the current credentials logged in as must be one of those

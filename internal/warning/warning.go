@@ -14,6 +14,8 @@ const (
 	ObjectGone               = "ObjectGone"
 	Adopted                  = "Adopted"
 	ClearPasswordSent        = "ClearPasswordSent"
+	ProxyLeftOut             = "ProxyLeftOut"
+	ProxyOnUser              = "ProxyOnUser"
 	Plaintext                = "Plaintext"
 	OldServer                = "OldServer"
 	CertificateExpires       = "CertificateExpires"
@@ -40,6 +42,8 @@ func Causes() []Cause {
 		{ObjectGone, "a privilege was not copied, as what it is on is gone", "nothing, or revoke it from the original"},
 		{Adopted, "an account that this function had not made was taken as the clone", "look at what was taken from it, which the line lists"},
 		{ClearPasswordSent, "a validation plugin had to see the password, which may stand in the server's logs", "see \"What is copied\""},
+		{ProxyLeftOut, "a PROXY privilege that the admin cannot pass on, or the GRANT OPTION that came with one, was neither copied nor taken", "the REVOKE that the line prints, if nobody meant to give it"},
+		{ProxyOnUser, "somebody else may act as one of the two users by PROXY, whatever its password is", "the REVOKE that the line prints, if nobody meant to give it"},
 		{Plaintext, "a login is about to go on without TLS", "turn TLS on at the server, and take `\"ssl\": false` out of the document"},
 		{OldServer, "the server's release has no support any more from those who make it", "upgrade the server"},
 		{CertificateExpires, "the server's certificate, or one between it and its root, expires within 90 days", "renew it"},
