@@ -26,7 +26,7 @@ func TestDenyProxies(t *testing.T) {
 		{"GRANT PROXY ON ``@`` TO `admin`@`%` WITH GRANT OPTION", false},
 	} {
 		pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "", proxyOfStranger)), Clone: user("app_clone")}
-		denied, err := pair.DenyProxies(OwnGrants{admin, rows("", test.own).Grants})
+		denied, err := pair.DenyProxies(OwnGrants{Name: admin, Rows: rows("", test.own).Grants})
 		if err != nil {
 			t.Fatal(err)
 		}
