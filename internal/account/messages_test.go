@@ -288,7 +288,10 @@ func TestMayBeGone(t *testing.T) {
 	}{
 		{Lack{Object: Object{Level: LevelRoutine, Type: "FUNCTION", Database: "d", Name: "f"}}, true},
 		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}, Column: "a"}, true},
-		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}}, false},
+		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}, Privilege: "SELECT"}, true},
+		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}, Privilege: "CREATE"}, false}, // it can be used, and granted
+		{Lack{Object: Object{Level: LevelTable, Database: "d", Name: "t"}, Privilege: AllPrivileges}, false},
+		{Lack{Object: Object{Level: LevelDatabase, Database: "d"}, Privilege: "SELECT"}, false},
 		{Lack{}, false},
 	} {
 		if got := test.lack.MayBeGone(); got != test.want {
@@ -320,7 +323,7 @@ func TestLetterCaseOfNames(t *testing.T) {
 	}{
 		{"GRANT EXECUTE ON FUNCTION `d`.`F` TO ME", "GRANT EXECUTE ON FUNCTION `d`.`f` TO ME", nil},
 		{"GRANT SELECT ON `d`.`T` TO ME", "GRANT SELECT ON `d`.`t` TO ME",
-			[]string{"GRANT SELECT ON `d`.`T` TO 'app_clone'@'%'", "REVOKE SELECT ON `d`.`t` FROM 'app_clone'@'%'"}},
+			[]string{"REVOKE SELECT ON `d`.`t` FROM 'app_clone'@'%'", "GRANT SELECT ON `d`.`T` TO 'app_clone'@'%'"}},
 	} {
 		pair := Pair{Original: user("app", account(t, mysql9, app, "", test.original)), Clone: user("app_clone", account(t, mysql9, clone, "", test.copied)), Known: true}
 		if diff := cmp.Diff(test.want, statementTexts(planFor(t, pair, TurnOfClone))); diff != "" {
