@@ -249,7 +249,8 @@ func roleOfClone(w *world) func() {
 		return nil
 	}
 	w.execute("DROP USER '"+w.clone()+"'@'%'", "CREATE ROLE "+w.clone())
-	return func() { w.execute("DROP ROLE " + w.clone()) }
+	w.afterwards("DROP ROLE IF EXISTS " + w.clone())
+	return nil
 }
 
 func lockHeld(w *world) func() {

@@ -135,17 +135,19 @@ func (w *world) reconfigure(env ...string) {
 	}
 }
 
-// grantPattern finds the statements that an error tells an operator to send.
-var grantPattern = regexp.MustCompile(`GRANT [^;:]+ TO '[^']*'@'[^']*'( WITH GRANT OPTION)?`)
+// grantPattern finds the statement that an error tells an operator to send.
+var grantPattern = regexp.MustCompile(`what would mend it: (GRANT [^;]+)`)
 
-// grantAsSaid sends the GRANTs that the last error has named.
+// grantAsSaid sends the GRANT that an error has named last.
 func (w *world) grantAsSaid() {
 	w.t.Helper()
-	named := grantPattern.FindAllString(w.said[len(w.said)-1], -1)
-	if len(named) == 0 {
-		w.t.Fatalf("no GRANT is named: %s", w.said[len(w.said)-1])
+	for _, said := range slices.Backward(w.said) {
+		if named := grantPattern.FindStringSubmatch(said); named != nil {
+			w.execute(named[1])
+			return
+		}
 	}
-	w.execute(named...)
+	w.t.Fatalf("no GRANT is named: %s", w.said)
 }
 
 // Promise 7: what the owner wrote survives. A secret that is corrected after a

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -78,7 +79,12 @@ type world struct {
 	stored    map[string]string // the passwords that tests stored, by secret
 	passwords leak.Secrets      // that the function made
 	logs      map[string]int64  // where the server's logs ended when the world began
-	mayBeSeen bool              // a plugin has to see passwords, so that they are in the logs
+	// written are documents as tests will want them again, by secret; the first of
+	// the application's is "".
+	written map[string]string
+	// mended: what was provoked is over.
+	mended    atomic.Bool
+	mayBeSeen bool // a plugin has to see passwords, so that they are in the logs
 }
 
 const firstPassword = "The 1st password"
@@ -313,6 +319,15 @@ func (w *world) abandon() {
 }
 
 func (w *world) clone() string { return secret.Clone(w.user) }
+
+// valueOf is the text under AWSCURRENT of any secret, "" where it cannot be had.
+func (w *world) valueOf(id string) string {
+	out, err := w.Secrets.GetSecretValue(w.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
+	if err != nil {
+		return ""
+	}
+	return aws.ToString(out.SecretString)
+}
 
 // value is a version's text as it stands, "" where it has none.
 func (w *world) value(stage string) string {

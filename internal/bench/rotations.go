@@ -165,7 +165,7 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 	for _, step := range steps {
 		add("calls of Secrets Manager in "+step, figure(own, step, func(t taken) float64 { return float64(t.Calls) }), "", 0)
 	}
-	add("calls of Secrets Manager in a rotation", figure(own, "", func(t taken) float64 { return float64(t.Calls) }), "", 14)
+	add("calls of Secrets Manager in a rotation", figure(own, "", func(t taken) float64 { return float64(t.Calls) }), "", 15)
 	add("logins in setSecret", figure(own, "setSecret", func(t taken) float64 { return float64(t.Logins) }), "", 2)
 	add("logins in setSecret that are denied", figure(own, "setSecret", func(t taken) float64 { return float64(t.Denied) }), "", 0)
 	add("logins in a rotation", figure(own, "", func(t taken) float64 { return float64(t.Logins) }), "", 0)

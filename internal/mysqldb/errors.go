@@ -157,12 +157,14 @@ func (e *ServerError) Error() string {
 // lockings are the answers to a login on a locked account.
 var lockings = []uint16{errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB}
 
-// Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused and
-// rotation.ErrAccountLocked.
+// Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused,
+// rotation.ErrAccountLocked and rotation.ErrAccountOrPassword.
 func (e *ServerError) Is(target error) bool {
 	switch target {
 	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
+	case rotation.ErrAccountOrPassword:
+		return e.Number == errCannotUser
 	case rotation.ErrAccountLocked:
 		return slices.Contains(lockings, e.Number)
 	}

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"tandem/internal/account"
 	"tandem/internal/failure"
+	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
 
@@ -152,6 +154,33 @@ func TestLateStepGivesNothingUp(t *testing.T) {
 		w.labels = map[string][]string{oldToken: {"AWSCURRENT"}, newToken: {"AWSPENDING"}}
 		if err := w.step(step); failure.Of(err) != failure.RotationNotInProgress || len(w.mutating()) > 0 {
 			t.Errorf("%s: error %v after %v", step, err, w.trace)
+		}
+	}
+}
+
+// A pending password that the server refuses is given up, for no try could ever set
+// it; one that an account has already, whatever the answer was, is not.
+func TestRefusedPassword(t *testing.T) {
+	clone := account.Name{User: "app_clone", Host: "%"}
+	for _, set := range []bool{false, true} {
+		w := newWorld(t)
+		w.values[token] = document("app_clone", "password", nil) // the one that rows has the verifier of
+		other := rows("app_clone", "ALTER")
+		other.CreateUser[0] = redact.New(strings.Replace(other.CreateUser[0].Reveal(), "*2470C0C06D", "*1111111111", 1))
+		w.accounts[clone] = other
+		w.before = func(what string) error {
+			if !strings.HasPrefix(what, "apply ALTER USER") {
+				return nil
+			}
+			if set {
+				w.accounts[clone] = rows("app_clone", "ALTER")
+			}
+			return failure.New(failure.PasswordRefused, "not by my rules")
+		}
+		err := w.step(rotation.SetSecret)
+		givenUp := (rotation.Labels{Stages: w.labels}).Carrier("AWSPENDING") == ""
+		if failure.Of(err) != failure.PasswordRefused || givenUp == set || strings.Contains(err.Error(), "was taken off") == set {
+			t.Errorf("set %v: given up %v, error %v after %v", set, givenUp, err, w.trace)
 		}
 	}
 }

@@ -2,10 +2,20 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"tandem/internal/account"
 	"tandem/internal/failure"
 )
+
+// ErrAccountOrPassword is returned by Session.Apply, wrapped, where the server
+// refuses a statement about an account and does not say why: the account is there
+// or is not, or a validation plugin refuses the password. MariaDB tells of the plugin
+// in a warning alone.
+var ErrAccountOrPassword = failure.New(failure.StatementRefused, "the server refuses the account or its password")
 
 // unlessRefused gives the rotation up where the error says that the server refuses
 // the pending password, by a validation plugin's rules or its own: the version's
@@ -17,7 +27,8 @@ import (
 // the accounts are read first. The pair's lock is held: no other invocation can set
 // the password in between.
 func (w *work) unlessRefused(ctx context.Context, result string, err error) (string, error) {
-	if failure.Of(err) != failure.PasswordRefused {
+	inDoubt := len(w.clear) > 0 && errors.Is(err, ErrAccountOrPassword)
+	if !inDoubt && failure.Of(err) != failure.PasswordRefused {
 		return result, err
 	}
 	users, readErr := w.admin.Users(ctx, w.pending.Username())
@@ -30,6 +41,22 @@ func (w *work) unlessRefused(ctx context.Context, result string, err error) (str
 				return "", err
 			}
 		}
+		if inDoubt && !slices.Equal(accountNames(user), w.pendingAccounts) {
+			return "", err // the accounts were the reason
+		}
+	}
+	if inDoubt {
+		err = failure.Errorf(failure.PasswordRefused, "%w; the accounts are as they were, so it is the password that %s refuses: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules",
+			err, strings.Join(w.clear, " or "))
 	}
 	return w.giveUp(ctx, err)
+}
+
+func accountNames(user account.User) []account.Name {
+	names := make([]account.Name, len(user.Accounts))
+	for i, a := range user.Accounts {
+		names[i] = a.Name
+	}
+	slices.SortFunc(names, func(a, b account.Name) int { return strings.Compare(a.String(), b.String()) })
+	return names
 }

@@ -26,6 +26,8 @@ type work struct {
 	sent     sent
 	clear    []string // the plugins that insist on clear passwords
 	warned   map[account.Warning]bool
+	// pendingAccounts are those that the pending user had when they were last read.
+	pendingAccounts []account.Name
 }
 
 func (w *work) turn() account.Turn {
@@ -159,6 +161,10 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	users, err := w.admin.Users(ctx, original, secret.Clone(original))
 	if err != nil {
 		return account.Pair{}, fmt.Errorf("reading the accounts of %q and its clone: %w", original, err)
+	}
+	w.pendingAccounts = accountNames(users[0])
+	if w.turn() == account.TurnOfClone {
+		w.pendingAccounts = accountNames(users[1])
 	}
 	pair := account.Pair{
 		Server: w.admin.Facts().Server, Original: users[0], Clone: users[1],
