@@ -30,33 +30,31 @@ func validating(t *testing.T, release string) *server.Server {
 // A password that the server's rules refuse, and that was never set, is given up:
 // the next rotation makes another, by the settings as they are then.
 func TestRefusedPasswordIsGivenUp(t *testing.T) {
-	for _, release := range matrix() {
-		t.Run(release, func(t *testing.T) {
-			on := validating(t, release)
-			for _, c := range []cause{
-				{name: "a password without punctuation", options: env("EXCLUDE_PUNCTUATION=true"), arrange: func(*world) func() { return nil }, follow: func(w *world) { w.reconfigure("EXCLUDE_PUNCTUATION=false") },
-					want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off", "EXCLUDE"}},
-				{name: "a password without upper case, for an existing clone", options: env("EXCLUDE_UPPERCASE=true"), arrange: func(w *world) func() {
-					w.execute("CREATE USER '"+w.clone()+"'@'%' IDENTIFIED BY 'The-1st-password'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+w.clone()+"'@'%'")
-					return nil
-				}, follow: func(w *world) { w.reconfigure("EXCLUDE_UPPERCASE=false") },
-					want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
-				{name: "a short password", options: env("PASSWORD_LENGTH=12"), arrange: func(w *world) func() {
-					if w.Server.Flavor == server.MySQL {
-						w.execute("SET GLOBAL validate_password.length = 20")
-					} else {
-						w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_digits = 5")
-					}
-					return nil
-				}, follow: func(w *world) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
-			} {
-				arrange := c.arrange
-				c.arrange = func(w *world) func() {
-					w.mayBeSeen = on.Flavor == server.MariaDB // the plugin has to see passwords
-					return arrange(w)
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		on := validating(t, release)
+		for _, c := range []cause{
+			{name: "a password without punctuation", options: env("EXCLUDE_PUNCTUATION=true"), arrange: func(*world) func() { return nil }, follow: func(w *world) { w.reconfigure("EXCLUDE_PUNCTUATION=false") },
+				want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off", "EXCLUDE"}},
+			{name: "a password without upper case, for an existing clone", options: env("EXCLUDE_UPPERCASE=true"), arrange: func(w *world) func() {
+				w.execute("CREATE USER '"+w.clone()+"'@'%' IDENTIFIED BY 'The-1st-password'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+w.clone()+"'@'%'")
+				return nil
+			}, follow: func(w *world) { w.reconfigure("EXCLUDE_UPPERCASE=false") },
+				want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
+			{name: "a short password", options: env("PASSWORD_LENGTH=12"), arrange: func(w *world) func() {
+				if w.Server.Flavor == server.MySQL {
+					w.execute("SET GLOBAL validate_password.length = 20")
+				} else {
+					w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_digits = 5")
 				}
-				t.Run(c.name, func(t *testing.T) { c.provoke(t, on) })
+				return nil
+			}, follow: func(w *world) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
+		} {
+			arrange := c.arrange
+			c.arrange = func(w *world) func() {
+				w.mayBeSeen = on.Flavor == server.MariaDB // the plugin has to see passwords
+				return arrange(w)
 			}
-		})
-	}
+			t.Run(c.name, func(t *testing.T) { c.provoke(t, on) })
+		}
+	})
 }
