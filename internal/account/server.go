@@ -13,6 +13,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,7 +71,7 @@ func ParseServer(version, versionComment string) (Server, error) {
 	if len(parts) < 2 {
 		return Server{}, failure.Errorf(failure.ServerUnsupported, "the server's version %q is not of the form major.minor.patch: %w", version, ErrUnsupported)
 	}
-	if len(parts) < 3 {
+	if len(parts) == 2 {
 		parts = append(parts, "0")
 	}
 	for i, target := range []*int{&server.Major, &server.Minor, &server.Patch} {
@@ -103,13 +104,7 @@ func ParseServer(version, versionComment string) (Server, error) {
 
 // AtLeast reports whether the server's version is this one or a later one.
 func (s Server) AtLeast(major, minor, patch int) bool {
-	if s.Major != major {
-		return s.Major > major
-	}
-	if s.Minor != minor {
-		return s.Minor > minor
-	}
-	return s.Patch >= patch
+	return slices.Compare([]int{s.Major, s.Minor, s.Patch}, []int{major, minor, patch}) >= 0
 }
 
 // String names the server, as "MariaDB 10.11.19".

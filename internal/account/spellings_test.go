@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -128,6 +129,7 @@ func TestQuotedRows(t *testing.T) {
 		{"GRANT X;IDENTIFIED", "GRANT X;IDENTIFIED"},
 		{"GRANT X ON *.*", "GRANT X ON *.*"},
 		{"IDENTIFIED AS *", "IDENTIFIED AS *"},
+		{strings.Repeat("a", 600), strings.Repeat("a", 600)},
 		{long, long[:600] + "..."},
 	} {
 		if got := mask(test.row); got != test.want {

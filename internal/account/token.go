@@ -372,7 +372,7 @@ func mask(row string) string {
 		}
 		i = end
 	}
-	if out.Len() >= longestQuotation {
+	if out.Len() > longestQuotation {
 		return out.String()[:longestQuotation] + "..."
 	}
 	return out.String()

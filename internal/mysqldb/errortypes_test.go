@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -134,5 +135,12 @@ func TestSQLState(t *testing.T) {
 		if got := explain(&mysql.MySQLError{Number: 1, SQLState: state, Message: "m"}, false).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestIsServerError(t *testing.T) {
+	err := fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: errUnknownSystemVariable})
+	if !isServerError(err, errUnknownSystemVariable) || isServerError(err, errSyntax) || isServerError(io.EOF, 0) {
+		t.Error("an error is taken for another number's")
 	}
 }
