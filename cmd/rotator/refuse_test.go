@@ -29,6 +29,12 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 			"createSecret", []string{"masterarn", "SUPERUSER_SECRET_ARN"}, ""},
 		{"an engine of another kind", func(w *world) { w.store(w.user, firstPassword, map[string]any{"engine": "postgres"}) },
 			"createSecret", []string{"engine"}, ""},
+		{"a host that is a URL", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "mysql://127.0.0.1"}) },
+			"createSecret", []string{`key "host" is a URL`}, ""},
+		{"a host with another port", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1:1\n"}) },
+			"createSecret", []string{`key "host" has another port in it`}, ""},
+		{"a host with a line's end in it", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1\n127.0.0.2"}) },
+			"createSecret", []string{`key "host" is not a host name`}, ""},
 		{"a name too long", func(w *world) {
 			w.store(strings.Repeat("n", 80), firstPassword, nil)
 		}, "createSecret", []string{"characters", "USERNAME_CHARACTER_LIMIT"}, ""},
@@ -87,6 +93,26 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A host that has one meaning is taken as meant, in both secrets, and keeps its
+// spelling.
+func TestHostIsTakenAsMeant(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		w := newWorld(t, on)
+		w.store(w.user, firstPassword, map[string]any{"host": fmt.Sprintf(" %s:%d\n", on.Host, on.Port), "port": nil})
+		w.correct(w.admin, map[string]any{"host": on.Host + "\n"})
+		written := w.besideCredentials()
+		for range 2 {
+			w.mustRotate()
+			w.mustEqual()
+		}
+		if now := w.besideCredentials(); now != written {
+			t.Errorf("the document was\n%s\nand is\n%s", written, now)
+		}
+		w.correct(w.admin, map[string]any{"host": on.Host + "/admin"})
+		w.mustFail("AdminSecretInvalid", "setSecret", `key "host" is not a host name`)
+	})
 }
 
 // A variable that cannot be read is what every invocation answers.

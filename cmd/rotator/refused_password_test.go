@@ -44,7 +44,7 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 				if w.Server.Flavor == server.MySQL {
 					w.execute("SET GLOBAL validate_password.length = 20")
 				} else {
-					w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_digits = 5")
+					w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_letters_same_case = 3")
 				}
 				return nil
 			}, follow: func(w *world) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},

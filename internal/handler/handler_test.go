@@ -110,3 +110,27 @@ func TestInvokeKeepsTimeToReport(t *testing.T) {
 		cancel()
 	}
 }
+
+// An event of megabytes is not read, and its words are not repeated.
+func TestInvokeBoundsTheEvent(t *testing.T) {
+	long := strings.Repeat("x", 5<<20)
+	for _, payload := range []string{long, `{"Step":"` + long + `"}`, `{"` + long + `":1}`} {
+		answered, log := invoke(t, t.Context(), func(context.Context, rotation.Event, *slog.Logger) error {
+			t.Error("it went through")
+			return nil
+		}, payload)
+		if answered.Type != "EventInvalid" || len(answered.Message)+len(log) > 2000 {
+			t.Errorf("%s, a message of %d bytes, a log of %d", answered.Type, len(answered.Message), len(log))
+		}
+	}
+}
+
+// Lambda's report of an error is one line, whatever the step says.
+func TestInvokeReportsOneLine(t *testing.T) {
+	answered, _ := invoke(t, t.Context(), func(context.Context, rotation.Event, *slog.Logger) error {
+		return failure.New(failure.ReadOnlyServer, "two\nlines "+strings.Repeat("x", 1<<20))
+	}, `{}`)
+	if answered.Type != "ReadOnlyServer" || strings.Contains(answered.Message, "\n") || len(answered.Message) > failure.MaxLine {
+		t.Errorf("%+.300v", answered)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -440,5 +441,79 @@ func TestOldServer(t *testing.T) {
 		if got := strings.Count(w.log.String(), `"type":"OldServer"`); got != want {
 			t.Errorf("%q: %d warnings, want %d: %s", release, got, want, w.log.String())
 		}
+	}
+}
+
+// AWS's guide names the steps in two spellings.
+func TestStepsInSnakeCase(t *testing.T) {
+	w := newWorld(t)
+	for _, step := range []rotation.Step{"create_secret", "set_secret", "test_secret", "finish_secret"} {
+		if err := w.step(step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := (rotation.Labels{Stages: w.labels}).Carrier("AWSCURRENT"); got != token {
+		t.Errorf("AWSCURRENT is on %s", got)
+	}
+	if strings.Contains(w.log.String(), "_secret") || !strings.Contains(w.log.String(), `"step":"createSecret"`) {
+		t.Errorf("the log names a step in another way: %s", w.log.String())
+	}
+}
+
+// A field of any length is refused, in few words.
+func TestLongEventIsRefused(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for name, event := range map[string]rotation.Event{
+		"Step":               {Step: rotation.Step(long), SecretID: secretID, Token: token},
+		"SecretId":           {Step: rotation.SetSecret, SecretID: long, Token: token},
+		"ClientRequestToken": {Step: rotation.SetSecret, SecretID: secretID, Token: long},
+		"RotationToken":      {Step: rotation.SetSecret, SecretID: secretID, Token: token, RotationToken: redact.New(long)},
+	} {
+		w := newWorld(t)
+		rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Log: slog.New(slog.NewJSONHandler(&w.log, nil))}
+		err := rotator.Rotate(t.Context(), event)
+		if err == nil || !strings.Contains(err.Error(), name) || len(err.Error())+w.log.Len() > 1000 || len(w.trace) > 0 {
+			t.Errorf("%s: an error of %d bytes, a log of %d, after %v", name, len(err.Error()), w.log.Len(), w.trace)
+		}
+	}
+}
+
+// Whatever a value has in it, and however long it is, an error is a line.
+func TestErrorIsOneLine(t *testing.T) {
+	w := newWorld(t)
+	w.before = func(what string) error {
+		if what == "read admin" {
+			return failure.New(failure.SecretsManagerFailed, "said\n\tby a service\u2028at length: "+strings.Repeat("x", 1<<20)+"\r\n")
+		}
+		return nil
+	}
+	if err := w.step(rotation.CreateSecret); err != nil {
+		t.Fatal(err)
+	}
+	err := w.step(rotation.SetSecret)
+	if err == nil || strings.ContainsAny(err.Error(), "\n\r\u2028\t") || len(err.Error()) > failure.MaxLine || failure.Of(err) != failure.SecretsManagerFailed {
+		t.Errorf("%d bytes: %.300s", len(fmt.Sprint(err)), err)
+	}
+	if w.log.Len() > 2*failure.MaxLine {
+		t.Errorf("the log has %d bytes", w.log.Len())
+	}
+}
+
+// A host that means nothing is refused before AWSPENDING is written.
+func TestHostIsRefusedByCreateSecret(t *testing.T) {
+	w := newWorld(t)
+	w.values[oldToken] = document("app", "old password", map[string]any{"host": "mysql://db.example"})
+	if err := w.step(rotation.CreateSecret); failure.Of(err) != failure.SecretInvalid || len(w.mutating()) > 0 {
+		t.Errorf("error %v after %v", err, w.trace)
+	}
+	w = newWorld(t)
+	w.values[oldToken] = document("app", "old password", map[string]any{"host": "db.example:3306\n"})
+	for _, step := range steps {
+		if err := w.step(step); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := document("app_clone", "random password", map[string]any{"host": "db.example:3306\n"}); w.values[token] != want {
+		t.Errorf("the document is %s, want %s", w.values[token], want)
 	}
 }
