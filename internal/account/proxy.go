@@ -100,7 +100,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 				// Not the clone's too: when its owner has ended what a stranger gave to the
 				// original, the clone would still have it.
 				original.Grants = original.Grants.withoutGlobalOption()
-				warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s came with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not copied; if nobody meant to give it, end it by: %s",
+				warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not copied; if nobody meant to give it, end it by: %s",
 					original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, original.Name))})
 			}
 		}
@@ -112,7 +112,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 				continue
 			}
 			clone.Grants = clone.Grants.withoutGlobalOption()
-			warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s comes with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
+			warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
 				clone.Name, original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, clone.Name))})
 		}
 	}
