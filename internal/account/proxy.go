@@ -3,9 +3,7 @@ package account
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	"tandem/internal/statement"
 	"tandem/internal/warning"
 )
 
@@ -102,7 +100,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 				// Not the clone's too: when its owner has ended what a stranger gave to the
 				// original, the clone would still have it.
 				original.Grants = original.Grants.withoutGlobalOption()
-				warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s came with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not copied; if nobody meant to give it, end it by: %s",
+				warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not copied; if nobody meant to give it, end it by: %s",
 					original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, original.Name))})
 			}
 		}
@@ -114,7 +112,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 				continue
 			}
 			clone.Grants = clone.Grants.withoutGlobalOption()
-			warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s comes with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
+			warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
 				clone.Name, original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, clone.Name))})
 		}
 	}
@@ -234,29 +232,4 @@ func OfProxies(server Server, current OwnGrants, missing []Lack) (ofProxies, res
 		}
 	}
 	return ofProxies, rest, nil
-}
-
-// TakeFromClone writes the REVOKE statements that take from the clone what a step
-// would give to the original: the other way out where the admin may not give it.
-// There are none for a step that gives nothing which the clone has.
-func (p Pair) TakeFromClone(step Step) []statement.Statement {
-	clone := p.Clone.at(step.Account.Host)
-	if step.Kind() != "GRANT" || step.Account.User != p.Original.Name || clone == nil {
-		return nil
-	}
-	if step.Object.Level == LevelRole {
-		if step.Object.Proxied == (Name{}) {
-			return nil
-		}
-		return []statement.Statement{revokeRoleStatement(p.Server, step.Object.Proxied, clone.Name)}
-	}
-	if step.Object.Level == LevelProxy {
-		return []statement.Statement{revokeStatement(step.Object, nil, nil, clone.Name)}
-	}
-	var out []statement.Statement
-	option := strings.HasSuffix(step.Statement.String(), " WITH GRANT OPTION")
-	for _, list := range together(step.Object, step.needs.privileges, step.needs.columns, option) {
-		out = append(out, revokeStatement(step.Object, list.privileges, list.columns, clone.Name))
-	}
-	return out
 }

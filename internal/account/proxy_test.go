@@ -1,7 +1,6 @@
 package account
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -108,27 +107,5 @@ func TestPlanWithDeniedProxies(t *testing.T) {
 				t.Error("planning has changed the pair")
 			}
 		})
-	}
-}
-
-// What takes a step's privileges from the clone, instead of giving them to the original.
-func TestTakeFromClone(t *testing.T) {
-	pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, ""))}
-	table := Object{Level: LevelTable, Database: "d", Name: "t"}
-	for _, test := range []struct {
-		step Step
-		want string
-	}{
-		{granting(app, table, []string{"SELECT"}, []Column{{"UPDATE", "b"}}, false), "[REVOKE SELECT, UPDATE (`b`) ON `d`.`t` FROM 'app_clone'@'%']"},
-		{granting(app, table, []string{"SELECT"}, nil, true), "[REVOKE SELECT, GRANT OPTION ON `d`.`t` FROM 'app_clone'@'%']"},
-		{granting(app, Object{}, []string{"PROCESS"}, nil, true), "[REVOKE PROCESS ON *.* FROM 'app_clone'@'%' REVOKE GRANT OPTION ON *.* FROM 'app_clone'@'%']"},
-		{granting(app, Object{Level: LevelProxy, Proxied: Name{"p", "%"}}, nil, nil, false), "[REVOKE PROXY ON 'p'@'%' FROM 'app_clone'@'%']"},
-		{granting(clone, table, []string{"SELECT"}, nil, false), "[]"},
-		{granting(Name{"app", "10.%"}, table, []string{"SELECT"}, nil, false), "[]"},
-		{revoking(table, []string{"SELECT"}, nil, app), "[]"},
-	} {
-		if got := fmt.Sprint(pair.TakeFromClone(test.step)); got != test.want {
-			t.Errorf("of %s: %s, want %s", test.step.Statement, got, test.want)
-		}
 	}
 }

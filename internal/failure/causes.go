@@ -80,7 +80,7 @@ func Causes() []Cause {
 		{LockTimeout, "another rotation of the same pair is at work, or a session of which nobody can say that it is none holds the lock", "nothing: the next try goes on; if it repeats, end the session by the statement in the sentence, and look for two secrets of one user"},
 		{LockHeldByAnotherProgram, "a session that is no rotation's holds the lock of the pair", "end it by the statement in the sentence, and find out why that account takes the lock; the next try goes on"},
 		{AdminAccessDenied, "the admin may not do what is needed", "send the GRANT in the sentence"},
-		{PrivilegeNotGrantable, "the admin may not grant, or take, a privilege that the user has", "send the GRANT in the sentence, or revoke the privilege from the original, or use `PRIVILEGE_SYNC=off`"},
+		{PrivilegeNotGrantable, "the admin may not grant, or take, a privilege that the user has", "send the GRANT in the sentence, or, if nobody meant a user to have the privilege, the REVOKE in it, or use `PRIVILEGE_SYNC=off`"},
 		{PrivilegesStillDiffer, "the server accepted every statement, and the two users still differ", "grant the admin what it lacks, or change the original by hand"},
 		{PendingLacksPrivileges, "the pending user may not do everything that the current one may", "rotate again; if it repeats, grant it to the original"},
 		{UserMissing, "the original does not exist, or the clone where it is not created, or an account for the function's host", "create it, or name the other user in the secret"},

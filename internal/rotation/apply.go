@@ -70,7 +70,7 @@ func (w *work) apply(ctx context.Context, plan account.Plan, pair *account.Pair)
 		if step.Passes() {
 			kind = failure.PrivilegeNotGrantable
 		}
-		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), takenInstead(*pair, step, w.mendStep(step, err))))
+		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(step, takenInstead(*pair, step, err))))
 	}
 	if w.sent.executed > listed {
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent.executed)

@@ -93,7 +93,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		}
 		remedy := "send these as somebody who may: " + strings.Join(capped(lacks), "; ")
 		if taken := takenInsteadOf(pair, own, plan); len(taken) > 0 {
-			remedy += fmt.Sprintf("; or, if nobody meant %q to have it, take it from the clone: %s", pair.Clone.Name, strings.Join(capped(taken), "; "))
+			remedy += "; or, if nobody meant a user to have it, take it away: " + strings.Join(capped(taken), "; ")
 		}
 		return outcome{
 			list: lacks, remedy: remedy,
