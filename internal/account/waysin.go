@@ -43,9 +43,10 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 
 // opensOnlyTo reports whether a password is the account's, in each of the factors that
 // are passwords. MySQL's account through which the current credentials have logged in
-// has shown it already, and to compare takes thousands of rounds of a hash there.
+// has shown it already, and to compare takes thousands of rounds of a hash there. Where
+// nobody has logged in, the password may be a wrong one.
 func (p Pair) opensOnlyTo(account *Account, password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) bool {
-	if p.Server.Flavor == MySQL && account.Name == p.Login {
+	if p.Login == (Name{}) || p.Server.Flavor == MySQL && account.Name == p.Login {
 		return true
 	}
 	for i, factor := range account.Factors {
