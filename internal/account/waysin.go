@@ -32,13 +32,25 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 			continue
 		}
 		p.warnOfPlugins(&plan, account.Name, account.Factors)
-		if account.SecondPassword {
+		if p.unprotected(account) {
+			plan.warn(AnotherPassword, "%s has no password: anybody logs in, until the rotation after this one, which gives it one", account.Name)
+		} else if account.SecondPassword {
 			plan.warn(AnotherPassword, "%s has a second password (RETAIN CURRENT PASSWORD): beside the one under AWSCURRENT another one logs in, until the rotation after this one, which ends it", account.Name)
 		} else if !p.opensOnlyTo(account, current, matches) {
 			plan.warn(AnotherPassword, "%s has another password than the one under AWSCURRENT, which logs in until the rotation after this one, which ends it", account.Name)
 		}
 	}
 	return plan.Warnings
+}
+
+// unprotected reports whether an account lets in whoever gives no password.
+func (p Pair) unprotected(account *Account) bool {
+	for i, factor := range account.Factors {
+		if p.Server.settable(factor) && factor.Verifier.Empty() && (p.Server.Flavor == MariaDB || i == 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // opensOnlyTo reports whether a password is the account's, in each of the factors that
