@@ -252,6 +252,8 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 	user, target := before.Username(), secret.Other(before.Username())
 	untouched := p.account(user)
 	p.observe(user)
+	old, err := p.staged("AWSPREVIOUS") // the password that the pending user has, promise 9
+	ends := err == nil && old.Username() == target
 	where := ""
 	p.arm(func(seen int, what string) *action {
 		act := &action{after: death.after, fate: death.fate}
@@ -317,6 +319,9 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 	p.gather()
 	if previous, err := p.staged("AWSPREVIOUS"); err != nil || p.logsIn(previous) != nil {
 		p.t.Errorf("%s: the previous credentials do not work any more: %v", report(), err)
+	}
+	if ends && p.logsIn(old) == nil {
+		p.t.Errorf("%s: the password of %q from before the rotation logs in", report(), target)
 	}
 	if diff := p.theRest(); diff != "" {
 		p.t.Errorf("%s: somebody else was touched:\n%s", report(), diff)

@@ -32,7 +32,9 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 			continue
 		}
 		p.warnOfPlugins(&plan, account.Name, account.Factors)
-		if account.SecondPassword {
+		if p.unprotected(account) {
+			plan.warn(AnotherPassword, "%s has no password: anybody logs in, until the rotation after this one, which gives it one", account.Name)
+		} else if account.SecondPassword {
 			plan.warn(AnotherPassword, "%s has a second password (RETAIN CURRENT PASSWORD): beside the one under AWSCURRENT another one logs in, until the rotation after this one, which ends it", account.Name)
 		} else if !p.opensOnlyTo(account, current, matches) {
 			plan.warn(AnotherPassword, "%s has another password than the one under AWSCURRENT, which logs in until the rotation after this one, which ends it", account.Name)
@@ -41,11 +43,22 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 	return plan.Warnings
 }
 
+// unprotected reports whether an account lets in whoever gives no password.
+func (p Pair) unprotected(account *Account) bool {
+	for i, factor := range account.Factors {
+		if p.Server.settable(factor) && factor.Verifier.Empty() && (p.Server.Flavor == MariaDB || i == 0) {
+			return true
+		}
+	}
+	return false
+}
+
 // opensOnlyTo reports whether a password is the account's, in each of the factors that
 // are passwords. MySQL's account through which the current credentials have logged in
-// has shown it already, and to compare takes thousands of rounds of a hash there.
+// has shown it already, and to compare takes thousands of rounds of a hash there. Where
+// nobody has logged in, the password may be a wrong one.
 func (p Pair) opensOnlyTo(account *Account, password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) bool {
-	if p.Server.Flavor == MySQL && account.Name == p.Login {
+	if p.Login == (Name{}) || p.Server.Flavor == MySQL && account.Name == p.Login {
 		return true
 	}
 	for i, factor := range account.Factors {
