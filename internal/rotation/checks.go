@@ -355,7 +355,7 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 		switch {
 		case err != nil:
 			return did("", err)
-		case facts.ReadOnly && session == admin:
+		case facts.ReadOnly && need == checkAdmin:
 			return did("", failure.Errorf(failure.ReadOnlyServer, "%s is read-only: use the address of the writer, or wait for the end of a failover", detail))
 		case facts.ReadOnly:
 			detail += ", read-only"
