@@ -60,3 +60,20 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// A password that is too long to be sent without TLS has been set before anybody
+// notices. Nobody logs in with it: the rotation is given up.
+func TestPasswordTooLongForPlainText(t *testing.T) {
+	for _, release := range matrix() {
+		if !strings.HasPrefix(release, string(server.MySQL)) {
+			continue // MariaDB's plugins send no password
+		}
+		t.Run(release, func(t *testing.T) {
+			w := newWorld(t, servers.MustStartWith(t, release, server.Options{NoTLS: true}), withEnv("PASSWORD_LENGTH=255"))
+			w.storeAdminToo(map[string]any{"ssl": false})
+			w.mustFail("PasswordRefused", "testSecret", "PASSWORD_LENGTH", "AWSPENDING was taken off")
+			w.reconfigure("PASSWORD_LENGTH=200")
+			w.mustGetThrough(false)
+		})
+	}
+}
