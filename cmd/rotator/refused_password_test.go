@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tandem/internal/failure"
+	"tandem/internal/rotation"
 	"tandem/internal/server"
 )
 
@@ -54,6 +55,13 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 				c.arrange = func(w *world) func() {
 					w.mayBeSeen = on.Flavor == server.MariaDB // the plugin has to see passwords
 					return arrange(w)
+				}
+				follow := c.follow
+				c.follow = func(w *world) {
+					if f := finding(t, w.check(), "rotation"); f.Result != rotation.ResultOK || !strings.Contains(f.Detail, "no rotation is in progress") {
+						t.Errorf("the check says %+v", f)
+					}
+					follow(w)
 				}
 				t.Run(c.name, func(t *testing.T) { c.provoke(t, on) })
 			}
