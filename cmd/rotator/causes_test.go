@@ -201,7 +201,7 @@ func TestCauses(t *testing.T) {
 	// What the remedies come to.
 	restore := func(w *world) { // the document as it was when all was well
 		w.stored[w.app] = firstPassword
-		w.put(w.app, w.written[""])
+		w.replace(w.app, w.written[""])
 	}
 	address := func(w *world) {
 		for _, id := range []string{w.app, w.admin} {
@@ -226,7 +226,7 @@ func TestCauses(t *testing.T) {
 		}, want: failure.AdminSecretNotFound, step: "setSecret", check: "admin secret: read", words: []string{"masterarn"}},
 		{name: "no admin named", follow: restore, arrange: func(w *world) func() { w.store(w.user, firstPassword, map[string]any{"masterarn": nil}); return nil },
 			want: failure.AdminSecretNotNamed, step: "createSecret", check: "admin secret: named", words: []string{"masterarn"}},
-		{name: "an admin document without a password", follow: func(w *world) { w.put(w.admin, w.written[w.admin]) }, arrange: func(w *world) func() {
+		{name: "an admin document without a password", follow: func(w *world) { w.replace(w.admin, w.written[w.admin]) }, arrange: func(w *world) func() {
 			w.put(w.admin, `{"engine":"mysql","host":"h","username":"u"}`)
 			return nil
 		}, want: failure.AdminSecretInvalid, step: "setSecret", check: "admin secret", words: []string{"password"}},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tandem/internal/failure"
+	"tandem/internal/rotation"
 	"tandem/internal/server"
 )
 
@@ -54,7 +55,29 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 				w.mayBeSeen = on.Flavor == server.MariaDB // the plugin has to see passwords
 				return arrange(w)
 			}
+			follow := c.follow
+			c.follow = func(w *world) {
+				if f := finding(t, w.check(), "rotation"); f.Result != rotation.ResultOK || !strings.Contains(f.Detail, "no rotation is in progress") {
+					t.Errorf("the check says %+v", f)
+				}
+				follow(w)
+			}
 			t.Run(c.name, func(t *testing.T) { c.provoke(t, on) })
 		}
+	})
+}
+
+// A password that is too long to be sent without TLS has been set before anybody
+// notices. Nobody logs in with it: the rotation is given up.
+func TestPasswordTooLongForPlainText(t *testing.T) {
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		if !strings.HasPrefix(release, string(server.MySQL)) {
+			t.Skip("MariaDB's plugins send no password")
+		}
+		w := newWorld(t, servers.MustStartWith(t, release, server.Options{NoTLS: true}), withEnv("PASSWORD_LENGTH=255"))
+		w.storeAdminToo(map[string]any{"ssl": false})
+		w.mustFail("PasswordRefused", "testSecret", "PASSWORD_LENGTH", "AWSPENDING was taken off")
+		w.reconfigure("PASSWORD_LENGTH=200")
+		w.mustGetThrough(false)
 	})
 }

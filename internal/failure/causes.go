@@ -87,7 +87,7 @@ func Causes() []Cause {
 		{UserUnsupported, "the user has something that is not copied, or that the function cannot log in with", "the sentence says what: change it, or rotate another user"},
 		{OriginalNotOfSecret, "no version of the secret names the original, which may do more than the user under AWSCURRENT", "store the original's username and password in the secret once and rotate again, or make the clone equal first, or give the secret a user whose name does not end in `_clone`"},
 		{UserNameTaken, "a name of the pair belongs to a role, or the clone's to somebody else's user that cannot be taken", "drop or rename it"},
-		{PasswordRefused, "a validation plugin, or the account's plugin, finds the password unfit", "set `PASSWORD_LENGTH` and the `EXCLUDE_` variables by its rules, and rotate the secret again: the rotation was given up, and the next one makes another password"},
+		{PasswordRefused, "a validation plugin, the account's plugin or its password history finds the password unfit, or it is too long to be sent without TLS", "set `PASSWORD_LENGTH` and the `EXCLUDE_` variables by its rules, and rotate the secret again: the rotation was given up, and the next one makes another password"},
 		{AuthenticationPolicyRefused, "the server's `authentication_policy` forbids what the user is identified by", "`GRANT AUTHENTICATION_POLICY_ADMIN ON *.*` to the admin, or change the policy or the user's plugin"},
 		{StatementRefused, "the server refused a statement for another reason", "read its message in the sentence; the next try reads the users anew"},
 	}

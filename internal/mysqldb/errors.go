@@ -2,6 +2,7 @@ package mysqldb
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -259,6 +260,10 @@ func (e endpoint) explain(err error) error {
 		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
 		return say(failure.TLSNotOffered, "the server offers no TLS; turn it on there, or, if nobody else can be on the network in between, set \"ssl\": false in the secret's document, or, for MariaDB, ALLOW_PLAINTEXT=true in the function's environment")
+	case errors.Is(err, rsa.ErrMessageTooLong):
+		// Without TLS the password is sent encrypted with the server's RSA key, in one
+		// block. MySQL 8.4 Reference Manual, 8.4.1.2 "Caching SHA-2 Pluggable Authentication".
+		return say(failure.PasswordRefused, "the password is too long to be sent without TLS, encrypted with the server's RSA key; turn TLS on, or set PASSWORD_LENGTH to fewer characters")
 	case errors.Is(err, mysql.ErrMalformPkt):
 		return say(failure.PluginUnsupported, "the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):

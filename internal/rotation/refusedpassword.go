@@ -52,6 +52,16 @@ func (w *work) unlessRefused(ctx context.Context, result string, err error) (str
 	return w.giveUp(ctx, err)
 }
 
+// unlessUnusable gives the rotation up where nobody can log in with the pending
+// password, as it cannot even be sent: then it does not matter that it has been set,
+// for the user whose it is is not the current one.
+func (s step) unlessUnusable(ctx context.Context, err error) (string, error) {
+	if failure.Of(err) != failure.PasswordRefused {
+		return "", err
+	}
+	return s.giveUp(ctx, err)
+}
+
 func accountNames(user account.User) []account.Name {
 	names := make([]account.Name, len(user.Accounts))
 	for i, a := range user.Accounts {

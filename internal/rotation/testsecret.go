@@ -32,11 +32,11 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 	}
 
 	if err := s.testMembers(ctx, pending); err != nil {
-		return "", fmt.Errorf("testing the %s credentials: %w", InWork, err)
+		return s.unlessUnusable(ctx, fmt.Errorf("testing the %s credentials: %w", InWork, err))
 	}
 	session, err := s.connectReplicated(ctx, login(pending), pending)
 	if err != nil {
-		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", InWork, err))
+		return s.unlessUnusable(ctx, refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", InWork, err)))
 	}
 	defer s.close(ctx, session)
 	if database := pending.Database(); database != "" {
