@@ -150,3 +150,31 @@ func TestAdminWithAPartialRevoke(t *testing.T) {
 		p.drop(t)
 	})
 }
+
+// Whoever made an account that is adopted knows its password: the account gets nothing of
+// its original's before that has changed, though the rotation fails at a later statement.
+func TestAdoptedAccountIsClosedFirst(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		l := newLab(t, on)
+		l.makeGround(t)
+		p := l.mustPair(t, rdsAdmin, "%")
+		for _, grant := range []string{"SELECT ON " + ground + ".t", "PROXY ON 'somebody'@'%'"} { // which RDS's admin cannot pass on
+			l.must(t, "GRANT "+grant+" TO "+p.at("%"))
+		}
+		l.must(t, "CREATE USER "+p.cloneAt("%")+" IDENTIFIED BY 'somebody else''s'")
+		for range 2 {
+			if err := p.rotate(t.Context()); err == nil || !strings.Contains(err.Error(), "PROXY") {
+				t.Fatalf("error %v, want one about PROXY", err)
+			}
+			if p.opens(t, p.user+"_clone", "somebody else's") {
+				t.Error("the password of an account that was adopted logs in, and its original's privileges were granted to it")
+			}
+		}
+		l.must(t, "REVOKE PROXY ON 'somebody'@'%' FROM "+p.at("%"))
+		p.mustRotate(t)
+		p.mustEqual(t)
+		if p.warned[account.Adopted] == "" || !p.mayLogIn(t, p.secrets.carrier("AWSCURRENT")) {
+			t.Errorf("warnings %v, or the new credentials do not log in", p.warned)
+		}
+	})
+}

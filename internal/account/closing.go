@@ -10,7 +10,8 @@ import (
 )
 
 // What is in this file keeps promise 8: at no moment, whatever stops, may an account
-// that can be logged in to do more than the account that it is made equal to. What
+// that can be logged in to do more than the account that it is made equal to; and nobody
+// who knows the password of an adopted account gets what its original may do. What
 // takes is sent before what gives. Where a server can give a thing only together with
 // more, nobody can log in from before that until the password is set, the last of all:
 // a clone is locked; an original, whose lock is its owner's, gets a password that

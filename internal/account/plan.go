@@ -248,7 +248,9 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		}
 		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns}
 		t.steps(have.Grants, target.model.Grants)
-		if t.closing && !have.Attributes.Locked && !target.model.Attributes.Locked {
+		// Of an account that is adopted somebody else knows the password.
+		adopted := !p.Known && target.have != nil && len(t.grants) > 0
+		if (t.closing || adopted) && !have.Attributes.Locked && !target.model.Attributes.Locked {
 			plan.add(lockStatement(target.name), target.name)
 		}
 		changes = append(changes, t)
