@@ -156,7 +156,7 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 		found, count = append(found, one), entry.count.Int64
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
+		return nil, s.listingFailed(ctx, err)
 	}
 	return found, inOrder(found, count)
 }
