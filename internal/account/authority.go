@@ -41,9 +41,6 @@ const (
 	allowed
 )
 
-// both is the answer for two things that are both needed.
-func (a answer) both(b answer) answer { return min(a, b) }
-
 // readAuthority reads SHOW GRANTS of a session.
 func readAuthority(server Server, own OwnGrants) (authority, error) {
 	a := authority{server: server, literal: own.Literal, canGive: own.GivesRoles, rolesActive: own.RolesActive}

@@ -142,8 +142,12 @@ const (
 	HostNotAllowed Type = "HostNotAllowed"
 	// TooManyConnections: the server, or the user, has no connection left.
 	TooManyConnections Type = "TooManyConnections"
-	// LimitReached: the account has used up one of its resource limits.
+	// LimitReached: the account has used up one of its limits per hour.
 	LimitReached Type = "LimitReached"
+	// ServerUnavailable: the server takes no work for now: it is offline, stopping, not ready, or out of resources.
+	ServerUnavailable Type = "ServerUnavailable"
+	// InitConnectFailed: the server's init_connect failed, so that the session was ended.
+	InitConnectFailed Type = "InitConnectFailed"
 	// UnknownDatabase: the database that the document names does not exist.
 	UnknownDatabase Type = "UnknownDatabase"
 	// DatabaseAccessDenied: the user has no privilege on the database that the document names.
@@ -168,6 +172,8 @@ const (
 const (
 	// ReadOnlyServer: the server is read-only.
 	ReadOnlyServer Type = "ReadOnlyServer"
+	// SystemAccountMissing: MariaDB's mysql.user cannot be read, since the account mariadb.sys, by which it is defined, is gone or lacks its privileges.
+	SystemAccountMissing Type = "SystemAccountMissing"
 	// LockTimeout: another rotation of the same pair is at work, or a session of which nobody can say that it is none holds the lock.
 	LockTimeout Type = "LockTimeout"
 	// LockHeldByAnotherProgram: a session that is no rotation's holds the lock of the pair.

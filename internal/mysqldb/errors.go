@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -61,6 +62,28 @@ const (
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
 	errGrantAsDenied           = 3836 // GRANT ... AS, by one who has a partial revoke that the other has not
+	errOutOfMemory             = 1037
+	errOutOfResources          = 1041
+	errBadHandshake            = 1043
+	errNotPrepared             = 1047 // of a Galera node that is not ready; else an unknown command
+	errServerShutdown          = 1053
+	errCannotCreateThread      = 1135
+	errPacketTooLarge          = 1153
+	errInitConnect             = 1184
+	errUnsupportedAuth         = 1251
+	errSecureAuth              = 1275
+	errQueryInterrupted        = 1317
+	errViewInvalid             = 1356
+	errNoSuchDefiner           = 1449
+	errReadOnlyTransaction     = 1792
+	errConnectionKilled        = 1927 // MariaDB
+	errStatementTimeMariaDB    = 1969
+	errStatementTime           = 3024
+	errOfflineMode             = 3032
+	errSessionKilled           = 3169
+	errInactive                = 4031 // wait_timeout of MySQL
+	errConnectionMemory        = 4082
+	errGlobalConnectionMemory  = 4083
 )
 
 // types are those of the numbers that say what is wrong whoever asks. A refused
@@ -73,7 +96,6 @@ var types = map[uint16]failure.Type{
 	errHostBlocked:            failure.AccountBlocked,
 	errHostNotPrivileged:      failure.HostNotAllowed,
 	errUserLimitReached:       failure.LimitReached,
-	errReadOnlyOption:         failure.ReadOnlyServer,
 	errReadOnlyMode:           failure.ReadOnlyServer,
 	errPluginNotLoaded:        failure.PluginMissing,
 	errMustChangePassword:     failure.PasswordExpired,
@@ -87,6 +109,22 @@ var types = map[uint16]failure.Type{
 	errPasswordHistory:        failure.PasswordRefused,
 	errAuthenticationPolicy:   failure.AuthenticationPolicyRefused,
 	errGrantAsDenied:          failure.PrivilegeNotGrantable,
+	errOutOfMemory:            failure.ServerUnavailable,
+	errOutOfResources:         failure.ServerUnavailable,
+	errNotPrepared:            failure.ServerUnavailable,
+	errServerShutdown:         failure.ServerUnavailable,
+	errCannotCreateThread:     failure.ServerUnavailable,
+	errOfflineMode:            failure.ServerUnavailable,
+	errConnectionMemory:       failure.ServerUnavailable,
+	errGlobalConnectionMemory: failure.ServerUnavailable,
+	errInitConnect:            failure.InitConnectFailed,
+	errBadHandshake:           failure.ConnectionLost,
+	errConnectionKilled:       failure.ConnectionLost,
+	errSessionKilled:          failure.ConnectionLost,
+	errInactive:               failure.ConnectionLost,
+	errUnsupportedAuth:        failure.PluginUnsupported,
+	errSecureAuth:             failure.PluginUnsupported,
+	errReadOnlyTransaction:    failure.ReadOnlyServer,
 }
 
 // denials are the answers to a statement that the account may not send. 1698 is
@@ -99,14 +137,13 @@ var denials = []uint16{
 // remedies says what an operator can do about a number.
 var remedies = map[uint16]string{
 	errTooManyConnections:     "the server has no connection left: raise max_connections, or try again",
-	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host, or it asks for more than a password: make the secret and the server agree",
+	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host, or one without a name, as ''@'localhost', comes before it, or it asks for more than a password: make the secret and the server agree",
 	errAccessDeniedDatabase:   "the account has no privilege on this database: grant one, or correct dbname",
 	errUnknownDatabase:        "the database does not exist: create it, or correct dbname in the secret's document",
 	errHostBlocked:            "the server has blocked this client's host after too many broken connections: FLUSH HOSTS, or raise max_connect_errors",
 	errHostNotPrivileged:      "no account of this server allows this client's host: create one that does",
 	errUserTooManyConnections: "the user has no connection left: raise max_user_connections",
-	errUserLimitReached:       "the account has used up one of its resource limits: raise it, or try again when the hour is over",
-	errReadOnlyOption:         "the server is read-only: use the address of the writer, or wait for the end of a failover",
+	errUserLimitReached:       "the account has used up one of its limits per hour: raise it (ALTER USER ... WITH ...), send FLUSH USER_RESOURCES, or try again when the hour is over",
 	errReadOnlyMode:           "the server is read-only: use the address of the writer, or wait for the end of a failover",
 	errPluginNotLoaded:        "the server has not loaded the account's authentication plugin: load it, or change the account's plugin",
 	errAccessDeniedNoPassword: "the account is not one for passwords: change its authentication plugin to a password's",
@@ -126,6 +163,27 @@ var remedies = map[uint16]string{
 	errAccountLockedMariaDB:   "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
 	errSecureTransport:        "the server takes encrypted connections only: remove \"ssl\": false from the secret's document",
 	errTooManyFailedLogins:    "the account is locked after too many failed logins: wait, or ALTER USER ... ACCOUNT UNLOCK",
+	errOutOfMemory:            "the server has no memory left: give it more, or find what takes it",
+	errOutOfResources:         "the server has no memory left: give it more, or find what takes it",
+	errBadHandshake:           "the server did not understand the login: look at what stands before it, as a proxy or a load balancer does",
+	errNotPrepared:            "the node is not ready, as one is that has lost its cluster or is joining it: use another node, or wait",
+	errServerShutdown:         "the server is stopping: wait until it has started again, or use the address of the writer",
+	errCannotCreateThread:     "the server cannot start another thread: give it more memory or threads, or find who holds its connections",
+	errPacketTooLarge:         "the statement is longer than the server's max_allowed_packet: raise it",
+	errInitConnect:            "the server's init_connect has failed, as its error log says: correct it (SET GLOBAL init_connect = '...')",
+	errUnsupportedAuth:        "the account's authentication is of a kind that the client must not use: set its password anew, by a plugin of today",
+	errSecureAuth:             "the account's password is stored in the format of MySQL 4.0: set it anew (SET old_passwords = 0; ALTER USER ... IDENTIFIED BY ...) to the one in the secret",
+	errQueryInterrupted:       "somebody has ended the statement (KILL QUERY): the next try goes on",
+	errNoSuchDefiner:          "what the statement uses was defined by an account that is gone: make the account anew, or what it had defined",
+	errReadOnlyTransaction:    "the session is read-only (transaction_read_only): look at the server's init_connect, and at a proxy before it",
+	errConnectionKilled:       "somebody has ended the connection (KILL): the next try goes on",
+	errSessionKilled:          "somebody has ended the connection (KILL): the next try goes on",
+	errInactive:               "the server has ended the connection after its wait_timeout: raise it to 10 seconds or more",
+	errStatementTime:          "the server's max_execution_time has ended the statement: raise it, or look at the server's load",
+	errStatementTimeMariaDB:   "max_statement_time, the server's or the account's, has ended the statement: raise it, or look at the server's load",
+	errOfflineMode:            "the server is in offline_mode, in which only administrators may log in: SET GLOBAL offline_mode = OFF, or wait until whoever turned it on is done",
+	errConnectionMemory:       "the connection has used up the server's connection_memory_limit: raise it",
+	errGlobalConnectionMemory: "the connections have used up the server's global_connection_memory_limit: raise it",
 	errAccountBlockedMariaDB:  "the account is blocked after too many failed logins: FLUSH PRIVILEGES, or ALTER USER ... ACCOUNT UNLOCK",
 }
 
@@ -140,6 +198,45 @@ type ServerError struct {
 	Message string
 	// Login: it is the answer to a login, of which the remedies speak.
 	Login bool
+	// names is what the message names, of the words that decide what it means.
+	names string
+}
+
+// What errReadOnlyOption and errUserLimitReached say depends on an option or a limit
+// that their message names, in every language.
+const (
+	namesReadOnly         = "read-only"
+	namesSkipGrants       = "skip-grant-tables"
+	namesUserConnections  = "max_user_connections"
+	namesSomethingUnknown = "something else"
+)
+
+func named(number uint16, message string) string {
+	if number != errReadOnlyOption && number != errUserLimitReached {
+		return ""
+	}
+	for _, name := range []string{namesReadOnly, namesSkipGrants, namesUserConnections} {
+		if strings.Contains(strings.ReplaceAll(strings.ToLower(message), "read_only", namesReadOnly), name) {
+			return name
+		}
+	}
+	return namesSomethingUnknown
+}
+
+// particular are type and remedy of a number whose meaning is in what it names.
+func (e *ServerError) particular() (failure.Type, string) {
+	switch {
+	case e.Number == errUserLimitReached && e.names == namesUserConnections:
+		return failure.TooManyConnections, "the user has as many connections at once as its MAX_USER_CONNECTIONS allows: raise it, or have the application hold fewer"
+	case e.Number != errReadOnlyOption:
+	case e.names == namesReadOnly, e.names == "":
+		return failure.ReadOnlyServer, remedies[errReadOnlyMode]
+	case e.names == namesSkipGrants:
+		return failure.ServerUnavailable, "the server runs with --skip-grant-tables, so that it knows no accounts: restart it without, or send FLUSH PRIVILEGES"
+	default:
+		return failure.StatementRefused, "the server's option stands against it: start it without that option"
+	}
+	return types[e.Number], remedies[e.Number]
 }
 
 // Error gives number, SQLSTATE, message and, where there is one, a remedy.
@@ -149,7 +246,7 @@ func (e *ServerError) Error() string {
 		text += " (" + e.State + ")"
 	}
 	text += ": " + e.Message
-	if remedy, ok := remedies[e.Number]; ok && (e.Login || !e.Denied()) {
+	if _, remedy := e.particular(); remedy != "" && (e.Login || !e.Denied()) {
 		text += "; " + remedy
 	}
 	return text
@@ -175,7 +272,7 @@ func (e *ServerError) Is(target error) bool {
 
 // FailureType implements failure.Typed.
 func (e *ServerError) FailureType() failure.Type {
-	switch kind := types[e.Number]; {
+	switch kind, _ := e.particular(); {
 	case kind != "":
 		return kind
 	case e.Login && e.Number == errAccessDeniedNoPassword:
@@ -205,7 +302,7 @@ const notShown = "(the server's message is not shown, since it may quote a passw
 func explain(err error, holdsSecret bool) error {
 	var answered *mysql.MySQLError
 	if errors.As(err, &answered) {
-		shown := &ServerError{Number: answered.Number, Message: oneLine(answered.Message)}
+		shown := &ServerError{Number: answered.Number, Message: oneLine(answered.Message), names: named(answered.Number, answered.Message)}
 		if answered.SQLState != [5]byte{} {
 			shown.State = string(answered.SQLState[:])
 		}
@@ -215,7 +312,10 @@ func explain(err error, holdsSecret bool) error {
 		return shown
 	}
 	var network net.Error
+	var notNumber *strconv.NumError
 	switch {
+	case errors.As(err, &notNumber):
+		return failure.Errorf(failure.AnswerNotUnderstood, "the server answered something that is no number: %w", notNumber.Err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return failure.Errorf(failure.ReadTimeout, "no answer from the server in time: %w", err)
 	case errors.Is(err, context.Canceled):
@@ -227,6 +327,10 @@ func explain(err error, holdsSecret bool) error {
 func isServerError(err error, number uint16) bool {
 	var answered *mysql.MySQLError
 	return errors.As(err, &answered) && answered.Number == number
+}
+
+func isASCII(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r > 127 }) < 0
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
@@ -253,6 +357,11 @@ func (e endpoint) explain(err error) error {
 		if shown := (*ServerError)(nil); errors.As(explained, &shown) {
 			shown.Login = true
 		}
+		if answered.Number == errAccessDenied && !isASCII(e.login.Username) {
+			// MariaDB's skip_character_set_client_handshake has it read the name in another
+			// character set than it is sent in (tried on 11.8).
+			return fmt.Errorf("logging in to %s, whose name a server reads wrongly that ignores the client's character set (skip_character_set_client_handshake): %w", e, explained)
+		}
 		if answered.Number == errAccessDenied && !e.encrypted {
 			// MariaDB 10 has no error of its own for require_secure_transport.
 			return fmt.Errorf("logging in to %s without TLS, which this error also means on a server that takes encrypted connections only: %w", e, explained)
@@ -266,7 +375,9 @@ func (e endpoint) explain(err error) error {
 		return say(failure.PasswordRefused, "the password is too long to be sent without TLS, encrypted with the server's RSA key; turn TLS on, or set PASSWORD_LENGTH to fewer characters")
 	case errors.Is(err, mysql.ErrMalformPkt):
 		return say(failure.PluginUnsupported, "the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
-	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
+	case errors.Is(err, mysql.ErrOldPassword):
+		return say(failure.PluginUnsupported, remedies[errSecureAuth])
+	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
 		return say(failure.PluginUnsupported, "the account's authentication plugin is not one that this function can log in with; use a password plugin")
 	case errors.As(err, &hostname):
 		return say(failure.TLSNameMismatch, "the server's certificate is for another name; use the host name that stands in it")

@@ -14,6 +14,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
@@ -120,5 +121,50 @@ func TestParseAccount(t *testing.T) {
 	}
 	if _, err := parseAccount("nobody"); err == nil {
 		t.Error("a text without a host is an account")
+	}
+}
+
+// Whatever a login or the first statement after it may answer has a type of its own and a
+// remedy, in either server's numbers.
+func TestLoginAnswersAreTyped(t *testing.T) {
+	for _, test := range []struct {
+		number  uint16
+		message string
+		want    failure.Type
+		word    string
+	}{
+		{1037, "Out of memory", failure.ServerUnavailable, "memory"},
+		{1040, "Too many connections", failure.TooManyConnections, "max_connections"},
+		{1041, "Out of memory.", failure.ServerUnavailable, "memory"},
+		{1043, "Bad handshake", failure.ConnectionLost, "proxy"},
+		{1047, "WSREP has not yet prepared node for application use", failure.ServerUnavailable, "node"},
+		{1053, "Server shutdown in progress", failure.ServerUnavailable, "stopping"},
+		{1135, "Can't create a new thread", failure.ServerUnavailable, "thread"},
+		{1184, "Aborted connection (init_connect command failed)", failure.InitConnectFailed, "init_connect"},
+		{1203, "User x already has more than 'max_user_connections' active connections", failure.TooManyConnections, "max_user_connections"},
+		{1226, "User 'x' has exceeded the 'max_user_connections' resource (current value: 1)", failure.TooManyConnections, "at once"},
+		{1226, "User 'x' has exceeded the 'max_connections_per_hour' resource (current value: 1)", failure.LimitReached, "hour"},
+		{1251, "Client does not support authentication protocol", failure.PluginUnsupported, "password"},
+		{1275, "Server is running in --secure-auth mode", failure.PluginUnsupported, "MySQL 4.0"},
+		{1290, "The MySQL server is running with the --super-read-only option", failure.ReadOnlyServer, "writer"},
+		{1290, "The MariaDB server is running with the --read-only=1 option", failure.ReadOnlyServer, "writer"},
+		{1290, "The MySQL server is running with the --skip-grant-tables option", failure.ServerUnavailable, "FLUSH PRIVILEGES"},
+		{1290, "The MySQL server is running with the --secure-file-priv option", failure.StatementRefused, "option"},
+		{1792, "Cannot execute statement in a READ ONLY transaction.", failure.ReadOnlyServer, "transaction_read_only"},
+		{1927, "Connection was killed", failure.ConnectionLost, "KILL"},
+		{3032, "The server is currently in offline mode", failure.ServerUnavailable, "offline_mode"},
+		{3169, "The session was killed", failure.ConnectionLost, "KILL"},
+		{4031, "The client was disconnected by the server because of inactivity.", failure.ConnectionLost, "wait_timeout"},
+		{4082, "Connection closed. Connection memory limit exceeded.", failure.ServerUnavailable, "connection_memory_limit"},
+	} {
+		for _, holdsSecret := range []bool{false, true} {
+			err := explain(&mysql.MySQLError{Number: test.number, Message: test.message}, holdsSecret)
+			if got := failure.Of(err); got != test.want {
+				t.Errorf("%d %q: %s, want %s", test.number, test.message, got, test.want)
+			}
+			if !strings.Contains(err.Error(), test.word) {
+				t.Errorf("%d: %q lacks %q", test.number, err, test.word)
+			}
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tandem/internal/account"
@@ -127,11 +128,24 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	return got, s.learn(answer)
 }
 
+// brokenView are the answers to whoever reads a view whose definer is gone, with SUPER
+// and without (a table that one may not read is errTableDenied), or lacks privileges.
+var brokenView = []uint16{errNoSuchDefiner, errAccessDenied, errViewInvalid}
+
+// mariadbSys makes the account anew that MariaDB's mysql.user is defined by.
+//
+// Source: MariaDB, "The mysql.user Table", "mariadb-upgrade"; tried on 11.8.
+const mariadbSys = "CREATE USER IF NOT EXISTS `mariadb.sys`@`localhost` ACCOUNT LOCK PASSWORD EXPIRE; " +
+	"GRANT SELECT, DELETE ON `mysql`.`global_priv` TO `mariadb.sys`@`localhost`"
+
 // listingFailed explains why accounts could not be listed.
 func (s *Session) listingFailed(ctx context.Context, err error) error {
 	err = explain(err, false)
 	var answered *ServerError
-	if !errors.As(err, &answered) || !answered.Denied() {
+	switch {
+	case errors.As(err, &answered) && slices.Contains(brokenView, answered.Number):
+		return failure.Errorf(failure.SystemAccountMissing, "listing accounts: MariaDB's mysql.user is a view, and the account that it is defined by is gone or lacks its privileges; to fix it, run: %s: %w", mariadbSys, err)
+	case answered == nil || !answered.Denied():
 		return fmt.Errorf("listing accounts: %w", err)
 	}
 	if s.facts.Account == (account.Name{}) {

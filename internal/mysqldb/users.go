@@ -195,7 +195,7 @@ func (s *Session) accounts(ctx context.Context, names []string) ([]listed, error
 		found.add(row, asked)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("listing accounts: %w", explain(err, false))
+		return nil, s.listingFailed(ctx, err)
 	}
 	if err := found.close(); err != nil {
 		return nil, err

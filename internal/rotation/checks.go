@@ -231,6 +231,7 @@ func (i *inspection) adminSecret(ctx context.Context, current document) document
 // server reaches the server as both, and looks at what a setSecret would do there.
 func (i *inspection) server(ctx context.Context, labels Labels, current document, d documents) {
 	var proof, admin Session
+	var refused error
 	if i.passed(checkDocument) {
 		traced, trip := way.With(ctx)
 		began := time.Now()
@@ -239,6 +240,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 			proof, err = i.Database.Connect(traced, login(current.Document))
 		}
 		took := time.Since(began)
+		refused = err
 		// The login is a matter of its own; what is before it has been passed where the
 		// server has answered to it.
 		answered := err == nil || failure.Number(err) != 0 || errors.Is(err, ErrLoginRefused) ||
@@ -292,6 +294,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	})
 	if admin != nil {
 		defer i.close(ctx, admin)
+		i.nameAnonymous(ctx, admin, current.Username(), refused)
 	}
 	i.serverItself(ctx, proof, admin, current)
 	i.check(ctx, checkIdentity, []string{checkCurrent, checkAdmin}, func(ctx context.Context) outcome {

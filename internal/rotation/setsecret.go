@@ -107,6 +107,9 @@ func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at 
 	s.together(current.run, changing.run)
 	if current.err != nil {
 		err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, current.err))
+		if changing.err == nil {
+			err = nameAnonymous(ctx, changing.answer, d.current.Username(), err)
+		}
 	} else {
 		err = changing.err
 	}
