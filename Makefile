@@ -44,15 +44,15 @@ test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 
 test-matrix: modules ## the tests that need a server, on every release in the matrix
 	@TEST_MATRIX=1 $(SANDBOX) fetch
-	@$(call tested,-count=1 ./cmd/rotator,TEST_MATRIX=1)
+	@$(call tested,-count=1 ./internal/e2e,TEST_MATRIX=1)
 
 FIRE ?= full
 
 fire: modules ## break a rotation at every message of it and count; FIRE=reduced for minutes, not hours
 	@TEST_MATRIX=1 $(SANDBOX) fetch
 	@mkdir -p bin
-	$(GO) test -c -o bin/fire.test ./cmd/rotator
-	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h
+	$(GO) test -c -o bin/fire.test ./internal/e2e
+	cd internal/e2e && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h
 ifeq ($(FIRE),full)
 	EXPLORE=full $(GO) test -count=1 -v -timeout 1h -parallel 1 -run '^TestEveryInterleaving$$' ./internal/rotation
 endif
@@ -61,7 +61,7 @@ endif
 # python3 (or PYTHON) needs boto3 and PyMySQL; BENCH_JSON=file keeps the figures.
 bench: build ## measure the function's speed, in minutes, and print README's table
 	@$(MAKE) --no-print-directory package >/dev/null
-	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/bench/testdata/baseline
+	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/local/bench/testdata/baseline
 	@CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/bench -zip bin/function.zip $(BENCH_FLAGS)
 
 # tested runs tests, and says which servers they ran against: go test hides what a
@@ -83,7 +83,7 @@ build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootst
 
 package: ## bin/function.zip and bin/template.yaml, for a deployment without SAM
 	@$(MAKE) --no-print-directory build-RotationFunction ARTIFACTS_DIR=bin/lambda
-	$(GO) run ./internal/archive -o bin/function.zip bin/lambda/bootstrap
+	$(GO) run ./internal/local/archive -o bin/function.zip bin/lambda/bootstrap
 	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > bin/template.yaml
 
 STACK ?= tandem

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/awsrds"
-	"tandem/internal/emulator"
 	"tandem/internal/failure"
+	"tandem/internal/local/emulator"
 	"tandem/internal/rotation"
 )
 

@@ -12,10 +12,10 @@ import (
 	"github.com/aws/smithy-go"
 
 	"tandem/internal/awssdk"
+	"tandem/internal/conntrace"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
-	"tandem/internal/way"
 )
 
 // ServiceError is an error that the service answered with.
@@ -101,7 +101,7 @@ func explain(err error, operation, secretID string, hidden ...redact.Secret) err
 }
 
 // explainAt is explain for a call that tells how far it got.
-func explainAt(w *way.Way, err error, operation, secretID string, hidden ...redact.Secret) error {
+func explainAt(w *conntrace.Way, err error, operation, secretID string, hidden ...redact.Secret) error {
 	if err == nil {
 		return nil
 	}
@@ -128,7 +128,7 @@ func explainAt(w *way.Way, err error, operation, secretID string, hidden ...reda
 }
 
 // unanswered names the reason for which the service did not answer.
-func unanswered(w *way.Way, err error, what string, hidden []redact.Secret) error {
+func unanswered(w *conntrace.Way, err error, what string, hidden []redact.Secret) error {
 	const vpc = "in a VPC, give it an interface endpoint for Secrets Manager with private DNS, whose security group lets the function in, or a NAT gateway"
 	var (
 		dns         *net.DNSError
@@ -140,9 +140,9 @@ func unanswered(w *way.Way, err error, what string, hidden []redact.Secret) erro
 	switch {
 	case errors.As(err, &dns):
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved; %s: %w", what, vpc, dns)
-	case timedOut && w != nil && w.Stuck(way.DNS):
+	case timedOut && w != nil && w.Stuck(conntrace.DNS):
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved in time; %s: %w", what, vpc, context.DeadlineExceeded)
-	case timedOut && (errors.As(err, &dialing) && dialing.Op == "dial" || w != nil && w.Stuck(way.Connect)):
+	case timedOut && (errors.As(err, &dialing) && dialing.Op == "dial" || w != nil && w.Stuck(conntrace.Connect)):
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager in time; %s: %w", what, vpc, context.DeadlineExceeded)
 	case errors.As(err, &dialing) && dialing.Op == "dial":
 		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager: %s; %s", what, mask(oneLine(dialing), hidden), vpc)

@@ -20,10 +20,10 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"tandem/internal/conntrace"
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
-	"tandem/internal/way"
 )
 
 // ConnectTimeout is how long reaching a server may take, from the look-up of its
@@ -77,7 +77,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.Addr = at.address()
 	limited, cancel := context.WithTimeout(ctx, share(ctx))
 	defer cancel()
-	trip := way.From(ctx)
+	trip := conntrace.From(ctx)
 	trip.Begin(at.address())
 	config.DialFunc = d.dial(trip, login.Host)
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
@@ -92,7 +92,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 		}
 		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: login.Host, VerifyConnection: func(state tls.ConnectionState) error {
 			if verified = certificate(state); verified != nil {
-				trip.Pass(way.TLS, verified.String())
+				trip.Pass(conntrace.TLS, verified.String())
 			}
 			return nil
 		}}
