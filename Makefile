@@ -20,7 +20,7 @@ FUNCTION_FLAGS = $(COMPILE_FLAGS) -ldflags "-s -w -buildid="
 SANDBOX = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
+.PHONY: help go modules demo sandbox check test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,16 @@ demo: build ## rotate a secret on a real server, and watch it happen
 
 sandbox: build ## a server, a local Secrets Manager and the function until Ctrl-C, to rotate by hand
 	@$(SANDBOX) serve --function bin/bootstrap
+
+# -short leaves out every test that needs a server. The rest is what a server
+# has no part in: the sources, the documents, the template, the workflows.
+check: modules ## everything that needs no server, in less than two minutes
+	@unformatted=$$(gofmt -l cmd internal); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@.ci/linked
+	$(GO) test -short ./...
 
 test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 	@$(SANDBOX) fetch
@@ -59,7 +69,7 @@ endif
 
 # AWS_FUNCTION=path/to/lambda_function.py compares with AWS's function, for which
 # python3 (or PYTHON) needs boto3 and PyMySQL; BENCH_JSON=file keeps the figures.
-bench: build ## measure the function's speed, in minutes, and print README's table
+bench: build ## measure the function's speed, in minutes, and print the table of cmd/bench/README.md
 	@$(MAKE) --no-print-directory package >/dev/null
 	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/local/bench/testdata/baseline
 	@CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/bench -zip bin/function.zip $(BENCH_FLAGS)
@@ -90,7 +100,7 @@ STACK ?= tandem
 PARAMETERS ?= functionName=$(STACK)
 
 deploy: ## build and deploy the stack STACK with PARAMETERS (name=value ...), by SAM
-	@command -v sam >/dev/null 2>&1 || { echo "sam was not found: install AWS's SAM CLI, or deploy without it (README, \"Deploying without SAM\")" >&2; exit 1; }
+	@command -v sam >/dev/null 2>&1 || { echo "sam was not found: install AWS's SAM CLI, or deploy without it (.github/deploying/README.md, \"Without SAM\")" >&2; exit 1; }
 	@case " $(PARAMETERS)" in *" architecture="*) echo "PARAMETERS names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead, which the build has to know too" >&2; exit 1;; esac
 	ARCHITECTURE=$(ARCHITECTURE) sam build
 	@built=$$($(GO) version -m .aws-sam/build/RotationFunction/bootstrap | sed -n 's/^.*GOARCH=//p') && \

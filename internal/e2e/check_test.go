@@ -334,7 +334,7 @@ func TestCheckOfNothing(t *testing.T) {
 }
 
 // A check foretells whether the admin's privileges are enough: with the grants of
-// README, and without any one of them, it agrees with the rotation after it.
+// the documents, and without any one of them, it agrees with the rotation after it.
 func TestCheckForetellsTheAdminsPrivileges(t *testing.T) {
 	grants := append(fenced(t, "admin grants"), "")
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {

@@ -120,7 +120,7 @@ func TestTheGrantThatMends(t *testing.T) {
 	})
 }
 
-// What RDS's admin cannot do is refused by name, and README lists it.
+// What RDS's admin cannot do is refused by name, and internal/account/README.md lists it.
 func TestWhatRDSAdminCannot(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newLab(t, on)

@@ -5,9 +5,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/repotest/document"
 )
 
-// scenariosOfReadme are the rows of README's table, by the scenarios that count.
+// scenariosOfReadme are the rows of the documents' table, by the scenarios that count.
 var scenariosOfReadme = []struct{ scenario, label string }{
 	{"killed anywhere", "killed, dropped, silent; before the message is seen and after it was acted on; then the same token, or another"},
 	{"late", "stopped at a message, overtaken by a whole rotation, resumed"},
@@ -29,7 +34,7 @@ var scenariosOfReadme = []struct{ scenario, label string }{
 	{"nothing leaks", "secrets searched for in what the function wrote and (passwords) in the server's logs"},
 }
 
-// fireTable gathers the scenarios' counts, as README has them.
+// fireTable gathers the scenarios' counts, as the documents have them.
 type fireTable struct {
 	mutex   sync.Mutex
 	servers []string
@@ -51,16 +56,30 @@ func (f *field) say(scenario, counts, format string, arguments ...any) {
 	f.counts.cells[[2]string{scenario, on}] = counts
 }
 
-// print writes the table, to be put into README as it stands.
+// print writes the table, to be put into README.md of this folder as it stands.
 func (c *fireTable) print(extent size) {
 	slices.Sort(c.servers)
 	slices.Reverse(c.servers) // MySQL first
-	fmt.Printf("\nREADME's table (make fire FIRE=%s):\n\n| | %s |\n|---%s|\n", extent.name, strings.Join(c.servers, " | "), strings.Repeat("|---", len(c.servers)))
+	fmt.Printf("\nthe table of internal/e2e/README.md (make fire FIRE=%s):\n\n| | %s |\n|---%s|\n", extent.name, strings.Join(c.servers, " | "), strings.Repeat("|---", len(c.servers)))
 	for _, row := range scenariosOfReadme {
 		cells := []string{row.label}
 		for _, on := range c.servers {
 			cells = append(cells, c.cells[[2]string{row.scenario, on}])
 		}
 		fmt.Printf("| %s |\n", strings.Join(cells, " | "))
+	}
+}
+
+// The documents' table has the rows that are printed.
+func TestFireTableOfTheDocuments(t *testing.T) {
+	var want, got []string
+	for _, row := range scenariosOfReadme {
+		want = append(want, row.label)
+	}
+	for _, row := range document.MarkedTable(t, "table fire").Rows {
+		got = append(got, row.Cells[0])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-printed +in the document:\n%s", diff)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // generator draws the SQL by which an owner makes a user what it is: everything
-// that README's "What is copied" names.
+// that "What is copied" (internal/account/README.md) names.
 type generator struct {
 	*rapid.T
 	on *dbserver.Server

@@ -12,7 +12,7 @@ import (
 )
 
 // insights runs a query over lines of a log, as CloudWatch Logs Insights does, as
-// far as README's queries need its language: fields, filter, stats, sort and limit;
+// far as the documents' queries need its language: fields, filter, stats, sort and limit;
 // comparisons, like, ispresent, and, or. What it does not know fails the test, so
 // that a query is never taken for one that was run.
 //

@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,17 +14,13 @@ import (
 	"tandem/internal/local/emulator"
 	"tandem/internal/local/sandbox"
 	"tandem/internal/metric"
+	"tandem/internal/repotest/document"
 )
 
-// query reads one of README's queries.
+// query reads one of the documents' queries.
 func query(t *testing.T, name string) string {
 	t.Helper()
-	_, behind, found := strings.Cut(readme(t), "<!-- query "+name+" -->\n```\n")
-	block, _, closed := strings.Cut(behind, "\n```\n")
-	if !found || !closed {
-		t.Fatalf("README has no query %q", name)
-	}
-	return block
+	return strings.TrimRight(document.MarkedBlock(t, "query "+name).Text, "\n")
 }
 
 // eventful is a world in which a rotation has been refused, one has changed the
@@ -60,8 +55,8 @@ func (w *world) steps() []map[string]any {
 	return out
 }
 
-// README's queries find in real lines what they are for.
-func TestQueriesOfReadme(t *testing.T) {
+// The documents' queries find in real lines what they are for.
+func TestQueriesOfTheDocuments(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := eventful(t, on)
 		lines := strings.Split(w.log(), "\n")
@@ -70,6 +65,12 @@ func TestQueriesOfReadme(t *testing.T) {
 		if len(failures) != 1 || failures[0]["failures"] != 1.0 || failures[0]["errorType"] != string(failure.AdminAccessDenied) ||
 			!strings.Contains(fmt.Sprint(failures[0]["example"]), "GRANT SELECT ON") {
 			t.Errorf("failures: %v", failures)
+		}
+
+		history := insights(t, query(t, "history"), lines)
+		if len(history) != 1 || history[0]["errorType"] != string(failure.AdminAccessDenied) || history[0]["step"] != "setSecret" ||
+			history[0]["secret"] == nil || history[0]["error"] == nil || history[0]["@timestamp"] == nil {
+			t.Errorf("history: %v", history)
 		}
 
 		token := w.steps()[0]["token"].(string)
@@ -119,22 +120,18 @@ func TestQueriesOfReadme(t *testing.T) {
 	})
 }
 
-// Every field of a step's line is in README's table, and every field of the table
+// Every field of a step's line is in the documents' table, and every field of the table
 // is in some line.
-func TestFieldsOfReadme(t *testing.T) {
-	_, section, _ := strings.Cut(readme(t), "\n## The log\n")
-	section, _, _ = strings.Cut(section, "\n## ")
+func TestFieldsOfTheDocuments(t *testing.T) {
 	documented := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| (.*) \\|$").FindAllStringSubmatch(section, -1) {
-		if strings.Contains(row[2], " | ") {
-			continue // a warning
-		}
-		for _, name := range regexp.MustCompile("`([a-zA-Z]+)`").FindAllStringSubmatch(row[1], -1) {
-			documented[name[1]] = true
-		}
-		if strings.HasPrefix(row[1], "`legs`") {
-			for _, name := range regexp.MustCompile("`([a-zA-Z]+Ms)`").FindAllStringSubmatch(row[2], -1) {
-				documented["legs."+name[1]] = true
+	for _, row := range document.MarkedTable(t, "table fields").Rows {
+		for _, name := range document.Code(row.Cells[0]) {
+			documented[name] = true
+			if name != "legs" {
+				continue
+			}
+			for _, leg := range document.Code(row.Cells[1]) {
+				documented["legs."+leg] = true
 			}
 		}
 	}
@@ -182,7 +179,7 @@ func TestFieldsOfReadme(t *testing.T) {
 				for _, name := range names {
 					seen[name] = true
 					if !documented[name] {
-						t.Errorf("%s is not in README's table: %v", name, value)
+						t.Errorf("%s is not in the table: %v", name, value)
 					}
 				}
 			}
@@ -190,7 +187,7 @@ func TestFieldsOfReadme(t *testing.T) {
 	})
 	for name := range documented {
 		if !seen[name] {
-			t.Errorf("%s of README's table was in no line", name)
+			t.Errorf("%s of the table was in no line", name)
 		}
 	}
 }

@@ -1,38 +1,23 @@
 package e2e
 
 import (
-	"os"
 	"strings"
 	"testing"
 
-	"tandem/internal/config"
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/sandbox"
+	"tandem/internal/repotest/document"
 )
 
-func readme(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// fenced returns the lines of the fenced block behind a marker.
+// fenced returns the lines of the one block of the documents that has the marker.
 func fenced(t *testing.T, marker string) []string {
 	t.Helper()
-	_, behind, found := strings.Cut(readme(t), "<!-- "+marker+" -->\n```sql\n")
-	block, _, closed := strings.Cut(behind, "\n```\n")
-	if !found || !closed {
-		t.Fatalf("README has no block marked %q", marker)
-	}
-	return strings.Split(block, "\n")
+	return strings.Split(strings.TrimRight(document.MarkedBlock(t, marker).Text, "\n"), "\n")
 }
 
-// An admin with what README says it needs, and no more, rotates; without any one
+// An admin with what the documents say it needs, and no more, rotates; without any one
 // of these it does not.
-func TestAdminGrantsOfReadme(t *testing.T) {
+func TestAdminGrantsOfTheDocuments(t *testing.T) {
 	grants := fenced(t, "admin grants")
 	if len(grants) < 3 {
 		t.Fatalf("only %q", grants)
@@ -65,20 +50,4 @@ func TestAdminGrantsOfReadme(t *testing.T) {
 			w.mustEqual()
 		}
 	})
-}
-
-// README's table has every variable that is read.
-func TestVariablesOfReadme(t *testing.T) {
-	text := readme(t)
-	read := 0
-	_, err := config.Load(func(name string) (string, bool) {
-		read++
-		if !strings.Contains(text, "`"+name+"`") {
-			t.Errorf("README does not name %s", name)
-		}
-		return "", false
-	})
-	if err != nil || read < 10 {
-		t.Errorf("%d variables were read, error %v", read, err)
-	}
 }

@@ -19,7 +19,7 @@ const (
 	ownKey       = "FUNCTION"
 )
 
-// roleOfReadme allows what README says that the role needs: of a secret that this
+// roleOfReadme allows what .github/deploying/README.md says that the role needs: of a secret that this
 // function rotates, of the admin secret, and of none in particular.
 func roleOfReadme() emulator.Role {
 	secrets := "arn:aws:secretsmanager:" + sandbox.Region + ":" + otherAccount + ":secret:*"

@@ -189,7 +189,7 @@ func TestRoleThatTheAdminMayNotGrant(t *testing.T) {
 	})
 }
 
-// limitedAdmin has an admin with what README says that it needs, and no more.
+// limitedAdmin has an admin with what the documents say that it needs, and no more.
 func (w *world) limitedAdmin() {
 	w.t.Helper()
 	w.execute("REVOKE ALL PRIVILEGES, GRANT OPTION FROM '"+sandbox.Admin+"'@'%'",

@@ -1,27 +1,66 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/sandbox"
+	"tandem/internal/repotest/document"
 )
 
-// The table of README: what `ssl` and ALLOW_PLAINTEXT lead to, on a server with
+// tlsTest is what becomes of a connection.
+type tlsTest struct {
+	name      string
+	server    *dbserver.Server
+	ssl       any
+	env       []string
+	want      string // in the error; none for success
+	encrypted bool
+}
+
+// tlsOfTheDocuments are the cells of the table of TLS.
+func tlsOfTheDocuments(t *testing.T, on, off *dbserver.Server) []tlsTest {
+	t.Helper()
+	values := map[string][]any{
+		"`true`, `\"true\"`": {true, "true"}, "absent, or anything else": {nil, "preferred"}, "`false`, `\"false\"`": {false, "false"},
+	}
+	var tests []tlsTest
+	for _, row := range document.MarkedTable(t, "table tls").Rows {
+		if values[row.Cells[0]] == nil {
+			t.Errorf("%s: nobody knows which values are %q", row, row.Cells[0])
+		}
+		for _, ssl := range values[row.Cells[0]] {
+			for i, server := range []*dbserver.Server{on, off} {
+				test := tlsTest{name: fmt.Sprintf("%v, server %d", ssl, i), server: server, ssl: ssl}
+				switch cell := row.Cells[i+1]; cell {
+				case "encrypted and verified":
+					test.encrypted = true
+				case "refused":
+					test.want = "offers no TLS"
+				case "refused, unless `ALLOW_PLAINTEXT=true`":
+					test.want = "offers no TLS"
+					tests = append(tests, tlsTest{name: test.name + ", allowed", server: server, ssl: ssl, env: []string{"ALLOW_PLAINTEXT=true"}})
+				case "plain text":
+				default:
+					t.Errorf("%s: nobody knows what %q means", row, cell)
+				}
+				tests = append(tests, test)
+			}
+		}
+	}
+	return tests
+}
+
+// The table of TLS, and what it does not say: what `ssl` and ALLOW_PLAINTEXT lead to, on a server with
 // TLS and on one without.
 func TestTLS(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := servers.MustStart(t, release)
 		off := servers.MustStartWith(t, release, dbserver.Options{NoTLS: true})
-		for _, test := range []struct {
-			name      string
-			server    *dbserver.Server
-			ssl       any
-			env       []string
-			want      string // in the error; none for success
-			encrypted bool
-		}{
+		tests := tlsOfTheDocuments(t, on, off)
+		for _, test := range append(tests, []tlsTest{
 			{"required", on, true, nil, "", true},
 			{"required, as text", on, "true", nil, "", true},
 			{"absent", on, nil, nil, "", true},
@@ -36,7 +75,7 @@ func TestTLS(t *testing.T) {
 			{"no TLS, absent", off, nil, nil, "offers no TLS", false},
 			{"no TLS, absent, ALLOW_PLAINTEXT", off, nil, []string{"ALLOW_PLAINTEXT=true"}, "", false},
 			{"no TLS, refused", off, false, nil, "", false},
-		} {
+		}...) {
 			t.Run(test.name, func(t *testing.T) {
 				w := newWorld(t, test.server, withEnv(test.env...))
 				w.storeAdminToo(map[string]any{"ssl": test.ssl})

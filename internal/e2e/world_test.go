@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -40,6 +41,11 @@ var servers = servertest.Fleet{Args: map[dbserver.Flavor][]string{
 var binary string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() { // nothing that needs the function runs
+		servers.Main(m)
+		return
+	}
 	folder, err := os.MkdirTemp("", "tandem-e2e-")
 	if err == nil {
 		binary, err = lambdahost.Compile(context.Background(), folder)

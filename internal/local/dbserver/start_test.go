@@ -18,6 +18,9 @@ import (
 // fails it.
 func find(t *testing.T, release string) *Program {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: it needs a server, and -short is for what needs none")
+	}
 	wanted, err := ParseRelease(release)
 	if err != nil {
 		t.Fatal(err)

@@ -68,6 +68,9 @@ func binary(t *testing.T) string {
 // and in CI fails.
 func database(t *testing.T) *dbserver.Server {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: it needs a server, and -short is for what needs none")
+	}
 	shared.database.Do(func() {
 		finder := dbserver.Finder{Progress: os.Stderr, Getenv: without(dbserver.AddressVariable)}
 		shared.server, shared.serverErr = finder.Start(shared.ctx, dbserver.Release{Flavor: dbserver.MariaDB}, dbserver.Options{})

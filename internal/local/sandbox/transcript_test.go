@@ -1,18 +1,19 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
-	"os"
+	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-)
+	gocmp "github.com/google/go-cmp/cmp"
 
-// transcriptFile is the text whose transcript is replayed.
-const transcriptFile = "../../../README.md"
+	"tandem/internal/repotest/document"
+)
 
 // exchange is a command of a transcript and what it shows.
 type exchange struct {
@@ -23,40 +24,50 @@ type exchange struct {
 // anything is a line of a transcript that stands for any lines, or none.
 const anything = "..."
 
-// extractTranscript returns the exchanges of a Markdown text: those in fenced
-// blocks that follow a comment which is the marker. A command is a line that
-// begins with a dollar sign.
-func extractTranscript(markdown string) ([]exchange, error) {
-	const marker, fence = "<!-- transcript -->", "```"
+// transcripts returns the exchanges of the documents, those of the sandbox's own
+// first. A command is a line that begins with a dollar sign.
+func transcripts(documents []document.Document) ([]exchange, error) {
 	var exchanges []exchange
-	marked, inside := false, false
-	for line := range strings.Lines(markdown) {
-		line = strings.TrimRight(line, "\r\n")
-		switch {
-		case inside && strings.HasPrefix(line, fence):
-			marked, inside = false, false
-		case inside:
-			if command, found := strings.CutPrefix(line, "$ "); found {
-				exchanges = append(exchanges, exchange{command: command})
-			} else if len(exchanges) == 0 {
-				return nil, errors.New("the transcript begins with a line that is no command: " + line)
-			} else {
-				last := &exchanges[len(exchanges)-1]
-				last.shows = append(last.shows, line)
+	slices.SortStableFunc(documents, func(a, b document.Document) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	for _, d := range documents {
+		for _, b := range d.Blocks {
+			if b.Marker != "transcript" {
+				continue
 			}
-		case line == marker:
-			marked = true
-		case marked && strings.HasPrefix(line, fence):
-			inside = true
-		case marked && line != "":
-			return nil, errors.New("the marker is followed by something that is no fenced block: " + line)
+			of, err := exchangesOf(b.Text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", b, err)
+			}
+			exchanges = append(exchanges, of...)
 		}
-	}
-	if inside || marked {
-		return nil, errors.New("the transcript does not end")
 	}
 	if len(exchanges) == 0 {
 		return nil, errors.New("there is no transcript: write <!-- transcript --> before its fenced block")
+	}
+	return exchanges, nil
+}
+
+func rank(d document.Document) int {
+	if strings.HasPrefix(d.Path, "cmd/sandbox/") {
+		return 0
+	}
+	return 1
+}
+
+func exchangesOf(text string) ([]exchange, error) {
+	var exchanges []exchange
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if command, found := strings.CutPrefix(line, "$ "); found {
+			exchanges = append(exchanges, exchange{command: command})
+		} else if len(exchanges) == 0 {
+			return nil, errors.New("the transcript begins with a line that is no command: " + line)
+		} else {
+			last := &exchanges[len(exchanges)-1]
+			last.shows = append(last.shows, line)
+		}
 	}
 	return exchanges, nil
 }
@@ -117,11 +128,7 @@ func TestTranscript(t *testing.T) {
 	if !lookPath("aws") {
 		t.Skip("SKIPPED: the transcript uses the AWS CLI, and there is no aws on this machine")
 	}
-	text, err := os.ReadFile(transcriptFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exchanges, err := extractTranscript(string(text))
+	exchanges, err := transcripts(document.All(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,24 +175,29 @@ func compare(t *testing.T, e exchange, out string) {
 	t.Helper()
 	want, got := normalise(strings.Join(e.shows, "\n")), normalise(out)
 	if !matches(want, got) {
-		t.Errorf("$ %s\nshows (-in the text +in fact, %s standing for anything):\n%s", e.command, anything, cmp.Diff(want, got))
+		t.Errorf("$ %s\nshows (-in the text +in fact, %s standing for anything):\n%s", e.command, anything, gocmp.Diff(want, got))
 	}
 }
 
-func TestExtractTranscript(t *testing.T) {
-	got, err := extractTranscript("```\n$ not this\n```\n<!-- transcript -->\n```console\n$ a b\n1\n\n2\n```\n$ nor this\n\n<!-- transcript -->\n\n```\n$ c\n...\n```\n")
+func TestTranscripts(t *testing.T) {
+	parse := func(path, text string) document.Document {
+		t.Helper()
+		d, err := document.Parse(path, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	got, err := transcripts([]document.Document{
+		parse("a.md", "<!-- transcript -->\n\n```console\n$ c\n...\n```\n"),
+		parse("cmd/sandbox/README.md", "```\n$ not this\n```\n<!-- transcript -->\n```console\n$ a b\n1\n\n2\n```\n$ nor this\n"),
+	})
 	want := []exchange{{"a b", []string{"1", "", "2"}}, {"c", []string{"..."}}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(exchange{})); err != nil || diff != "" {
+	if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(exchange{})); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	for name, text := range map[string]string{
-		"none":              "# Title\n```\n$ a\n```\n",
-		"no command":        "<!-- transcript -->\n```\na\n```\n",
-		"no end":            "<!-- transcript -->\n```\n$ a\n",
-		"nothing after it":  "<!-- transcript -->\n",
-		"text after marker": "<!-- transcript -->\nSo:\n```\n$ a\n```\n",
-	} {
-		if got, err := extractTranscript(text); err == nil {
+	for name, text := range map[string]string{"none": "# Title\n```\n$ a\n```\n", "no command": "<!-- transcript -->\n```\na\n```\n"} {
+		if got, err := transcripts([]document.Document{parse("a.md", text)}); err == nil {
 			t.Errorf("%s: %v, and no error", name, got)
 		}
 	}

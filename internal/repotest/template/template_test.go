@@ -13,6 +13,7 @@ import (
 
 	"tandem/internal/config"
 	"tandem/internal/local/emulator"
+	"tandem/internal/repotest/document"
 	"tandem/internal/repotest/template"
 	"tandem/internal/version"
 )
@@ -285,13 +286,9 @@ func TestPublished(t *testing.T) {
 	if application["SemanticVersion"] != version.Number {
 		t.Errorf("the version is %v in the template, and %s in the function", application["SemanticVersion"], version.Number)
 	}
-	readme, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, changes, _ := strings.Cut(string(readme), "\n## Changes\n")
-	if newest := regexp.MustCompile(`(?m)^### (\S+)`).FindStringSubmatch(changes); newest == nil || newest[1] != version.Number {
-		t.Errorf("the newest of README's changes is %q, and the function's version is %s", newest, version.Number)
+	changes := document.Get(t, ".github/CHANGELOG.md").Text
+	if newest := regexp.MustCompile(`(?m)^## ([0-9]\S*)`).FindStringSubmatch(changes); newest == nil || newest[1] != version.Number {
+		t.Errorf("the newest version of the changelog is %q, and the function's is %s", newest, version.Number)
 	}
 }
 

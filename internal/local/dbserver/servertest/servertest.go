@@ -16,7 +16,8 @@
 // of others besides, between white space, as server.Connect reads them. Where CI
 // is set a server that cannot be had fails the tests; elsewhere they are
 // skipped, and the reason is printed. TEST_SERVERS_REPORT names a file that gets
-// the same lines, for "go test" hides what a passing package prints.
+// the same lines, for "go test" hides what a passing package prints. With -short
+// every test that wants a server is skipped, and none is started.
 package servertest
 
 import (
@@ -279,8 +280,12 @@ func (f *Fleet) CAFile() string { return f.caFile }
 // CA returns the fleet's CA, for certificates of what stands before its servers.
 func (f *Fleet) CA() *dbserver.CA { return f.ca }
 
+// mustBegin is where every test that wants a server comes by.
 func (f *Fleet) mustBegin(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: it needs a server, and -short is for what needs none")
+	}
 	if f.ctx == nil {
 		t.Fatal("the package has no TestMain that calls Fleet.Main")
 	}

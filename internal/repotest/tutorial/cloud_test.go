@@ -1,4 +1,4 @@
-package readme
+package tutorial
 
 import (
 	"context"
@@ -50,7 +50,7 @@ type cloud struct {
 // function is a deployed function.
 type function struct {
 	host   *lambdahost.Host
-	role   []statement
+	role   []template.Statement
 	source string // the secret for which it may be invoked, "" for any
 }
 
@@ -337,7 +337,7 @@ func (c *cloud) start(name string, stack *template.Stack) (*function, error) {
 		if err != nil {
 			return nil, err
 		}
-		var allowed document
+		var allowed template.Policy
 		if err := json.Unmarshal(text, &allowed); err != nil {
 			return nil, err
 		}

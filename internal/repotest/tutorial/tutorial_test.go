@@ -1,7 +1,10 @@
-package readme
+// Package tutorial holds the tests that type in the tutorials, and that make deploy
+// refuses what would not start.
+package tutorial
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -18,6 +21,7 @@ import (
 
 	"tandem/internal/local/dbserver/servertest"
 	"tandem/internal/local/lambdahost"
+	"tandem/internal/repotest/document"
 )
 
 var (
@@ -29,7 +33,12 @@ func TestMain(m *testing.M) {
 	if tool := os.Getenv(toolVariable); tool != "" {
 		os.Exit(runTool(tool, os.Args[1:]))
 	}
-	folder, err := os.MkdirTemp("", "tandem-readme-")
+	flag.Parse()
+	if testing.Short() { // nothing that needs the function runs
+		servers.Main(m)
+		return
+	}
+	folder, err := os.MkdirTemp("", "tandem-tutorial-")
 	if err == nil {
 		binary, err = lambdahost.Compile(context.Background(), folder)
 	}
@@ -97,9 +106,9 @@ func TestTutorials(t *testing.T) {
 	}
 	t.Parallel()
 	var script strings.Builder
-	for _, b := range scripts(t) {
-		if strings.HasPrefix(b.section, "Tutorials") {
-			script.WriteString(b.text)
+	for _, b := range document.Get(t, ".github/tutorials/README.md").Blocks {
+		if b.Language == "sh" {
+			script.WriteString(b.Text)
 		}
 	}
 	ctx, end := context.WithCancelCause(t.Context())
