@@ -97,7 +97,7 @@ func (h *Handler) failed(ctx context.Context, log *slog.Logger, message string, 
 	if h.Function.Version != "" {
 		line = append(line, slog.String("version", h.Function.Version))
 	}
-	values := metric.Values{Failures: 1, StepDuration: time.Since(began)}
+	values := metric.Values{metric.Failures: 1, metric.StepDuration: metric.Duration(time.Since(began))}
 	log.LogAttrs(ctx, slog.LevelError, message, append(line, values.Attributes(h.Function.Name, time.Now())...)...)
 }
 
