@@ -10,6 +10,7 @@ import (
 	"tandem/internal/awssdk"
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
+	"tandem/internal/timeout"
 )
 
 // ServiceError is an error that RDS answered with.
@@ -63,7 +64,7 @@ func (e *ServiceError) remedy() string {
 	case failure.RDSAccessDenied:
 		return fmt.Sprintf("allow rds:%s to the function's role", e.Operation)
 	case failure.RDSThrottled:
-		return fmt.Sprintf("tried %d times; %s", awssdk.Attempts, failure.Remedy(kind))
+		return fmt.Sprintf("tried %d times; %s", timeout.Attempts, failure.Remedy(kind))
 	case failure.RDSFailed:
 		return "" // the message says it
 	default:

@@ -13,10 +13,10 @@ import (
 	"tandem/internal/conntrace"
 )
 
-type timeout struct{ error }
+type timedOut struct{ error }
 
-func (timeout) Timeout() bool   { return true }
-func (timeout) Temporary() bool { return true }
+func (timedOut) Timeout() bool   { return true }
+func (timedOut) Temporary() bool { return true }
 
 func TestExplain(t *testing.T) {
 	code := func(code string) error {
@@ -49,9 +49,9 @@ func TestExplain(t *testing.T) {
 		"another code":                   {code("InternalFailure"), nil, Refused, nil},
 		"no such name":                   {fmt.Errorf("dial: %w", dns), nil, NameNotResolved, dns},
 		"a name server that is silent":   {context.DeadlineExceeded, at(conntrace.DNS), NameNotResolved, context.DeadlineExceeded},
-		"packets are dropped":            {timeout{errors.New("i/o timeout")}, at(conntrace.Connect), NotConnected, context.DeadlineExceeded},
+		"packets are dropped":            {timedOut{errors.New("i/o timeout")}, at(conntrace.Connect), NotConnected, context.DeadlineExceeded},
 		"the port is closed":             {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, nil, NotConnected, nil},
-		"dialing took too long":          {&net.OpError{Op: "dial", Err: timeout{errors.New("i/o timeout")}}, nil, NotConnected, context.DeadlineExceeded},
+		"dialing took too long":          {&net.OpError{Op: "dial", Err: timedOut{errors.New("i/o timeout")}}, nil, NotConnected, context.DeadlineExceeded},
 		"somebody else's certificate":    {&tls.CertificateVerificationError{Err: errors.New("unknown authority")}, nil, NotVerified, nil},
 		"the caller gives up":            {context.Canceled, nil, Cancelled, context.Canceled},
 		"connected, and silent":          {context.DeadlineExceeded, at(conntrace.TLS), NoAnswer, context.DeadlineExceeded},

@@ -12,6 +12,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
+	"tandem/internal/timeout"
 )
 
 // ServiceError is an error that the service answered with.
@@ -85,7 +86,7 @@ func (e *ServiceError) remedy() string {
 	case failure.KMSAccessDenied, failure.KMSKeyUnusable:
 		return "allow kms:Decrypt and kms:GenerateDataKey on the secret's key to the function's role, and enable the key"
 	case failure.SecretsManagerThrottled:
-		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", awssdk.Attempts)
+		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", timeout.Attempts)
 	case failure.SecretsManagerFailed, failure.SecretNotFound:
 		return "" // the message says it, or the step does
 	}
