@@ -39,7 +39,9 @@ type Program struct {
 }
 
 // Release returns the release series of the program, as in "mariadb-10.11".
-func (p *Program) Release() Release { return Release{Flavor: p.Flavor, Series: release.Series(p.Version)} }
+func (p *Program) Release() Release {
+	return Release{Flavor: p.Flavor, Series: release.Series(p.Version)}
+}
 
 // String describes the program in a line.
 func (p *Program) String() string {
