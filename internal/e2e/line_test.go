@@ -162,7 +162,7 @@ func TestFieldsOfTheDocuments(t *testing.T) {
 		w.store(w.user, "not the password", map[string]any{"masterarn": wrong})
 		w.mustFail("1045")
 		metrics := map[string]bool{metric.Member: true, metric.Dimension: true}
-		for _, d := range metric.Definitions() {
+		for _, d := range metric.Metrics() {
 			metrics[d.Name] = true
 		}
 		for _, line := range w.steps() {

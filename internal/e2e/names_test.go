@@ -50,7 +50,7 @@ var named = sync.OnceValues(func() (string, error) {
 	if err := errors.Join(os.WriteFile(binary+".dial.go", []byte(changed), 0o600), os.WriteFile(file, overlay, 0o600)); err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-overlay", file, "-o", binary+".named", ".")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-overlay", file, "-o", binary+".named", "../../cmd/rotator")
 	build.Stderr = os.Stderr
 	return binary + ".named", build.Run()
 })

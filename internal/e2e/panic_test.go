@@ -80,7 +80,7 @@ func panicking(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", path("overlay.json"), "-tags", "lambda.norpc", "-o", path("bootstrap"), ".")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", path("overlay.json"), "-tags", "lambda.norpc", "-o", path("bootstrap"), "../../cmd/rotator")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

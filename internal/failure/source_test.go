@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -13,7 +12,6 @@ import (
 	"tandem/internal/config"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
-	"tandem/internal/repotest/document"
 	"tandem/internal/secret"
 	"tandem/internal/warning"
 )
@@ -142,25 +140,8 @@ func TestMarked(t *testing.T) {
 	}
 }
 
-// rows are the meanings and remedies of a table of the documents, by the type.
-func rows(t *testing.T, marker string) map[string]string {
-	t.Helper()
-	rows := map[string]string{}
-	for _, row := range document.MarkedTable(t, marker).Rows {
-		code := document.Code(row.Cells[0])
-		if len(code) != 1 || rows[code[0]] != "" {
-			t.Errorf("%s: a row for %q", row, code)
-			continue
-		}
-		rows[code[0]] = strings.Join(row.Cells[1:], " | ")
-	}
-	return rows
-}
-
-// Each type is one of Causes, is given somewhere, and is a row of the table of
-// errors with the same words. So is a warning of its table.
-func TestEveryTypeIsKnownGivenAndDocumented(t *testing.T) {
-	errors, warned := rows(t, "table errors"), rows(t, "table warnings")
+// Each type is one of Causes, and is given somewhere.
+func TestEveryTypeIsKnownAndGiven(t *testing.T) {
 	_, packages := function(t)
 	constants, given := map[string]bool{}, map[string]bool{"Unexpected": true} // by Of
 	for path, files := range packages {
@@ -184,9 +165,6 @@ func TestEveryTypeIsKnownGivenAndDocumented(t *testing.T) {
 	for _, cause := range failure.Causes() {
 		name := string(cause.Type)
 		causes[name] = true
-		if want := cause.Meaning + " | " + cause.Remedy; errors[name] != want {
-			t.Errorf("the row of %s is\n%s\nwant\n%s", name, errors[name], want)
-		}
 		if !constants[name] || !given[name] {
 			t.Errorf("%s: a constant %v, given %v", name, constants[name], given[name])
 		}
@@ -196,79 +174,6 @@ func TestEveryTypeIsKnownGivenAndDocumented(t *testing.T) {
 			t.Errorf("%s is not among the causes", name)
 		}
 	}
-	for name := range errors {
-		if !causes[name] {
-			t.Errorf("the table of errors has a row for %s, which is no type", name)
-		}
-	}
-	warnings := map[string]bool{}
-	for _, cause := range warning.Causes() {
-		warnings[cause.Type] = true
-		if want := cause.Meaning + " | " + cause.Remedy; warned[cause.Type] != want {
-			t.Errorf("the row of the warning %s is\n%s\nwant\n%s", cause.Type, warned[cause.Type], want)
-		}
-	}
-	for name := range warned {
-		if !warnings[name] {
-			t.Errorf("the table of warnings has a row for %s, which is no type", name)
-		}
-	}
-}
-
-// Wherever else a document has a row for a type, it has the same words: README's
-// commonest failures.
-func TestRowsElsewhere(t *testing.T) {
-	errors, seen := rows(t, "table errors"), 0
-	for _, d := range document.All(t) {
-		for _, table := range d.Tables {
-			if table.Marker != "" {
-				continue
-			}
-			for _, row := range table.Rows {
-				code := document.Code(row.Cells[0])
-				if len(row.Cells) != 3 || len(code) != 1 || errors[code[0]] == "" {
-					continue
-				}
-				seen++
-				if got := strings.Join(row.Cells[1:], " | "); got != errors[code[0]] {
-					t.Errorf("%s: the row of %s is\n%s\nwant\n%s", row, code[0], got, errors[code[0]])
-				}
-			}
-		}
-	}
-	if seen != 10 {
-		t.Errorf("README has %d of the commonest failures, and says ten", seen)
-	}
-}
-
-// The words "What is copied", which remedies name, are a chapter.
-func TestChaptersOfRemedies(t *testing.T) {
-	chapters := map[string]bool{}
-	for _, d := range document.All(t) {
-		for line := range strings.Lines(d.Text) {
-			if _, chapter, found := strings.Cut(line, "# "); found {
-				chapters[strings.TrimSpace(chapter)] = true
-			}
-		}
-	}
-	for _, remedy := range remedies() {
-		for _, found := range regexp.MustCompile(`"([A-Z][a-z ]+)"`).FindAllStringSubmatch(remedy, -1) {
-			if !chapters[found[1]] {
-				t.Errorf("%q names a chapter that is in no document", remedy)
-			}
-		}
-	}
-}
-
-func remedies() []string {
-	var all []string
-	for _, cause := range failure.Causes() {
-		all = append(all, cause.Remedy)
-	}
-	for _, cause := range warning.Causes() {
-		all = append(all, cause.Remedy)
-	}
-	return all
 }
 
 // A line that warns has a type: there is one place that writes such lines, and

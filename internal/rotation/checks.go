@@ -13,6 +13,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -268,7 +269,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		if current.Database() == "" {
 			return did("the document names none", nil)
 		}
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		err := proof.Use(ctx, current.Database())
 		if err != nil {
@@ -343,7 +344,7 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 				return did("", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", current.Engine(), err))
 			}
 		}
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		inspector, ok := session.(Inspector)
 		if !ok {

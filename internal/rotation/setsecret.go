@@ -11,6 +11,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -195,11 +196,6 @@ func (s step) warnOfPlaintext(ctx context.Context, sessions ...Session) {
 	}
 }
 
-const (
-	lockShare = 0.5 // of the time left
-	lockMax   = 30 * time.Second
-)
-
 // lockName is the pair's: both turns, and every secret for these users, share it.
 // MySQL allows 64 characters.
 //
@@ -213,7 +209,7 @@ func lockName(original string) string {
 // will read.
 func (s step) lock(ctx context.Context, session Session, username string, users ...string) error {
 	original := secret.Original(username)
-	wait := within(ctx, lockShare, lockMax).Truncate(time.Second)
+	wait := timeout.Lock().Of(ctx).Truncate(time.Second)
 	err := session.Lock(ctx, lockName(original), wait, users...)
 	if errors.Is(err, ErrLockTaken) {
 		return fmt.Errorf("another rotation of %q and its clone has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",

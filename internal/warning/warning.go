@@ -3,6 +3,8 @@
 // stable; each line of the log that warns has one under "type".
 package warning
 
+import "strings"
+
 // The types.
 const (
 	PrivilegeTakenBack       = "PrivilegeTakenBack"
@@ -48,11 +50,12 @@ func Causes() []Cause {
 	}
 }
 
-// Remedy returns what to do about a type; empty where it is none.
+// Remedy returns what to do about a type, without the marks of Markdown; empty where
+// it is none.
 func Remedy(kind string) string {
 	for _, cause := range Causes() {
 		if cause.Type == kind {
-			return cause.Remedy
+			return strings.ReplaceAll(cause.Remedy, "`", "")
 		}
 	}
 	return ""

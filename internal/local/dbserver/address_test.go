@@ -57,11 +57,11 @@ func TestConnect(t *testing.T) {
 
 	t.Run("Start prefers the address", func(t *testing.T) {
 		finder := Finder{Getenv: environment(AddressVariable, address(""))}
-		server, err := finder.Start(t.Context(), Release{MariaDB, ""}, Options{})
+		server, err := finder.Start(t.Context(), Release{Flavor: MariaDB, Series: ""}, Options{})
 		if err != nil || server.Port != started.Port {
 			t.Errorf("%v, %v", server, err)
 		}
-		if _, err := finder.Start(t.Context(), Release{MySQL, ""}, Options{}); err == nil || !strings.Contains(err.Error(), "not MySQL") {
+		if _, err := finder.Start(t.Context(), Release{Flavor: MySQL, Series: ""}, Options{}); err == nil || !strings.Contains(err.Error(), "not MySQL") {
 			t.Errorf("another flavor: %v", err)
 		}
 		if _, err := finder.Start(t.Context(), Release{}, Options{Args: []string{"--log-bin"}}); err == nil || !strings.Contains(err.Error(), "--log-bin") {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"tandem/internal/local/dbserver/debian"
 )
 
 // The environment variables that say where a server comes from.
@@ -16,9 +18,6 @@ const (
 	// AddressVariable holds the address of a running server, in the form of
 	// go-sql-driver/mysql, with an administrator's login.
 	AddressVariable = "SANDBOX_DSN"
-	// MirrorVariable holds the address of a Debian mirror that takes the place of
-	// the machine's.
-	MirrorVariable = "DEBIAN_MIRROR"
 )
 
 // Finder looks for a server: at the address given, among the installed
@@ -142,16 +141,16 @@ func (f Finder) remedies(release Release) []string {
 	if release.Series != "" {
 		packages += " " + release.Series
 	}
-	debian := map[Flavor]string{
-		MariaDB: "MariaDB " + strings.Join(debianSeries(), ", "),
+	packaged := map[Flavor]string{
+		MariaDB: "MariaDB " + strings.Join(debian.MariaDBSeries(), ", "),
 		MySQL:   "MySQL 9",
 		"":      "MariaDB",
 	}[release.Flavor]
 	return []string{
 		"set " + AddressVariable + " to the address and administrator of a running server, as in root:PASSWORD@tcp(127.0.0.1:3306)/ (one in a container will do; for the tests TEST_SERVERS)",
 		packages,
-		"run this on Debian with apt-get and dpkg-deb, where " + debian + " is unpacked from its packages without root (" +
-			MirrorVariable + " names another mirror)",
+		"run this on Debian with apt-get and dpkg-deb, where " + packaged + " is unpacked from its packages without root (" +
+			debian.MirrorVariable + " names another mirror)",
 	}
 }
 

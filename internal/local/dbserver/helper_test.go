@@ -82,7 +82,7 @@ func helpWatch() int {
 
 // helpFind unpacks what the environment says.
 func helpFind() int {
-	_, err := fakeFinder(os.Getenv("SERVER_TEST_ROOT")).Find(context.Background(), Release{MariaDB, ""})
+	_, err := fakeFinder(os.Getenv("SERVER_TEST_ROOT")).Find(context.Background(), Release{Flavor: MariaDB, Series: ""})
 	if err != nil {
 		fmt.Println("error:", err)
 		return 1

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+
+	"tandem/internal/local/dbserver/filelock"
 )
 
 // A data directory takes seconds to initialise and a moment to copy. So each
@@ -159,7 +161,7 @@ func (p *Program) dataTemplate(ctx context.Context) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(p.Path + "\n" + p.identity))
 	name := filepath.Join(folder, p.Release().String()+"-"+runtime.GOARCH+"-"+hex.EncodeToString(sum[:6]))
-	unlock, err := lock(ctx, name+".lock", func() {
+	unlock, err := filelock.Take(ctx, name+".lock", func() {
 		p.finder.say("%s: another process is initialising a data directory; waiting", p.Release().Title())
 	})
 	if ctx.Err() != nil {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"tandem/internal/local/dbserver/release"
 )
 
 // programFolders are searched after PATH, which for an ordinary user often
@@ -23,7 +25,7 @@ var programFolders = []string{
 
 // installed returns an installed program of the release. MariaDB is preferred,
 // since it starts faster.
-func (f Finder) installed(ctx context.Context, release Release) (*Program, error) {
+func (f Finder) installed(ctx context.Context, wanted Release) (*Program, error) {
 	var passed []error
 	seen := map[string]bool{}
 	for _, name := range []string{"mariadbd", "mysqld"} {
@@ -33,7 +35,7 @@ func (f Finder) installed(ctx context.Context, release Release) (*Program, error
 				continue
 			}
 			seen[file] = true
-			program, err := f.examine(ctx, path, file, release)
+			program, err := f.examine(ctx, path, file, wanted)
 			if err == nil {
 				return program, nil
 			}
@@ -66,20 +68,20 @@ func (f Finder) programs(name string) []string {
 }
 
 // examine makes a Program of an installed file, or says why it is passed over.
-func (f Finder) examine(ctx context.Context, path, file string, release Release) (*Program, error) {
+func (f Finder) examine(ctx context.Context, path, file string, wanted Release) (*Program, error) {
 	output, err := exec.CommandContext(ctx, path, "--no-defaults", "--version").Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its version: %w", path, err)
 	}
-	flavor, version, err := parseProgramVersion(string(output))
+	flavor, version, err := release.ParseProgramVersion(string(output))
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its version: %w", path, err)
 	}
 	switch {
-	case tooOld(flavor, version):
+	case release.TooOld(flavor, version):
 		return nil, fmt.Errorf("%s is %s %s, older than what is supported", path, flavor, version)
-	case !release.Matches(flavor, version):
-		return nil, fmt.Errorf("%s is %s %s, not %s", path, flavor, version, release.Title())
+	case !wanted.Matches(flavor, version):
+		return nil, fmt.Errorf("%s is %s %s, not %s", path, flavor, version, wanted.Title())
 	}
 	if profile := f.confinement(file); profile != "" {
 		return nil, fmt.Errorf("%s is confined to its own data directory by AppArmor (%s)", path, profile)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"tandem/internal/local/dbserver/filelock"
 )
 
 const (
@@ -26,7 +28,7 @@ func newFolder(parent string) (folder string, release func(), err error) {
 		if err != nil {
 			return "", nil, fmt.Errorf("making the server's folder: %w", err)
 		}
-		if tryLock(file) {
+		if filelock.Try(file) {
 			// In the moment before the lock another process may have removed it.
 			if _, err := os.Stat(path); err == nil {
 				return folder, func() { _ = file.Close() }, nil
@@ -49,7 +51,7 @@ func removeLeftovers(parent string) {
 		if err != nil {
 			continue
 		}
-		if tryLock(file) {
+		if filelock.Try(file) {
 			_ = os.RemoveAll(filepath.Dir(path))
 		}
 		_ = file.Close()

@@ -26,6 +26,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"tandem/internal/local/dbserver/release"
 	"tandem/internal/redact"
 )
 
@@ -57,7 +58,9 @@ type Server struct {
 }
 
 // Release returns the server's release series, as in "mariadb-10.11".
-func (s *Server) Release() Release { return Release{s.Flavor, series(s.Version)} }
+func (s *Server) Release() Release {
+	return Release{Flavor: s.Flavor, Series: release.Series(s.Version)}
+}
 
 // String describes the server in a line, without its password.
 func (s *Server) String() string {

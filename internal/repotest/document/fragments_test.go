@@ -9,10 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"tandem/internal/config"
-	"tandem/internal/metric"
 	"tandem/internal/repotest/document"
 	"tandem/internal/repotest/template"
 	"tandem/internal/version"
@@ -374,70 +371,5 @@ func TestPasswords(t *testing.T) {
 				t.Errorf("%s: %s has %s: %v", row, password, class.characters, has)
 			}
 		}
-	}
-}
-
-// The table of variables has each that is read, and no other. README's shorter one
-// says the same of those that it has.
-func TestVariables(t *testing.T) {
-	table := document.MarkedTable(t, "table variables")
-	documented := map[string]document.Row{}
-	for _, row := range table.Rows {
-		for _, name := range document.Code(row.Cells[0]) {
-			documented[name] = row
-		}
-	}
-	read := map[string]bool{}
-	if _, err := config.Load(func(name string) (string, bool) {
-		read[name] = true
-		if documented[name].Line == 0 {
-			t.Errorf("the table of variables lacks %s", name)
-		}
-		return "", false
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for name, row := range documented {
-		if !read[name] {
-			t.Errorf("%s: %s is read by nobody", row, name)
-		}
-	}
-	short := 0
-	for _, other := range document.Get(t, "README.md").Tables {
-		if !slices.Equal(other.Head, table.Head) {
-			continue
-		}
-		for _, row := range other.Rows {
-			short++
-			name := document.Code(row.Cells[0])[0]
-			if !slices.Equal(row.Cells[:2], documented[name].Cells[:2]) {
-				t.Errorf("%s: %q, and the reference has %q", row, row.Cells, documented[name].Cells)
-			}
-		}
-	}
-	if short == 0 {
-		t.Error("README has no table of variables")
-	}
-}
-
-// The table of metrics is what the function writes.
-func TestMetrics(t *testing.T) {
-	table := document.MarkedTable(t, "table metrics")
-	var want, got [][]string
-	for _, d := range metric.Definitions() {
-		want = append(want, []string{"`" + d.Name + "`", d.Unit})
-	}
-	for _, row := range table.Rows {
-		got = append(got, row.Cells[:2])
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-written +in the table:\n%s", diff)
-	}
-	text := document.Get(t, table.Path).Text
-	if !strings.Contains(text, "The namespace is `"+metric.Namespace+"`, the dimension `"+metric.Dimension+"`.") {
-		t.Errorf("%s does not name the namespace %s and the dimension %s", table.Path, metric.Namespace, metric.Dimension)
-	}
-	if text := document.Get(t, ".github/deploying/README.md").Text; len(want) != 5 || !strings.Contains(text, "five custom metrics") {
-		t.Errorf("what metrics cost is not said of %d", len(want))
 	}
 }

@@ -33,7 +33,7 @@ func TestDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want, got []string
-	for _, definition := range metric.Definitions() {
+	for _, definition := range metric.Metrics() {
 		want = append(want, definition.Name)
 	}
 	for _, widget := range board.Widgets {

@@ -1,7 +1,6 @@
 package template_test
 
 import (
-	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -110,21 +109,27 @@ func TestNumbersAreTheFunctions(t *testing.T) {
 	}
 }
 
-// Every variable that the function reads can be set, and none that it does not.
+// Every variable that the function reads is set by its own parameter, and by no
+// other, and the template sets none that it does not read.
 func TestVariablesAreTheFunctions(t *testing.T) {
-	var want []string
-	if _, err := config.Load(func(name string) (string, bool) {
-		want = append(want, name)
-		return "", false
-	}); err != nil {
-		t.Fatal(err)
-	}
-	function := read(t).Resources["RotationFunction"]
+	tpl := read(t)
+	function := tpl.Resources["RotationFunction"]
 	environment, _ := function["Properties"].(map[string]any)["Environment"].(map[string]any)
 	variables, _ := environment["Variables"].(map[string]any)
-	slices.Sort(want)
-	if diff := cmp.Diff(slices.Compact(want), slices.Sorted(maps.Keys(variables))); diff != "" {
-		t.Errorf("variables (-read by the function +in the template):\n%s", diff)
+	want, set := map[string][]string{}, map[string][]string{}
+	for _, variable := range config.Variables() {
+		want[variable.Name] = slices.Sorted(slices.Values(variable.Parameters))
+	}
+	for name, value := range variables {
+		for _, reference := range template.References(value) {
+			if _, parameter := tpl.Parameters[reference]; parameter {
+				set[name] = append(set[name], reference)
+			}
+		}
+		slices.Sort(set[name])
+	}
+	if diff := cmp.Diff(want, set); diff != "" {
+		t.Errorf("variables and the parameters that set them (-of the function +of the template):\n%s", diff)
 	}
 	got := flat(evaluate(t, everything))
 	if _, err := config.Load(func(name string) (string, bool) {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var anyMariaDB = Release{MariaDB, ""}
+var anyMariaDB = Release{Flavor: MariaDB, Series: ""}
 
 func cacheNames(t *testing.T, folder string) []string {
 	t.Helper()
@@ -60,7 +60,7 @@ func TestUnpack(t *testing.T) {
 	if err != nil || config.Path != program.Path || calls(t, folder, "update") != 1 {
 		t.Errorf("asked again: %v, %v, %d updates", config, err, calls(t, folder, "update"))
 	}
-	if _, err := finder.Find(t.Context(), Release{MariaDB, "10.4"}); err == nil {
+	if _, err := finder.Find(t.Context(), Release{Flavor: MariaDB, Series: "10.4"}); err == nil {
 		t.Error("a release that is not the cached one is found")
 	}
 }
@@ -95,10 +95,10 @@ func TestInterruptedUnpackIsNotTakenAsWhole(t *testing.T) {
 	}
 	_ = command.Wait()
 	names := strings.Join(cacheNames(t, folder), " ")
-	if !strings.Contains(names, unpackingPrefix) || strings.Contains(names, "-"+runtime.GOARCH) {
+	if !strings.Contains(names, ".unpacking-") || strings.Contains(names, "-"+runtime.GOARCH) {
 		t.Fatalf("interrupted, the cache holds %s", names)
 	}
-	if program := fakeFinder(folder).cached(filepath.Join(folder, "cache", "servers"), anyMariaDB); program != nil {
+	if program := (unpackedServers{fakeFinder(folder), filepath.Join(folder, "cache", "servers")}).newest(anyMariaDB); program != nil {
 		t.Errorf("what was interrupted is taken as %s", program)
 	}
 	if err := os.Remove(pipe); err != nil {

@@ -1,9 +1,11 @@
-package dbserver
+package debian
 
 import (
-	"runtime"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"tandem/internal/local/dbserver/release"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -30,7 +32,7 @@ func TestSources(t *testing.T) {
 		},
 		"fedora": nil,
 	} {
-		got, err := Finder{Root: absolute(t, "testdata/"+root)}.sources()
+		got, err := Unpacker{Root: absolute(t, "../testdata/"+root)}.sources()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,12 +87,12 @@ func TestArchive(t *testing.T) {
 		{root: "none", release: "mariadb", err: "this system is neither Debian nor Ubuntu"},
 	} {
 		t.Run(test.root+" "+test.release+" "+test.mirror, func(t *testing.T) {
-			release, err := ParseRelease(test.release)
+			wanted, err := release.Parse(test.release)
 			if err != nil {
 				t.Fatal(err)
 			}
-			finder := Finder{Root: absolute(t, "testdata/"+test.root), Getenv: environment(MirrorVariable, test.mirror)}
-			got, err := finder.archive(release)
+			unpacker := Unpacker{Root: absolute(t, "../testdata/"+test.root), Getenv: environment(MirrorVariable, test.mirror)}
+			got, err := unpacker.archive(wanted)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("error %v, want one with %q", err, test.err)
@@ -122,60 +124,11 @@ func environment(pairs ...string) func(string) string {
 	}
 }
 
-func TestFindListsTheWays(t *testing.T) {
-	cache := t.TempDir()
-	for _, test := range []struct {
-		root, release string
-		want          []string
-	}{
-		{"fedora", "mariadb-10.5", []string{
-			"no MariaDB 10.5 server to be had: SANDBOX_DSN: not set; installed: neither mariadbd nor mysqld is on PATH",
-			"Fedora Linux 42 (Server Edition) is neither",
-			"set SANDBOX_DSN to the address", "install MariaDB (the package mariadb-server) 10.5", "MariaDB 10.5, 10.11, 11.8 is unpacked", "DEBIAN_MIRROR",
-		}},
-		{"debian-bookworm", "mysql-8.4", []string{"no MySQL 8.4 server", "no suite of Debian has MySQL 8.4", "install MySQL (the package mysql-server) 8.4"}},
-		{"fedora", "", []string{"no MariaDB or MySQL server", "mariadb-server or mysql-server"}},
-	} {
-		release, err := ParseRelease(test.release)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = Finder{Root: absolute(t, "testdata/"+test.root), CacheDir: cache, Getenv: environment()}.Find(t.Context(), release)
-		if err == nil {
-			t.Fatalf("%s has %s", test.root, release)
-		}
-		for _, want := range test.want {
-			if runtime.GOOS != "linux" && strings.Contains(want, "neither") {
-				continue
-			}
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%v\nlacks %q", err, want)
-			}
-		}
-		if strings.Contains(err.Error(), "\n") {
-			t.Errorf("the error has several lines: %v", err)
-		}
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestFindNamesAUselessCache(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("nothing is cached here")
-	}
-	finder := Finder{Root: absolute(t, "testdata/debian-bookworm"), Getenv: environment()}
-	t.Run("no home", func(t *testing.T) {
-		t.Setenv("HOME", "")
-		t.Setenv("XDG_CACHE_HOME", "")
-		_, err := finder.Find(t.Context(), Release{})
-		if err == nil || !strings.Contains(err.Error(), "set HOME or XDG_CACHE_HOME") {
-			t.Error(err)
-		}
-	})
-	t.Run("not to be written", func(t *testing.T) {
-		t.Setenv("XDG_CACHE_HOME", "/dev/null")
-		_, err := finder.Find(t.Context(), Release{})
-		if err == nil || !strings.Contains(err.Error(), "/dev/null") || !strings.Contains(err.Error(), "set XDG_CACHE_HOME") {
-			t.Error(err)
-		}
-	})
+	return path
 }

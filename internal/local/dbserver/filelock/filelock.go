@@ -1,6 +1,7 @@
 //go:build unix
 
-package dbserver
+// Package filelock keeps two processes from doing one thing at once.
+package filelock
 
 import (
 	"context"
@@ -9,16 +10,16 @@ import (
 	"syscall"
 )
 
-// lock takes the lock that the file stands for, and returns what gives it back.
-// While another process has it, waiting is called once and lock blocks until ctx
+// Take takes the lock that the file stands for, and returns what gives it back.
+// While another process has it, waiting is called once and Take blocks until ctx
 // ends. The kernel frees it when the process dies.
-func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+func Take(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("opening a lock file: %w", err)
 	}
 	unlock = func() { _ = file.Close() }
-	if tryLock(file) {
+	if Try(file) {
 		return unlock, nil
 	}
 	waiting()
@@ -49,7 +50,7 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 	}
 }
 
-// tryLock takes the lock of an open file if nobody has it.
-func tryLock(file *os.File) bool {
+// Try takes the lock of an open file if nobody has it.
+func Try(file *os.File) bool {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }

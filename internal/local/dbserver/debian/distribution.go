@@ -1,4 +1,4 @@
-package dbserver
+package debian
 
 import (
 	"errors"
@@ -6,24 +6,27 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"tandem/internal/local/dbserver/release"
 )
 
 // debianSuites are the suites of Debian that hold a server which the project is
 // tested against. A suite's packages are never newer than its series.
 var debianSuites = []struct {
 	suite   string
-	release Release
+	release release.Release
 }{
-	{"trixie", Release{MariaDB, "11.8"}},
-	{"bookworm", Release{MariaDB, "10.11"}},
-	{"bullseye", Release{MariaDB, "10.5"}},
-	{"sid", Release{MySQL, "9"}},
+	{"trixie", release.Release{Flavor: release.MariaDB, Series: "11.8"}},
+	{"bookworm", release.Release{Flavor: release.MariaDB, Series: "10.11"}},
+	{"bullseye", release.Release{Flavor: release.MariaDB, Series: "10.5"}},
+	{"sid", release.Release{Flavor: release.MySQL, Series: "9"}},
 }
 
-func debianSeries() []string {
+// MariaDBSeries lists the series of MariaDB that Debian's suites have.
+func MariaDBSeries() []string {
 	var all []string
 	for _, s := range slices.Backward(debianSuites) {
-		if s.release.Flavor == MariaDB {
+		if s.release.Flavor == release.MariaDB {
 			all = append(all, s.release.Series)
 		}
 	}
@@ -34,7 +37,7 @@ func debianSeries() []string {
 // as lines for apt.
 type archive struct {
 	// release is what is wanted of it; a package of another series is refused.
-	release Release
+	release release.Release
 	// label names it in messages and in the cache: "debian-bookworm".
 	label string
 	// mirror is the address that messages show.
@@ -43,10 +46,10 @@ type archive struct {
 }
 
 // osRelease reads os-release(5).
-func (f Finder) osRelease() map[string]string {
+func (u Unpacker) osRelease() map[string]string {
 	values := map[string]string{}
 	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
-		content, err := os.ReadFile(f.path(file))
+		content, err := os.ReadFile(u.path(file))
 		if err != nil {
 			continue
 		}
@@ -63,24 +66,24 @@ func (f Finder) osRelease() map[string]string {
 
 // archive returns where the release's packages are on this machine's
 // distribution.
-func (f Finder) archive(release Release) (archive, error) {
-	system := f.osRelease()
+func (u Unpacker) archive(wanted release.Release) (archive, error) {
+	system := u.osRelease()
 	like := append(strings.Fields(system["ID_LIKE"]), system["ID"])
-	all, err := f.sources()
+	all, err := u.sources()
 	if err != nil {
 		return archive{}, err
 	}
 	switch {
-	case f.getenv(MirrorVariable) != "" && system["ID"] != "debian":
-		return f.debian(release, "", all)
+	case u.Getenv(MirrorVariable) != "" && system["ID"] != "debian":
+		return u.debian(wanted, "", all)
 	case slices.Contains(like, "ubuntu"):
 		codename := system["UBUNTU_CODENAME"]
 		if codename == "" {
 			codename = system["VERSION_CODENAME"]
 		}
-		return f.ubuntu(release, codename, all)
+		return u.ubuntu(wanted, codename, all)
 	case slices.Contains(like, "debian"):
-		return f.debian(release, system["VERSION_CODENAME"], all)
+		return u.debian(wanted, system["VERSION_CODENAME"], all)
 	}
 	name := system["PRETTY_NAME"]
 	if name == "" {
@@ -91,17 +94,17 @@ func (f Finder) archive(release Release) (archive, error) {
 
 // debianSuite chooses the suite for a release: with no series asked for, the
 // machine's own if it is one of them, since its keys are certainly here.
-func debianSuite(release Release, codename string) (string, Release, error) {
-	if release.Flavor == "" {
-		release.Flavor = MariaDB
+func debianSuite(wanted release.Release, codename string) (string, release.Release, error) {
+	if wanted.Flavor == "" {
+		wanted.Flavor = release.MariaDB
 	}
 	chosen := -1
 	for i, s := range debianSuites {
-		if s.release.Flavor != release.Flavor {
+		if s.release.Flavor != wanted.Flavor {
 			continue
 		}
-		fits := s.release.Matches(release.Flavor, release.Series) || release.Matches(release.Flavor, s.release.Series)
-		if release.Series != "" && !fits {
+		fits := s.release.Matches(wanted.Flavor, wanted.Series) || wanted.Matches(wanted.Flavor, s.release.Series)
+		if wanted.Series != "" && !fits {
 			continue
 		}
 		if chosen < 0 || s.suite == codename {
@@ -109,16 +112,16 @@ func debianSuite(release Release, codename string) (string, Release, error) {
 		}
 	}
 	if chosen < 0 {
-		return "", release, fmt.Errorf("no suite of Debian has %s", release.Title())
+		return "", wanted, fmt.Errorf("no suite of Debian has %s", wanted.Title())
 	}
-	if release.Series == "" {
-		release = debianSuites[chosen].release
+	if wanted.Series == "" {
+		wanted = debianSuites[chosen].release
 	}
-	return debianSuites[chosen].suite, release, nil
+	return debianSuites[chosen].suite, wanted, nil
 }
 
-func (f Finder) debian(release Release, codename string, all []source) (archive, error) {
-	suite, release, err := debianSuite(release, codename)
+func (u Unpacker) debian(wanted release.Release, codename string, all []source) (archive, error) {
+	suite, wanted, err := debianSuite(wanted, codename)
 	if err != nil {
 		return archive{}, err
 	}
@@ -127,18 +130,18 @@ func (f Finder) debian(release Release, codename string, all []source) (archive,
 		known = append(known, s.suite)
 	}
 	main, found := bestSource(all, "debian", known)
-	mirror := f.getenv(MirrorVariable)
+	mirror := u.Getenv(MirrorVariable)
 	if mirror == "" {
 		if !found {
 			return archive{}, errors.New("apt's sources name no Debian mirror: set " + MirrorVariable + " to one")
 		}
 		mirror = main.URI
 	}
-	key := f.keyring("debian", main)
+	key := u.keyring("debian", main)
 	if key == "" && !found {
 		return archive{}, fmt.Errorf("%s is set, and there is no key to verify Debian's packages with: install the package debian-archive-keyring", MirrorVariable)
 	}
-	result := archive{release: release, label: "debian-" + suite, mirror: mirror}
+	result := archive{release: wanted, label: "debian-" + suite, mirror: mirror}
 	// unstable's index is renewed for ever, and so an old one is refused, unless
 	// the machine's apt is told otherwise. The index of a released suite expires
 	// when its support does, and is still the one to verify with.
@@ -147,7 +150,7 @@ func (f Finder) debian(release Release, codename string, all []source) (archive,
 		options = append(options, "check-valid-until=no")
 	}
 	result.lines = append(result.lines, sourceLine(mirror, suite, "main", key, options))
-	if suite == "sid" || f.getenv(MirrorVariable) != "" {
+	if suite == "sid" || u.Getenv(MirrorVariable) != "" {
 		return result, nil
 	}
 	var pockets []string
@@ -155,24 +158,24 @@ func (f Finder) debian(release Release, codename string, all []source) (archive,
 		pockets = append(pockets, name+"-security")
 	}
 	if security, found := bestSource(all, "debian", pockets); found {
-		result.lines = append(result.lines, sourceLine(security.URI, suite+"-security", "main", f.keyring("debian", security), options))
+		result.lines = append(result.lines, sourceLine(security.URI, suite+"-security", "main", u.keyring("debian", security), options))
 	}
 	return result, nil
 }
 
-func (f Finder) ubuntu(release Release, codename string, all []source) (archive, error) {
-	if release.Flavor == "" {
-		release.Flavor = MariaDB
+func (u Unpacker) ubuntu(wanted release.Release, codename string, all []source) (archive, error) {
+	if wanted.Flavor == "" {
+		wanted.Flavor = release.MariaDB
 	}
 	main, found := bestSource(all, "ubuntu", []string{codename})
 	if !found {
 		return archive{}, fmt.Errorf("apt's sources name no Ubuntu mirror for %q: set %s to a Debian mirror instead", codename, MirrorVariable)
 	}
-	result := archive{release: release, label: "ubuntu-" + codename, mirror: main.URI}
+	result := archive{release: wanted, label: "ubuntu-" + codename, mirror: main.URI}
 	for _, pocket := range []string{codename, codename + "-updates", codename + "-security"} {
 		if s, found := bestSource(all, "ubuntu", []string{pocket}); found {
 			// MariaDB is in universe, which a small system may not have enabled.
-			result.lines = append(result.lines, sourceLine(s.URI, pocket, "main universe", f.keyring("ubuntu", s), nil))
+			result.lines = append(result.lines, sourceLine(s.URI, pocket, "main universe", u.keyring("ubuntu", s), nil))
 		}
 	}
 	return result, nil

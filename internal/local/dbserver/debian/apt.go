@@ -1,4 +1,4 @@
-package dbserver
+package debian
 
 import (
 	"bufio"
@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tandem/internal/local/dbserver/release"
 )
 
 const (
@@ -45,13 +47,13 @@ type apt struct {
 
 // newApt prepares the folder, which may hold the state of an earlier,
 // interrupted use.
-func (f Finder) newApt(ctx context.Context, folder string, from archive) (*apt, error) {
+func (u Unpacker) newApt(ctx context.Context, folder string, from archive) (*apt, error) {
 	for _, name := range []string{"apt-get", "apt-cache", "apt-config", "dpkg-deb"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, fmt.Errorf("%s is not on PATH: unpacking needs the programs of Debian or Ubuntu", name)
 		}
 	}
-	a := &apt{folder: folder, config: filepath.Join(folder, "apt.conf"), title: from.release.Title(), say: f.say, pause: f.pause}
+	a := &apt{folder: folder, config: filepath.Join(folder, "apt.conf"), title: from.release.Title(), say: u.Say, pause: u.Pause}
 	if a.pause == 0 {
 		a.pause = usualPause
 	}
@@ -234,7 +236,7 @@ func (a *apt) update(ctx context.Context) error {
 
 // server returns the name and the upstream version of the package that holds
 // the flavor's server program.
-func (a *apt) server(ctx context.Context, flavor Flavor) (name, version string, err error) {
+func (a *apt) server(ctx context.Context, flavor release.Flavor) (name, version string, err error) {
 	prefix := string(flavor) + "-server-core"
 	names, err := a.run(ctx, nil, "apt-cache", "pkgnames", prefix)
 	if err != nil {
@@ -283,7 +285,7 @@ func newestServer(table, prefix string) (name, version string) {
 			}
 			return -1
 		}
-		return compareVersions(a.version, b.version)
+		return release.Compare(a.version, b.version)
 	})
 	return best.name, best.version
 }
@@ -297,21 +299,6 @@ func upstream(version string) string {
 		version = version[:i]
 	}
 	return version
-}
-
-func compareVersions(a, b string) int {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		x, errX := strconv.Atoi(as[i])
-		y, errY := strconv.Atoi(bs[i])
-		if errX != nil || errY != nil {
-			return strings.Compare(a, b)
-		}
-		if x != y {
-			return x - y
-		}
-	}
-	return len(as) - len(bs)
 }
 
 // A deb is a package file as apt names it.

@@ -1,4 +1,4 @@
-package dbserver
+package debian
 
 import (
 	"fmt"
@@ -22,8 +22,8 @@ type source struct {
 
 // sources reads the machine's apt sources in both of their forms: one line each
 // (sources.list) and deb822 (*.sources). See sources.list(5).
-func (f Finder) sources() ([]source, error) {
-	folder := f.path("/etc/apt")
+func (u Unpacker) sources() ([]source, error) {
+	folder := u.path("/etc/apt")
 	files := []string{filepath.Join(folder, "sources.list")}
 	for _, pattern := range []string{"*.list", "*.sources"} {
 		more, err := filepath.Glob(filepath.Join(folder, "sources.list.d", pattern))
@@ -142,12 +142,12 @@ var keyrings = map[string][]string{
 // keyring returns the key file to verify the distribution's index with: the
 // source's own, else the distribution's. Without either apt's own trusted keys
 // serve, which is what apt does too.
-func (f Finder) keyring(distribution string, from source) string {
+func (u Unpacker) keyring(distribution string, from source) string {
 	if from.Keyring != "" {
 		return from.Keyring
 	}
 	for _, file := range keyrings[distribution] {
-		if _, err := fs.Stat(os.DirFS(f.path("/")), strings.TrimPrefix(file, "/")); err == nil {
+		if _, err := fs.Stat(os.DirFS(u.path("/")), strings.TrimPrefix(file, "/")); err == nil {
 			return file
 		}
 	}

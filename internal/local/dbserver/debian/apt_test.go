@@ -1,10 +1,12 @@
-package dbserver
+package debian
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tandem/internal/local/dbserver/release"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -25,7 +27,9 @@ func TestParseURIs(t *testing.T) {
 
 func TestNewestServer(t *testing.T) {
 	for _, test := range []struct{ name, table, prefix, want, version string }{
-		{"an old name of the same package", fakeTable, "mariadb-server-core", "mariadb-server-core", "10.11.19"},
+		{"an old name of the same package", `mariadb-server-core | 1:10.11.19-0+deb12u1 | http://mirror.example/debian bookworm/main amd64 Packages
+mariadb-server-core-10.5 | 1:10.11.19-0+deb12u1 | http://mirror.example/debian bookworm/main amd64 Packages
+`, "mariadb-server-core", "mariadb-server-core", "10.11.19"},
 		{"a series in the name", " mysql-server-core-8.0 | 8.0.41-0ubuntu0.24.04.1 | http://x noble-updates/main amd64 Packages\n" +
 			" mysql-server-core-8.0 | 8.0.36-2ubuntu3 | http://x noble/main amd64 Packages\n" +
 			" mysql-server-core-8.4 | 8.4.10-1 | http://x noble/universe amd64 Packages\n" +
@@ -42,7 +46,7 @@ func TestNewestServer(t *testing.T) {
 
 func TestCompareVersions(t *testing.T) {
 	for _, ordered := range [][2]string{{"8.0.9", "8.0.10"}, {"5.7", "8.0"}, {"8.0", "8.0.1"}, {"9.7.4", "10.0.0"}} {
-		if compareVersions(ordered[0], ordered[1]) >= 0 || compareVersions(ordered[1], ordered[0]) <= 0 {
+		if release.Compare(ordered[0], ordered[1]) >= 0 || release.Compare(ordered[1], ordered[0]) <= 0 {
 			t.Errorf("%s is not before %s", ordered[0], ordered[1])
 		}
 	}
@@ -125,5 +129,12 @@ func TestCheck(t *testing.T) {
 	}
 	if err := a.check(deb{File: "b.deb"}); !os.IsNotExist(err) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+func write(t *testing.T, folder, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

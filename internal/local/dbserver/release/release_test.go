@@ -1,4 +1,4 @@
-package dbserver
+package release
 
 import "testing"
 
@@ -10,17 +10,17 @@ func TestParseRelease(t *testing.T) {
 		"mariadb-10.11": {MariaDB, "10.11"},
 		"mysql-9":       {MySQL, "9"},
 	} {
-		got, err := ParseRelease(text)
+		got, err := Parse(text)
 		if err != nil || got != want {
-			t.Errorf("ParseRelease(%q) = %v, %v; want %v", text, got, err, want)
+			t.Errorf("Parse(%q) = %v, %v; want %v", text, got, err, want)
 		}
 		if text != "" && got.String() != text {
 			t.Errorf("%q prints as %q", text, got)
 		}
 	}
 	for _, text := range []string{"postgres", "mysql-", "mariadb-10.", "mariadb10", "MySQL-9", "mysql-9 "} {
-		if got, err := ParseRelease(text); err == nil {
-			t.Errorf("ParseRelease(%q) = %v", text, got)
+		if got, err := Parse(text); err == nil {
+			t.Errorf("Parse(%q) = %v", text, got)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func TestReleaseMatches(t *testing.T) {
 		{"mariadb-10.11.14", MariaDB, "10.11.14-MariaDB", true},
 		{"mariadb-10.5", MySQL, "10.5.1", false},
 	} {
-		release, err := ParseRelease(test.release)
+		release, err := Parse(test.release)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,12 +65,12 @@ func TestParseProgramVersion(t *testing.T) {
 		"/usr/sbin/mysqld  Ver 8.0.41 for macos15.2 on arm64 (Homebrew)":                                 {MySQL, "8.0.41", "8.0", false},
 		"mysqld  Ver 5.6.51 for Linux on x86_64 (MySQL Community Server (GPL))":                          {MySQL, "5.6.51", "5.6", true},
 	} {
-		flavor, version, err := parseProgramVersion(output)
-		if err != nil || flavor != want.flavor || version != want.version || series(version) != want.series || tooOld(flavor, version) != want.old {
-			t.Errorf("%q: %v %q (series %s, too old: %v), %v", output, flavor, version, series(version), tooOld(flavor, version), err)
+		flavor, version, err := ParseProgramVersion(output)
+		if err != nil || flavor != want.flavor || version != want.version || Series(version) != want.series || TooOld(flavor, version) != want.old {
+			t.Errorf("%q: %v %q (series %s, too old: %v), %v", output, flavor, version, Series(version), TooOld(flavor, version), err)
 		}
 	}
-	if _, _, err := parseProgramVersion("command not found"); err == nil {
+	if _, _, err := ParseProgramVersion("command not found"); err == nil {
 		t.Error("a version in what has none")
 	}
 }
