@@ -270,7 +270,7 @@ func list(privileges []string) string {
 	return strings.Join(privileges, ", ")
 }
 
-// change is a statement about an account, and the word of README that it stands for.
+// change is a statement about an account, and the word of the documents that it stands for.
 type change struct{ kind, sql string }
 
 // grant draws a GRANT or a REVOKE. at is the account, quoted.

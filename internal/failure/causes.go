@@ -2,14 +2,15 @@ package failure
 
 import "strings"
 
-// Cause is what is known of a type, whatever the error: a row of README's table.
+// Cause is what is known of a type, whatever the error: a row of the table
+// of errors in cmd/rotator/README.md.
 type Cause struct {
 	Type Type
 	// Meaning says what has happened, Remedy what to do about it.
 	Meaning, Remedy string
 }
 
-// Causes lists every type, in README's order.
+// Causes lists every type, in that table's order.
 func Causes() []Cause {
 	return []Cause{
 		{EventInvalid, "the event is not one that Secrets Manager sends, or a check's", "rotate the secret instead of invoking the function by hand, or send the fields that the sentence names"},

@@ -1,5 +1,5 @@
 // Package bench measures what the project says of its speed, on real servers and
-// with the compiled function, and prints it as the table of README.
+// with the compiled function, and prints it as the table of cmd/bench/README.md.
 //
 // Figures of a shared machine mean little; ratios of one run mean something. So
 // whatever is compared is measured in turns: the function and the program that it

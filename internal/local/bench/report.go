@@ -53,7 +53,7 @@ func (r *Report) compareOn(server, what string, value float64, unit string, limi
 	r.add(f)
 }
 
-// Print writes the report in Markdown: first the rows of README, then all others; a
+// Print writes the report in Markdown: first the rows of cmd/bench/README.md, then all others; a
 // column for each server.
 func (r *Report) Print(to io.Writer) {
 	fmt.Fprintf(to, "%s; %s", r.Time.Format("2006-01-02 15:04"), r.Machine)
@@ -74,7 +74,7 @@ func (r *Report) Print(to io.Writer) {
 	table(to, others)
 }
 
-// inReadme tells what README shows: whatever has a limit, and these.
+// inReadme tells what cmd/bench/README.md shows: whatever has a limit, and these.
 func (f Figure) inReadme() bool {
 	for _, begin := range []string{
 		"process start", "the same, of a binary", "resident", "CPU of the four steps, warm, 1 grants", "CPU, share of AWS's function's, 1 grants",

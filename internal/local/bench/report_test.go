@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What README shows comes first; a figure beyond its limit stands out, and one that
+// What cmd/bench/README.md shows comes first; a figure beyond its limit stands out, and one that
 // needs AWS's function says so where that was not there.
 func TestPrint(t *testing.T) {
 	r := newReport(Options{})
