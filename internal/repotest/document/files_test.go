@@ -194,6 +194,24 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// The runbook has three commands for each alarm.
+func TestRunbook(t *testing.T) {
+	_, runbook, found := strings.Cut(document.Get(t, ".github/deploying/README.md").Text, "\n## Runbook\n")
+	runbook, _, _ = strings.Cut(runbook, "\n## ")
+	alarms := strings.Split(runbook, "\n### ")[1:]
+	if !found || len(alarms) < 5 {
+		t.Fatalf("the runbook has %d alarms", len(alarms))
+	}
+	for _, alarm := range alarms {
+		name, rest, _ := strings.Cut(alarm, "\n")
+		_, rest, _ = strings.Cut(rest, "```sh\n")
+		commands, _, _ := strings.Cut(rest, "```")
+		if n := strings.Count(commands, "\n"); n != 3 {
+			t.Errorf("%s: %d commands", name, n)
+		}
+	}
+}
+
 // The picture is XML, has a title, and colours for both schemes.
 func TestPicture(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(document.Root(t), ".github/rotation.svg"))
