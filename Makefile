@@ -23,7 +23,7 @@ SANDBOX = $(SANDBOX_BUILD) && SANDBOX_ENDS_WITH_PARENT=1 exec bin/sandbox
 SANDBOX_FETCH = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox fetch
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
+.PHONY: help go modules demo sandbox check test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,16 @@ demo: build ## rotate a secret on a real server, and watch it happen
 sandbox: build ## a server, a local Secrets Manager and the function until Ctrl-C, to rotate by hand
 	@$(SANDBOX) serve --function bin/bootstrap
 
+# -short leaves out every test that needs a server. The rest is what a server
+# has no part in: the sources, the documents, the template, the workflows.
+check: modules ## everything that needs no server, in less than two minutes
+	@unformatted=$$(gofmt -l cmd internal); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@.ci/linked
+	$(GO) test -short ./...
+
 test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 	@$(SANDBOX_FETCH)
 	@echo "testing; the first time Go compiles for a minute or two before it says anything ..."
@@ -47,24 +57,24 @@ test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 
 test-matrix: modules ## the tests that need a server, on every release in the matrix
 	@TEST_MATRIX=1 $(SANDBOX_FETCH)
-	@$(call tested,-count=1 ./cmd/rotator,TEST_MATRIX=1)
+	@$(call tested,-count=1 ./internal/e2e,TEST_MATRIX=1)
 
 FIRE ?= full
 
 fire: modules ## break a rotation at every message of it and count; FIRE=reduced for minutes, not hours
 	@TEST_MATRIX=1 $(SANDBOX_FETCH)
 	@mkdir -p bin
-	$(GO) test -c -o bin/fire.test ./cmd/rotator
-	cd cmd/rotator && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h
+	$(GO) test -c -o bin/fire.test ./internal/e2e
+	cd internal/e2e && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h
 ifeq ($(FIRE),full)
 	EXPLORE=full $(GO) test -count=1 -v -timeout 1h -parallel 1 -run '^TestEveryInterleaving$$' ./internal/rotation
 endif
 
 # AWS_FUNCTION=path/to/lambda_function.py compares with AWS's function, for which
 # python3 (or PYTHON) needs boto3 and PyMySQL; BENCH_JSON=file keeps the figures.
-bench: build ## measure the function's speed, in minutes, and print README's table
+bench: build ## measure the function's speed, in minutes, and print the table of cmd/bench/README.md
 	@$(MAKE) --no-print-directory package >/dev/null
-	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/bench/testdata/baseline
+	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/local/bench/testdata/baseline
 	@CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/bench -zip bin/function.zip $(BENCH_FLAGS)
 
 # tested runs tests, and says how many ran against each server: go test hides what a
@@ -92,14 +102,14 @@ build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootst
 
 package: ## bin/function.zip and bin/template.yaml, for a deployment without SAM
 	@$(MAKE) --no-print-directory build-RotationFunction ARTIFACTS_DIR=bin/lambda
-	$(GO) run ./internal/archive -o bin/function.zip bin/lambda/bootstrap
+	$(GO) run ./internal/local/archive -o bin/function.zip bin/lambda/bootstrap
 	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > bin/template.yaml
 
 STACK ?= tandem
 PARAMETERS ?= functionName=$(STACK)
 
 deploy: ## build and deploy the stack STACK with PARAMETERS (name=value ...), by SAM
-	@command -v sam >/dev/null 2>&1 || { echo "sam was not found: install AWS's SAM CLI, or deploy without it (README, \"Deploying without SAM\")" >&2; exit 1; }
+	@command -v sam >/dev/null 2>&1 || { echo "sam was not found: install AWS's SAM CLI, or deploy without it (.github/deploying/README.md, \"Without SAM\")" >&2; exit 1; }
 	@case " $(PARAMETERS)" in *" architecture="*) echo "PARAMETERS names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead, which the build has to know too" >&2; exit 1;; esac
 	ARCHITECTURE=$(ARCHITECTURE) sam build
 	@built=$$($(GO) version -m .aws-sam/build/RotationFunction/bootstrap | sed -n 's/^.*GOARCH=//p') && \

@@ -1,4 +1,4 @@
-// Command bench measures the function's speed; see internal/bench. It is run by
+// Command bench measures the function's speed; see internal/local/bench. It is run by
 // make bench, from the project's folder.
 package main
 
@@ -11,7 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"tandem/internal/bench"
+	"tandem/internal/local/bench"
 )
 
 func main() {
@@ -27,7 +27,7 @@ func run() error {
 	flag.StringVar(&o.Zip, "zip", "", "the package for Lambda")
 	flag.StringVar(&o.Python, "aws-function", os.Getenv("AWS_FUNCTION"), "AWS's function in Python, to compare with")
 	flag.BoolVar(&o.Brief, "brief", false, "leave out what takes minutes")
-	flag.StringVar(&o.Baseline, "baseline", "bin/baseline", "the compiled baseline, internal/bench/testdata/baseline")
+	flag.StringVar(&o.Baseline, "baseline", "bin/baseline", "the compiled baseline, internal/local/bench/testdata/baseline")
 	to := flag.String("json", os.Getenv("BENCH_JSON"), "a file for the figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

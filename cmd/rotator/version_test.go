@@ -5,8 +5,8 @@ import (
 	"sync"
 	"testing"
 
-	"tandem/internal/runtimeapi"
-	"tandem/internal/sandbox"
+	"tandem/internal/local/lambdahost"
+	"tandem/internal/local/sandbox"
 	"tandem/internal/version"
 )
 
@@ -14,9 +14,13 @@ import (
 func TestVersionIsTheFirstLine(t *testing.T) {
 	var mutex sync.Mutex
 	var lines []string
-	function, err := runtimeapi.Start(t.Context(), runtimeapi.Function{
+	binary, err := lambdahost.Compile(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	function, err := lambdahost.Start(t.Context(), lambdahost.Function{
 		Binary: binary, ARN: sandbox.FunctionARN, Env: []string{"AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"},
-		Logs: func(line runtimeapi.Line) {
+		Logs: func(line lambdahost.Line) {
 			mutex.Lock()
 			defer mutex.Unlock()
 			lines = append(lines, line.Text)

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"tandem/internal/sandbox"
-	"tandem/internal/server"
+	"tandem/internal/local/dbserver"
+	"tandem/internal/local/sandbox"
 )
 
 // The exit codes beside 0.
@@ -134,7 +134,7 @@ SANDBOX_DSN names a server of your own: admin:PASSWORD@tcp(127.0.0.1:3306)/
 `
 
 func demo(set *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) error {
-	options := sandbox.DemoOptions{Out: stdout, Finder: server.Finder{Progress: stderr}}
+	options := sandbox.DemoOptions{Out: stdout, Finder: dbserver.Finder{Progress: stderr}}
 	serverFlag(set, &options.Release)
 	functionFlag(set, &options.Binary)
 	return func(ctx context.Context) error { return sandbox.Demo(ctx, options) }
@@ -150,7 +150,7 @@ SANDBOX_DSN names a server of your own: admin:PASSWORD@tcp(127.0.0.1:3306)/
 `
 
 func serve(set *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) error {
-	options := sandbox.ServeOptions{Out: stdout, Info: stdout, Finder: server.Finder{Progress: stderr}}
+	options := sandbox.ServeOptions{Out: stdout, Info: stdout, Finder: dbserver.Finder{Progress: stderr}}
 	serveFlags(set, &options)
 	set.StringVar(&options.Listen, "listen", "", "`address` for Secrets Manager, on loopback (default "+sandbox.DefaultListen+", or a free port)")
 	set.BoolVar(&options.JSON, "json", false, "write the log as CloudWatch gets it, and nothing else to stdout")
@@ -174,7 +174,7 @@ with AWS_SECRET_ACCESS_KEY that it has printed into this terminal first.
 
 func watch(set *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) error {
 	options := sandbox.WatchOptions{
-		Own: sandbox.ServeOptions{Every: sandbox.DefaultEvery, Listen: "127.0.0.1:0", Out: io.Discard, Info: io.Discard, Finder: server.Finder{Progress: stderr}},
+		Own: sandbox.ServeOptions{Every: sandbox.DefaultEvery, Listen: "127.0.0.1:0", Out: io.Discard, Info: io.Discard, Finder: dbserver.Finder{Progress: stderr}},
 		Out: stdout, Live: isTerminal(stdout), SecretKey: os.Getenv(secretKeyVariable),
 	}
 	set.StringVar(&options.URL, "url", os.Getenv("SANDBOX_URL"), "`URL` that sandbox serve has printed")
@@ -213,7 +213,7 @@ had is a line, and where CI is set a failure.
 
 func fetch(_ *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return sandbox.Fetch(ctx, server.Finder{Progress: stderr}, stdout)
+		return sandbox.Fetch(ctx, dbserver.Finder{Progress: stderr}, stdout)
 	}
 }
 
@@ -240,9 +240,9 @@ func serveFlags(set *flag.FlagSet, options *sandbox.ServeOptions) {
 	})
 }
 
-func serverFlag(set *flag.FlagSet, release *server.Release) {
+func serverFlag(set *flag.FlagSet, release *dbserver.Release) {
 	set.Func("server", "`release` of the database server: mariadb, mysql, mariadb-10.11, mysql-9 ... (default any)", func(text string) (err error) {
-		*release, err = server.ParseRelease(text)
+		*release, err = dbserver.ParseRelease(text)
 		return err
 	})
 }

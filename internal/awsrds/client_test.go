@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/awsrds"
-	"tandem/internal/emulator"
 	"tandem/internal/failure"
+	"tandem/internal/local/emulator"
 	"tandem/internal/rotation"
 )
 
@@ -112,14 +112,14 @@ func TestErrors(t *testing.T) {
 		want    failure.Type
 		words   []string
 	}{
-		{"unknown instance", emulator.Options{}, instance("gone"), failure.RDSServerNotFound, []string{"DescribeDBInstances on gone in us-east-1", "DBInstanceNotFound", "correct the name"}},
+		{"unknown instance", emulator.Options{}, instance("gone"), failure.RDSServerNotFound, []string{"DescribeDBInstances on gone in us-east-1", "DBInstanceNotFound", "correct host"}},
 		{"unknown ARN", emulator.Options{}, instance("arn:aws:rds:us-east-1:210987654321:db:shop"), failure.RDSServerNotFound, []string{"210987654321", "another account"}},
 		{"unknown cluster", emulator.Options{}, cluster("gone"), failure.RDSServerNotFound, []string{"DescribeDBClusters on gone in us-east-1", "DBClusterNotFoundFault"}},
 		{"unknown cluster's members", emulator.Options{}, members("gone"), failure.RDSServerNotFound, []string{"DescribeDBInstances on gone"}},
 		{"denied instance", denied, instance("shop"), failure.RDSAccessDenied, []string{"allow rds:DescribeDBInstances to the function's role"}},
 		{"denied cluster", denied, cluster("store"), failure.RDSAccessDenied, []string{"allow rds:DescribeDBClusters to the function's role"}},
 		{"throttled", fault(0, "ThrottlingException"), instance("shop"), failure.RDSThrottled, []string{"Throttling: for a reason of its own", "longer window"}},
-		{"no credentials", fault(0, "UnrecognizedClientException"), instance("shop"), failure.RDSCredentialsRejected, []string{"look at its role"}},
+		{"no credentials", fault(0, "UnrecognizedClientException"), instance("shop"), failure.RDSCredentialsRejected, []string{"look at the function's role"}},
 		{"broken", fault(http.StatusInternalServerError, "InternalFailure"), cluster("store"), failure.RDSFailed, []string{"InternalFailure"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

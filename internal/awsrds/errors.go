@@ -1,19 +1,16 @@
 package awsrds
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
-	"github.com/aws/smithy-go"
 
 	"tandem/internal/awssdk"
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
+	"tandem/internal/timeout"
 )
 
 // ServiceError is an error that RDS answered with.
@@ -26,6 +23,7 @@ type ServiceError struct {
 	Message string
 
 	server rotation.ServerName
+	class  awssdk.Class
 	kind   error
 }
 
@@ -44,14 +42,15 @@ func (e *ServiceError) Error() string {
 
 // FailureType implements failure.Typed.
 func (e *ServiceError) FailureType() failure.Type {
-	switch {
-	case e.kind != nil:
+	if e.kind != nil {
 		return failure.RDSServerNotFound
-	case slices.Contains(denials, e.Code):
+	}
+	switch e.class {
+	case awssdk.AccessDenied:
 		return failure.RDSAccessDenied
-	case slices.Contains(throttlings, e.Code):
+	case awssdk.Throttled:
 		return failure.RDSThrottled
-	case slices.Contains(rejections, e.Code):
+	case awssdk.CredentialsRejected:
 		return failure.RDSCredentialsRejected
 	}
 	return failure.RDSFailed
@@ -61,30 +60,17 @@ func (e *ServiceError) FailureType() failure.Type {
 func (e *ServiceError) Unwrap() error { return e.kind }
 
 func (e *ServiceError) remedy() string {
-	if e.kind != nil {
-		return "RDS of the function's account knows no such server in this region: correct the name where it stands (host in a secret's document, or the admin secret's tag); " +
-			"for a server of another account name an admin secret with engine, host, username and password, and the same host in both"
-	}
-	switch e.FailureType() {
+	switch kind := e.FailureType(); kind {
 	case failure.RDSAccessDenied:
 		return fmt.Sprintf("allow rds:%s to the function's role", e.Operation)
 	case failure.RDSThrottled:
-		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", awssdk.Attempts)
-	case failure.RDSCredentialsRejected:
-		return "the credentials that the function runs with are not accepted: look at its role and at the server's region"
+		return fmt.Sprintf("tried %d times; %s", timeout.Attempts, failure.Remedy(kind))
+	case failure.RDSFailed:
+		return "" // the message says it
+	default:
+		return failure.Remedy(kind)
 	}
-	return ""
 }
-
-// Codes that mean something to this program.
-//
-// Source: Amazon RDS API Reference, "Common Errors".
-var (
-	denials     = []string{"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"}
-	throttlings = []string{"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
-	rejections  = []string{"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "IncompleteSignature",
-		"ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken"}
-)
 
 func subject(operation string, server rotation.ServerName) string {
 	text := operation + " on " + server.ID
@@ -96,27 +82,34 @@ func subject(operation string, server rotation.ServerName) string {
 
 // explain turns an error of the SDK into one line that an operator can act on.
 func explain(err error, operation string, server rotation.ServerName) error {
-	what := subject(operation, server)
-	var answered smithy.APIError
-	if errors.As(err, &answered) {
-		e := &ServiceError{
-			Operation: operation, Code: answered.ErrorCode(), server: server,
-			Message: strings.Join(strings.Fields(answered.ErrorMessage()), " "),
-		}
+	told := awssdk.Explain(err, nil)
+	if told.Answered() {
+		e := &ServiceError{Operation: operation, Code: told.Code, Message: told.Message, server: server, class: told.Class}
 		if is[*types.DBInstanceNotFoundFault](err) || is[*types.DBClusterNotFoundFault](err) {
 			e.kind = rotation.ErrServerNotFound
 		}
 		return e
 	}
-	const mend = "in a VPC, give it an interface endpoint for RDS with private DNS, whose security group lets the function in, or a NAT gateway"
-	if errors.Is(err, context.Canceled) {
-		return failure.Errorf(failure.OutOfTime, "%s: given up: %w", what, context.Canceled)
+	what := subject(operation, server)
+	kind, happened := failure.RDSUnreachable, "RDS was not reached, or broke off"
+	switch told.Class {
+	case awssdk.NameNotResolved:
+		happened = "the name of RDS's endpoint was not resolved"
+	case awssdk.NotConnected:
+		happened = "no connection to RDS"
+	case awssdk.NotVerified:
+		happened = "RDS's certificate was not verified"
+	case awssdk.NoAnswer:
+		happened = "RDS did not answer in time"
+	case awssdk.NoCredentials:
+		kind, happened = failure.RDSCredentialsRejected, "the function has no credentials"
+	case awssdk.Cancelled:
+		return failure.Errorf(failure.OutOfTime, "%s: cancelled: %w", what, told.Cause)
 	}
-	unreached := failure.Errorf(failure.RDSUnreachable, "%s: RDS was not reached, or broke off; %s: %s", what, mend, strings.Join(strings.Fields(err.Error()), " "))
-	if network := (net.Error)(nil); errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() {
-		unreached = failure.Errorf(failure.RDSUnreachable, "%s: RDS did not answer in time; %s: %w", what, mend, context.DeadlineExceeded)
+	if told.Cause != nil {
+		return failure.Errorf(kind, "%s: %s; %s: %w", what, happened, failure.Remedy(kind), told.Cause)
 	}
-	return unreached
+	return failure.Errorf(kind, "%s: %s: %s; %s", what, happened, told.Reason, failure.Remedy(kind))
 }
 
 func is[E error](err error) bool {

@@ -9,34 +9,20 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"tandem/internal/retries"
-)
-
-// Limits of a call. The SDK's own would wait 91 s for an address that swallows
-// packets, and for ever for one that accepts and stays silent.
-const (
-	// ConnectTimeout is how long reaching a service's address may take, where
-	// AWS_DEFAULTS_MODE does not say.
-	ConnectTimeout = 2 * time.Second
-	// AttemptTimeout is how long one attempt of a call may take, connecting included.
-	AttemptTimeout = 5 * time.Second
-	// Attempts is how often a call is tried where a service throttles or breaks.
-	Attempts = 5
-	// maxBackoff is the longest pause between two attempts.
-	maxBackoff = 2 * time.Second
+	"tandem/internal/timeout"
 )
 
 // Retryer returns the policy by which a call is tried again.
 func Retryer() aws.Retryer {
 	return counting{retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = Attempts
-		o.MaxBackoff = maxBackoff
+		o.MaxAttempts = timeout.Attempts
+		o.MaxBackoff = timeout.LongestBackoff
 	})}
 }
 
@@ -55,12 +41,12 @@ func (c counting) GetRetryToken(ctx context.Context, err error) (func(error) err
 	return c.Standard.GetRetryToken(ctx, err)
 }
 
-// httpClient makes an HTTP client with the limits above, and with the authorities
+// httpClient makes an HTTP client with the limits of package timeout, and with the authorities
 // of AWS_CA_BUNDLE in the place of the system's where that is set.
 func (e *environment) httpClient() aws.HTTPClient {
 	client := awshttp.NewBuildableClient().
-		WithTimeout(AttemptTimeout).
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = ConnectTimeout })
+		WithTimeout(timeout.Attempt).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = timeout.Connect })
 	const name = "AWS_CA_BUNDLE"
 	file := e.first(name)
 	if file == "" {

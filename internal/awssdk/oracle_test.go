@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"tandem/internal/timeout"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdkconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -272,14 +274,14 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := sdk.HTTPClient.(*awshttp.BuildableClient)
-	if got := client.GetTimeout(); got != AttemptTimeout {
+	if got := client.GetTimeout(); got != timeout.Attempt {
 		t.Errorf("an attempt may take %s", got)
 	}
 	var dialer *net.Dialer = client.GetDialer()
-	if dialer.Timeout != ConnectTimeout {
+	if dialer.Timeout != timeout.Connect {
 		t.Errorf("connecting may take %s", dialer.Timeout)
 	}
-	if got := sdk.Retryer().MaxAttempts(); got != Attempts {
+	if got := sdk.Retryer().MaxAttempts(); got != timeout.Attempts {
 		t.Errorf("%d attempts", got)
 	}
 }

@@ -1,21 +1,18 @@
 package awssecrets
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	"github.com/aws/smithy-go"
 
 	"tandem/internal/awssdk"
+	"tandem/internal/conntrace"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
-	"tandem/internal/way"
+	"tandem/internal/timeout"
 )
 
 // ServiceError is an error that the service answered with.
@@ -28,6 +25,7 @@ type ServiceError struct {
 	Message string
 
 	secretID string
+	class    awssdk.Class
 	kind     error
 }
 
@@ -57,22 +55,23 @@ const kmsDenied = "KMS"
 // FailureType implements failure.Typed.
 func (e *ServiceError) FailureType() failure.Type {
 	switch e.Code {
-	case "AccessDeniedException", "AccessDenied":
-		if strings.Contains(e.Message, kmsDenied) {
-			return failure.KMSAccessDenied
-		}
-		return failure.SecretsManagerAccessDenied
 	case "KMSAccessDeniedException":
 		return failure.KMSAccessDenied
 	case "DecryptionFailure", "EncryptionFailure":
 		return failure.KMSKeyUnusable
-	case "ThrottlingException", "Throttling", "TooManyRequestsException":
-		return failure.SecretsManagerThrottled
-	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException",
-		"InvalidClientTokenId", "IncompleteSignatureException":
-		return failure.SecretsManagerCredentialsRejected
 	case "ResourceNotFoundException":
 		return failure.SecretNotFound
+	}
+	switch e.class {
+	case awssdk.AccessDenied:
+		if strings.Contains(e.Message, kmsDenied) {
+			return failure.KMSAccessDenied
+		}
+		return failure.SecretsManagerAccessDenied
+	case awssdk.Throttled:
+		return failure.SecretsManagerThrottled
+	case awssdk.CredentialsRejected:
+		return failure.SecretsManagerCredentialsRejected
 	}
 	return failure.SecretsManagerFailed
 }
@@ -87,11 +86,11 @@ func (e *ServiceError) remedy() string {
 	case failure.KMSAccessDenied, failure.KMSKeyUnusable:
 		return "allow kms:Decrypt and kms:GenerateDataKey on the secret's key to the function's role, and enable the key"
 	case failure.SecretsManagerThrottled:
-		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", awssdk.Attempts)
-	case failure.SecretsManagerCredentialsRejected:
-		return "the credentials that the function runs with are not accepted: look at its role and at the endpoint's region"
+		return fmt.Sprintf("tried %d times; spread the rotations over a longer window", timeout.Attempts)
+	case failure.SecretsManagerFailed, failure.SecretNotFound:
+		return "" // the message says it, or the step does
 	}
-	return ""
+	return failure.Remedy(e.FailureType())
 }
 
 // explain turns an error of the SDK into one that may be shown. What must not be
@@ -101,69 +100,54 @@ func explain(err error, operation, secretID string, hidden ...redact.Secret) err
 }
 
 // explainAt is explain for a call that tells how far it got.
-func explainAt(w *way.Way, err error, operation, secretID string, hidden ...redact.Secret) error {
+func explainAt(w *conntrace.Way, err error, operation, secretID string, hidden ...redact.Secret) error {
 	if err == nil {
 		return nil
 	}
 	if role := (*RoleError)(nil); errors.As(err, &role) {
 		return fmt.Errorf("%s: %w", subject(operation, secretID), role)
 	}
-	var answered smithy.APIError
-	if errors.As(err, &answered) {
-		e := &ServiceError{
-			Operation: operation,
-			Code:      answered.ErrorCode(),
-			Message:   mask(strings.Join(strings.Fields(answered.ErrorMessage()), " "), hidden),
-			secretID:  secretID,
-		}
-		switch {
-		case is[*types.ResourceNotFoundException](err) && operation == "GetSecretValue":
-			e.kind = rotation.ErrVersionNotFound
-		case is[*types.ResourceExistsException](err) && operation == "PutSecretValue":
-			e.kind = rotation.ErrVersionExists
-		}
-		return e
+	told := awssdk.Explain(err, w)
+	if !told.Answered() {
+		return unanswered(told, subject(operation, secretID), hidden)
 	}
-	return unanswered(w, err, subject(operation, secretID), hidden)
+	e := &ServiceError{Operation: operation, Code: told.Code, Message: mask(told.Message, hidden), secretID: secretID, class: told.Class}
+	switch {
+	case is[*types.ResourceNotFoundException](err) && operation == "GetSecretValue":
+		e.kind = rotation.ErrVersionNotFound
+	case is[*types.ResourceExistsException](err) && operation == "PutSecretValue":
+		e.kind = rotation.ErrVersionExists
+	}
+	return e
 }
 
 // unanswered names the reason for which the service did not answer.
-func unanswered(w *way.Way, err error, what string, hidden []redact.Secret) error {
-	const vpc = "in a VPC, give it an interface endpoint for Secrets Manager with private DNS, whose security group lets the function in, or a NAT gateway"
-	var (
-		dns         *net.DNSError
-		certificate *tls.CertificateVerificationError
-		dialing     *net.OpError
-		network     net.Error
-	)
-	timedOut := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
-	switch {
-	case errors.As(err, &dns):
-		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved; %s: %w", what, vpc, dns)
-	case timedOut && w != nil && w.Stuck(way.DNS):
-		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: the name of the service's endpoint was not resolved in time; %s: %w", what, vpc, context.DeadlineExceeded)
-	case timedOut && (errors.As(err, &dialing) && dialing.Op == "dial" || w != nil && w.Stuck(way.Connect)):
-		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager in time; %s: %w", what, vpc, context.DeadlineExceeded)
-	case errors.As(err, &dialing) && dialing.Op == "dial":
-		return failure.Errorf(failure.SecretsManagerUnreachable, "%s: no connection to Secrets Manager: %s; %s", what, mask(oneLine(dialing), hidden), vpc)
-	case errors.As(err, &certificate):
-		return failure.Errorf(failure.SecretsManagerTLSFailed, "%s: Secrets Manager's certificate was not verified: %s; look at what stands between, and at SECRETS_MANAGER_ENDPOINT, SSL_CERT_FILE and SSL_CERT_DIR", what, oneLine(certificate))
-	case errors.Is(err, context.Canceled):
-		return failure.Errorf(failure.OutOfTime, "%s: given up: %w", what, context.Canceled)
-	case timedOut:
-		return failure.Errorf(failure.SecretsManagerTimeout, "%s: Secrets Manager did not answer in time; %s: %w", what, vpc, context.DeadlineExceeded)
-	case strings.Contains(err.Error(), "failed to retrieve credentials"), strings.Contains(err.Error(), "get identity"):
-		return failure.Errorf(failure.SecretsManagerCredentialsRejected, "%s: the function has no credentials: look at its role: %s", what, mask(oneLine(err), hidden))
+func unanswered(told awssdk.Failure, what string, hidden []redact.Secret) error {
+	kind, happened := failure.SecretsManagerFailed, "Secrets Manager was not reached, or broke off"
+	switch told.Class {
+	case awssdk.NameNotResolved:
+		kind, happened = failure.SecretsManagerUnreachable, "the name of the service's endpoint was not resolved"
+	case awssdk.NotConnected:
+		kind, happened = failure.SecretsManagerUnreachable, "no connection to Secrets Manager"
+	case awssdk.NotVerified:
+		kind, happened = failure.SecretsManagerTLSFailed, "Secrets Manager's certificate was not verified"
+	case awssdk.Cancelled:
+		return failure.Errorf(failure.OutOfTime, "%s: cancelled: %w", what, told.Cause)
+	case awssdk.NoAnswer:
+		kind, happened = failure.SecretsManagerTimeout, "Secrets Manager did not answer in time"
+	case awssdk.NoCredentials:
+		kind, happened = failure.SecretsManagerCredentialsRejected, "the function has no credentials"
 	}
-	return failure.Errorf(failure.SecretsManagerFailed, "%s: Secrets Manager was not reached, or broke off: %s", what, mask(oneLine(err), hidden))
+	if told.Cause != nil {
+		return failure.Errorf(kind, "%s: %s; %s: %w", what, happened, failure.Remedy(kind), told.Cause)
+	}
+	return failure.Errorf(kind, "%s: %s: %s; %s", what, happened, mask(told.Reason, hidden), failure.Remedy(kind))
 }
 
 func is[E error](err error) bool {
 	var target E
 	return errors.As(err, &target)
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func mask(text string, hidden []redact.Secret) string {
 	for _, secret := range hidden {

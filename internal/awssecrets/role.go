@@ -3,14 +3,13 @@ package awssecrets
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go"
 
+	"tandem/internal/awssdk"
 	"tandem/internal/config"
 	"tandem/internal/failure"
 )
@@ -56,18 +55,16 @@ type RoleError struct {
 // Error names the role, the cause and, where there is one, a remedy.
 func (e *RoleError) Error() string {
 	text := "assuming the role " + e.arn + " of ROTATION_ROLE_ARN: "
-	var answered smithy.APIError
-	if !errors.As(e.cause, &answered) {
-		return text + "STS was not reached; in a VPC, give it an interface endpoint for STS, or a NAT gateway: " + oneLine(e.cause)
+	told := awssdk.Explain(e.cause, nil)
+	switch {
+	case !told.Answered():
+		return text + "STS was not reached; in a VPC, give it an interface endpoint for STS, or a NAT gateway: " + told.Reason
+	case told.Class == awssdk.AccessDenied:
+		return text + told.Code + ": " + told.Message + "; " + failure.Remedy(failure.RoleNotAssumed)
+	case told.Code == "RegionDisabledException":
+		return text + told.Code + ": " + told.Message + "; turn STS on for the function's region in the account of the role"
 	}
-	text += fmt.Sprintf("%s: %s", answered.ErrorCode(), strings.Join(strings.Fields(answered.ErrorMessage()), " "))
-	switch answered.ErrorCode() {
-	case "AccessDenied", "AccessDeniedException":
-		text += "; allow sts:AssumeRole on it to the function's role, and name that in its trust policy, with the external id of ROTATION_ROLE_EXTERNAL_ID if it asks for one"
-	case "RegionDisabledException":
-		text += "; turn STS on for the function's region in the account of the role"
-	}
-	return text
+	return text + told.Code + ": " + told.Message
 }
 
 // FailureType implements failure.Typed.

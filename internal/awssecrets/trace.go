@@ -8,34 +8,34 @@ import (
 	"net/http/httptrace"
 	"strings"
 
-	"tandem/internal/way"
+	"tandem/internal/conntrace"
 )
 
 // traced has a call tell how far it got: in the context's way where somebody asks
 // for it, and for the error of a call that is not answered.
-func traced(ctx context.Context) (context.Context, *way.Way) {
-	w := way.From(ctx)
+func traced(ctx context.Context) (context.Context, *conntrace.Way) {
+	w := conntrace.From(ctx)
 	if w == nil {
-		ctx, w = way.With(ctx)
+		ctx, w = conntrace.With(ctx)
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:  w.Begin,
-		DNSStart: func(httptrace.DNSStartInfo) { w.Enter(way.DNS) },
+		DNSStart: func(httptrace.DNSStartInfo) { w.Enter(conntrace.DNS) },
 		DNSDone: func(info httptrace.DNSDoneInfo) {
 			if info.Err == nil {
-				w.Pass(way.DNS, addresses(info.Addrs))
+				w.Pass(conntrace.DNS, addresses(info.Addrs))
 			}
 		},
-		ConnectStart: func(string, string) { w.Enter(way.Connect) },
+		ConnectStart: func(string, string) { w.Enter(conntrace.Connect) },
 		ConnectDone: func(_, address string, err error) {
 			if err == nil {
-				w.Pass(way.Connect, address)
+				w.Pass(conntrace.Connect, address)
 			}
 		},
-		TLSHandshakeStart: func() { w.Enter(way.TLS) },
+		TLSHandshakeStart: func() { w.Enter(conntrace.TLS) },
 		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
 			if err == nil {
-				w.Pass(way.TLS, agreed(state))
+				w.Pass(conntrace.TLS, agreed(state))
 			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {

@@ -1,13 +1,16 @@
 package failure
 
-// Cause is what is known of a type, whatever the error: a row of README's table.
+import "strings"
+
+// Cause is what is known of a type, whatever the error: a row of the table
+// of errors in cmd/rotator/README.md.
 type Cause struct {
 	Type Type
 	// Meaning says what has happened, Remedy what to do about it.
 	Meaning, Remedy string
 }
 
-// Causes lists every type, in README's order.
+// Causes lists every type, in that table's order.
 func Causes() []Cause {
 	return []Cause{
 		{EventInvalid, "the event is not one that Secrets Manager sends, or a check's", "rotate the secret instead of invoking the function by hand, or send the fields that the sentence names"},
@@ -28,7 +31,7 @@ func Causes() []Cause {
 		{RotationOvertaken, "AWSCURRENT moved while the step was at work, and the step changed nothing", "nothing: the next try reads it anew"},
 		{PendingSecretMissing, "the pending version has no value, so createSecret has not succeeded", "rotate the secret, which runs the steps in order"},
 		{SecretsManagerUnreachable, "its endpoint's name was not resolved, or its address was not reached", "in a VPC, give it an interface endpoint for Secrets Manager with private DNS, whose security group lets the function in, or a NAT gateway"},
-		{SecretsManagerTimeout, "it was reached and did not answer in time", "look at the endpoint, its policy and the network; the next try asks again"},
+		{SecretsManagerTimeout, "it was reached and did not answer in time", "look at the endpoint, its policy and the network, in a VPC at the interface endpoint and its security group; the next try asks again"},
 		{SecretsManagerTLSFailed, "its certificate was not verified", "look at what stands between (a proxy), at `SECRETS_MANAGER_ENDPOINT`, `SSL_CERT_FILE` and `SSL_CERT_DIR`"},
 		{SecretsManagerAccessDenied, "the function's role, the secret's policy or the VPC endpoint's policy forbids the call", "allow the action that the sentence names to the function's role"},
 		{SecretsManagerCredentialsRejected, "the credentials that the function runs with are missing or not accepted", "look at the function's role, and at the endpoint's region"},
@@ -96,11 +99,12 @@ func Causes() []Cause {
 	}
 }
 
-// Remedy returns what to do about a type; empty where it is none.
+// Remedy returns what to do about a type, without the marks of Markdown; empty where
+// it is none.
 func Remedy(kind Type) string {
 	for _, cause := range Causes() {
 		if cause.Type == kind {
-			return cause.Remedy
+			return strings.ReplaceAll(cause.Remedy, "`", "")
 		}
 	}
 	return ""

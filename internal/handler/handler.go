@@ -22,6 +22,7 @@ import (
 	"tandem/internal/metric"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
+	"tandem/internal/timeout"
 )
 
 // Handler answers Lambda's invocations. It implements lambda.Handler.
@@ -34,14 +35,6 @@ type Handler struct {
 	// Function is what the log and the metrics say of the function.
 	Function rotation.Function
 }
-
-// reserve is the part of an invocation's time that is kept for reporting: a
-// tenth of it, within these bounds. The report takes a few milliseconds of a core,
-// of which the smallest functions have a fourteenth.
-const (
-	reserveMin = 500 * time.Millisecond
-	reserveMax = time.Second
-)
 
 // Invoke performs the event's step. Its error is the one that Lambda reports:
 // messages.InvokeResponse_Error, whose type Lambda takes for errorType.
@@ -56,9 +49,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 		}
 	}()
 	if deadline, ok := ctx.Deadline(); ok {
-		reserve := min(reserveMax, max(reserveMin, time.Until(deadline)/10))
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-timeout.Reserve(time.Until(deadline))))
 		defer cancel()
 	}
 	event, err := parse(payload)
@@ -106,7 +98,7 @@ func (h *Handler) failed(ctx context.Context, log *slog.Logger, message string, 
 	if h.Function.Version != "" {
 		line = append(line, slog.String("version", h.Function.Version))
 	}
-	values := metric.Values{Failures: 1, StepDuration: time.Since(began)}
+	values := metric.Values{metric.Failures: 1, metric.StepDuration: metric.Duration(time.Since(began))}
 	log.LogAttrs(ctx, slog.LevelError, message, append(line, values.Attributes(h.Function.Name, time.Now())...)...)
 }
 

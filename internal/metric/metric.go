@@ -16,16 +16,6 @@ const Namespace = "tandem"
 // Dimension is their one dimension: the function's name.
 const Dimension = "FunctionName"
 
-// The metrics. A line has all of them, so that an alarm sees a zero and not the
-// lack of data.
-const (
-	Rotations         = "Rotations"         // finishSecret has moved AWSCURRENT, Count
-	Failures          = "Failures"          // the step has failed, Count
-	StepDuration      = "StepDuration"      // how long the step took, Milliseconds
-	PrivilegesGranted = "PrivilegesGranted" // to the user whose turn it was, Count
-	PrivilegesRevoked = "PrivilegesRevoked" // from it, Count
-)
-
 // Units of CloudWatch.
 //
 // Source: Amazon CloudWatch API Reference, MetricDatum.
@@ -34,21 +24,35 @@ const (
 	Milliseconds = "Milliseconds"
 )
 
-// Definition is a metric's name and unit.
-type Definition struct{ Name, Unit string }
+// The metrics' names.
+const (
+	Rotations         = "Rotations"
+	Failures          = "Failures"
+	StepDuration      = "StepDuration"
+	PrivilegesGranted = "PrivilegesGranted"
+	PrivilegesRevoked = "PrivilegesRevoked"
+)
 
-// Definitions lists the metrics.
-func Definitions() []Definition {
-	return []Definition{
-		{Rotations, Count}, {Failures, Count}, {StepDuration, Milliseconds}, {PrivilegesGranted, Count}, {PrivilegesRevoked, Count},
+// Metric is what is known of one.
+type Metric struct{ Name, Unit, Meaning string }
+
+// Metrics lists them, in the documents' order. A line has all of them, so that an
+// alarm sees a zero and not the lack of data.
+func Metrics() []Metric {
+	return []Metric{
+		{Rotations, Count, "1 where finishSecret has moved AWSCURRENT"},
+		{Failures, Count, "1 where the step has failed, the event could not be read, or the function panicked"},
+		{StepDuration, Milliseconds, "how long the step took"},
+		{PrivilegesGranted, Count, "to the user whose turn it was"},
+		{PrivilegesRevoked, Count, "from that user"},
 	}
 }
 
-// Values are the numbers of one step.
-type Values struct {
-	Rotations, Failures, PrivilegesGranted, PrivilegesRevoked int
-	StepDuration                                              time.Duration
-}
+// Values are the numbers of one step, by the metric's name. What is absent is 0.
+type Values map[string]float64
+
+// Duration is the value of a metric in milliseconds.
+func Duration(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // Attributes are what a log line has to have beside its own fields. Without a
 // function's name, as outside of Lambda, there are none.
@@ -56,28 +60,25 @@ func (v Values) Attributes(function string, at time.Time) []slog.Attr {
 	if function == "" {
 		return nil
 	}
-	type metric struct{ Name, Unit string }
+	type definition struct{ Name, Unit string }
 	type directive struct {
 		Namespace  string
 		Dimensions [][]string
-		Metrics    []metric
+		Metrics    []definition
 	}
-	metrics := make([]metric, 0, len(Definitions()))
-	for _, d := range Definitions() {
-		metrics = append(metrics, metric(d))
+	described := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
+	var numbers []slog.Attr
+	for _, m := range Metrics() {
+		described.Metrics = append(described.Metrics, definition{m.Name, m.Unit})
+		numbers = append(numbers, slog.Float64(m.Name, v[m.Name]))
 	}
-	return []slog.Attr{
+	return append([]slog.Attr{
 		slog.Any(Member, struct {
 			Timestamp         int64
 			CloudWatchMetrics []directive
-		}{at.UnixMilli(), []directive{{Namespace, [][]string{{Dimension}}, metrics}}}),
+		}{at.UnixMilli(), []directive{described}}),
 		slog.String(Dimension, function),
-		slog.Int(Rotations, v.Rotations),
-		slog.Int(Failures, v.Failures),
-		slog.Float64(StepDuration, float64(v.StepDuration.Microseconds())/1000),
-		slog.Int(PrivilegesGranted, v.PrivilegesGranted),
-		slog.Int(PrivilegesRevoked, v.PrivilegesRevoked),
-	}
+	}, numbers...)
 }
 
 // Member is the member of a log line that says which others are metrics.

@@ -21,25 +21,12 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"tandem/internal/conntrace"
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
-	"tandem/internal/way"
+	"tandem/internal/timeout"
 )
-
-// ConnectTimeout is how long reaching a server may take, from the look-up of its
-// name to the end of the login.
-const ConnectTimeout = 5 * time.Second
-
-// share is how long it may take: ConnectTimeout, and at most half of the time that
-// is left to ctx's deadline, so that there is time left to say what was not reached.
-func share(ctx context.Context) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return ConnectTimeout
-	}
-	return min(ConnectTimeout, time.Until(deadline)/2)
-}
 
 // Database reaches servers. It implements rotation.Database.
 type Database struct {
@@ -81,9 +68,9 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.Passwd = login.Password.Reveal()
 	config.Net = "tcp"
 	config.Addr = at.address()
-	limited, cancel := context.WithTimeout(ctx, share(ctx))
+	limited, cancel := timeout.Login().Context(ctx)
 	defer cancel()
-	trip := way.From(ctx)
+	trip := conntrace.From(ctx)
 	trip.Begin(at.address())
 	config.DialFunc = d.dial(trip, login.Host)
 	var keyRefused atomic.Bool
@@ -102,7 +89,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 		}
 		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: login.Host, VerifyConnection: func(state tls.ConnectionState) error {
 			if verified = certificate(state); verified != nil {
-				trip.Pass(way.TLS, verified.String())
+				trip.Pass(conntrace.TLS, verified.String())
 			}
 			return nil
 		}}

@@ -5,11 +5,11 @@ import (
 	"net"
 	"strings"
 
-	"tandem/internal/way"
+	"tandem/internal/conntrace"
 )
 
 // dial resolves the host's name and connects, and tells the way of both.
-func (d *Database) dial(trip *way.Way, host string) func(ctx context.Context, network, address string) (net.Conn, error) {
+func (d *Database) dial(trip *conntrace.Way, host string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := d.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -17,20 +17,20 @@ func (d *Database) dial(trip *way.Way, host string) func(ctx context.Context, ne
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		if trip != nil && net.ParseIP(host) == nil {
 			// The dialer looks it up once more: only it knows how to choose among several.
-			trip.Enter(way.DNS)
+			trip.Enter(conntrace.DNS)
 			found, err := net.DefaultResolver.LookupHost(ctx, host)
 			if err != nil {
 				return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 			}
-			trip.Pass(way.DNS, strings.Join(found, ", "))
+			trip.Pass(conntrace.DNS, strings.Join(found, ", "))
 		}
-		trip.Enter(way.Connect)
+		trip.Enter(conntrace.Connect)
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		trip.Pass(way.Connect, conn.RemoteAddr().String())
-		trip.Enter(way.TLS)
+		trip.Pass(conntrace.Connect, conn.RemoteAddr().String())
+		trip.Enter(conntrace.TLS)
 		return conn, nil
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"tandem/internal/failure"
 )
 
-//go:generate go run ./refresh -o roots.pem
+//go:generate go run ../local/refreshroots -o roots.pem
 
 //go:embed roots.pem
 var embedded []byte

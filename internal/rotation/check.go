@@ -32,14 +32,13 @@ type Result string
 
 // The results.
 const (
-	ResultOK          Result = "ok"
-	ResultAttention   Result = "attention" // it works, and somebody should know
-	ResultFailed      Result = "failed"
-	ResultSkipped     Result = "skipped"           // what it needs has failed
-	ResultUnprovable  Result = "not provable here" // only writing would show it
-	ResultUnknown     Result = "not known"         // the invocation's time was over
-	lackOfTime               = "there was no time left to look: raise the function's timeout"
-	timeForOneFinding        = 0.5 // of what is left
+	ResultOK         Result = "ok"
+	ResultAttention  Result = "attention" // it works, and somebody should know
+	ResultFailed     Result = "failed"
+	ResultSkipped    Result = "skipped"           // what it needs has failed
+	ResultUnprovable Result = "not provable here" // only writing would show it
+	ResultUnknown    Result = "not known"         // the invocation's time was over
+	lackOfTime              = "there was no time left to look: raise the function's timeout"
 )
 
 // Finding is what one check has found.
@@ -155,11 +154,6 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 func (i *inspection) passed(name string) bool {
 	result := i.findings[name].Result
 	return result == ResultOK || result == ResultAttention
-}
-
-// share is the time that one check may wait for its answers.
-func (i *inspection) share(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, within(ctx, timeForOneFinding, 30*time.Second))
 }
 
 func (i *inspection) answer() Inspection {

@@ -11,6 +11,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -19,7 +20,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 	var w *work
 	var pair account.Pair
 	i.check(ctx, checkAccounts, []string{checkAdmin}, func(ctx context.Context) outcome {
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		w = &work{step: i.step, documents: d, admin: admin, labels: labels, unproven: true}
 		w.event.Token = d.pending.versionID // of the rotation that is in progress, if there is one
@@ -37,7 +38,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 	})
 	var plan account.Plan
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(ctx context.Context) outcome {
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		var err error
 		if plan, err = pair.Plan(i.Settings.Mode, w.turn(), w.throwaway); err != nil {
@@ -65,7 +66,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		return o
 	})
 	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		own, err := admin.OwnGrants(ctx)
 		if err != nil {

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/conntrace"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
-	"tandem/internal/way"
 )
 
 // The checks, in the order in which a rotation meets what they look at.
@@ -82,7 +83,7 @@ const attachFirst = "; a role that allows it on the condition secretsmanager:res
 
 // service reaches Secrets Manager, and asks what needs the permission to read.
 func (i *inspection) service(ctx context.Context) Labels {
-	traced, trip := way.With(ctx)
+	traced, trip := conntrace.With(ctx)
 	began := time.Now()
 	labels, err := i.Secrets.Describe(traced, i.event.SecretID)
 	took := time.Since(began)
@@ -122,22 +123,22 @@ func (i *inspection) service(ctx context.Context) Labels {
 
 // along tells of the stages of a way. The request that took it was answered, or
 // ended in an error at the first stage that was not passed.
-func (i *inspection) along(ctx context.Context, trip *way.Way, names []string, answered, encrypted bool, err error, needs []string) {
-	for n, stage := range []way.Stage{way.DNS, way.Connect, way.TLS} {
+func (i *inspection) along(ctx context.Context, trip *conntrace.Way, names []string, answered, encrypted bool, err error, needs []string) {
+	for n, stage := range []conntrace.Stage{conntrace.DNS, conntrace.Connect, conntrace.TLS} {
 		i.check(ctx, names[n], needs, func(context.Context) outcome {
 			done, passed := trip.Passed(stage)
 			host, _, _ := net.SplitHostPort(trip.Address())
 			switch {
 			case passed:
-				if stage == way.DNS {
+				if stage == conntrace.DNS {
 					done.Detail = host + " is " + done.Detail
 				}
 				return outcome{detail: done.Detail, took: done.Took}
-			case trip.Reused() && (answered || stage != way.TLS):
+			case trip.Reused() && (answered || stage != conntrace.TLS):
 				return outcome{detail: "to " + trip.Address() + ", by a connection that was there already"}
-			case stage == way.DNS && (trip.Stuck(way.Connect) || net.ParseIP(host) != nil):
+			case stage == conntrace.DNS && (trip.Stuck(conntrace.Connect) || net.ParseIP(host) != nil):
 				return outcome{detail: host + " is an address"}
-			case answered && err != nil && stage == way.TLS && encrypted:
+			case answered && err != nil && stage == conntrace.TLS && encrypted:
 				return outcome{result: ResultSkipped, detail: "the server gave its answer before TLS was agreed on"}
 			case answered:
 				return outcome{detail: "none: the connection is not encrypted"}
@@ -233,7 +234,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	var proof, admin Session
 	var refused error
 	if i.passed(checkDocument) {
-		traced, trip := way.With(ctx)
+		traced, trip := conntrace.With(ctx)
 		began := time.Now()
 		var err error
 		if ctx.Err() == nil {
@@ -271,7 +272,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		if current.Database() == "" {
 			return did("the document names none", nil)
 		}
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		err := proof.Use(ctx, current.Database())
 		if err != nil {
@@ -348,7 +349,7 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 				return did("", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", current.Engine(), err))
 			}
 		}
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		inspector, ok := session.(Inspector)
 		if !ok {

@@ -9,6 +9,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 )
 
 // createSecret checks all that can be checked without the database, makes a
@@ -122,21 +123,12 @@ func (s step) adminARN(current secret.Document) (string, error) {
 	return "", failure.New(failure.AdminSecretNotNamed, "no admin secret is named: put its ARN into the secret's document as masterarn, or into the function's environment as SUPERUSER_SECRET_ARN")
 }
 
-// Waiting for a version that has just been stored. The label and the value may
-// take a moment to be visible everywhere.
-const (
-	lagPause    = 100 * time.Millisecond // the first pause; doubled each time
-	lagPauseMax = 2 * time.Second
-	lagShare    = 0.5 // of the time left
-	lagMax      = 10 * time.Second
-)
-
 // pendingVersion reads the token's version, and waits a while for it where the
 // labels say that it is about to be.
 func (s step) pendingVersion(ctx context.Context) (Version, error) {
-	patience, cancel := context.WithTimeout(ctx, within(ctx, lagShare, lagMax))
+	patience, cancel := timeout.Visibility().Context(ctx)
 	defer cancel()
-	for wait := lagPause; ; wait = min(2*wait, lagPauseMax) {
+	for pauses := timeout.VisibilityPauses(); ; {
 		version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
 		if !errors.Is(err, ErrVersionNotFound) {
 			return version, err
@@ -148,7 +140,7 @@ func (s step) pendingVersion(ctx context.Context) (Version, error) {
 		if _, stateErr := labels.progress(s.event.Token); stateErr != nil {
 			return Version{}, stateErr
 		}
-		if pause(patience, wait) != nil {
+		if pauses.Pause(patience) != nil {
 			return Version{}, failure.Errorf(failure.PendingSecretMissing, "version %s has no value yet, so createSecret has not succeeded: rotate the secret, which runs the steps in order: %w", s.event.Token, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
+	"tandem/internal/timeout"
 )
 
 // The lock's name follows from the user's, and every account may take any lock by
@@ -140,7 +141,7 @@ func (i *inspection) lock(ctx context.Context, admin Session, current document) 
 		if !ok {
 			return outcome{result: ResultUnprovable, detail: "who holds the lock of the two users is not asked"}
 		}
-		ctx, cancel := i.share(ctx)
+		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		original := secret.Original(current.Username())
 		holder, err := inspector.LockHolder(ctx, lockName(original))

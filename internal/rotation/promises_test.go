@@ -10,7 +10,7 @@ import (
 	"tandem/internal/account"
 )
 
-// promises are those of README that can be seen in memory, as they must hold in
+// promises are those of README.md that can be seen in memory, as they must hold in
 // every state. They are told in terms of what an application or a DBA would see.
 
 // current is promise 1: what is under AWSCURRENT logs in wherever the original

@@ -8,6 +8,7 @@ import (
 
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -15,13 +16,6 @@ import (
 // there may reach another server: a lock taken there is met by nobody, and one
 // successful login says nothing of the next.
 func leadsToMany(host string) bool { return parseHost(host).kind == readerHost }
-
-// Waiting for a reader to have got what was changed at its writer.
-const (
-	replicationPause    = 100 * time.Millisecond // the first pause; doubled each time
-	replicationPauseMax = 5 * time.Second
-	replicationShare    = 0.8 // of the time left
-)
 
 // connectReplicated logs in with pending credentials. A reader refuses them until
 // it has got them from its writer, so there a refusal is followed by another try,
@@ -43,15 +37,14 @@ func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Do
 		return nil, refused
 	}
 	began := time.Now()
-	patience, cancel := context.WithTimeout(ctx, within(ctx, replicationShare, 15*time.Minute)) // as long as a function may run
+	patience, cancel := timeout.Replication().Context(ctx)
 	defer cancel()
-	wait := replicationPause
+	pauses := timeout.ReplicationPauses()
 	for tries := 1; ; tries++ {
-		if pause(patience, wait) != nil {
+		if pauses.Pause(patience) != nil {
 			return nil, failure.Errorf(failure.ReaderLags, "the reader %s:%d had not got the change from its writer after %s (%d logins): look at its replication lag, or raise the function's timeout; the next try goes on waiting: %w",
 				to.Host, to.Port, time.Since(began).Round(time.Millisecond), tries, refused)
 		}
-		wait = min(2*wait, replicationPauseMax)
 		if session, refused = s.Database.Connect(ctx, to); unreplicated(refused) {
 			continue
 		}

@@ -251,14 +251,17 @@ func milliseconds(d time.Duration) float64 {
 // write ends a step's record with its line.
 func (s step) write(ctx context.Context, began time.Time, result string, err error) {
 	took := time.Since(began)
-	values := metric.Values{StepDuration: took, PrivilegesGranted: s.record.granted, PrivilegesRevoked: s.record.revoked}
+	values := metric.Values{
+		metric.StepDuration:      metric.Duration(took),
+		metric.PrivilegesGranted: float64(s.record.granted), metric.PrivilegesRevoked: float64(s.record.revoked),
+	}
 	line := []slog.Attr{slog.Int64("durationMs", took.Milliseconds())}
 	level, message := slog.LevelInfo, "step done"
 	if err == nil {
 		line = append(line, slog.String("result", result))
 	} else {
 		level, message = slog.LevelError, "step failed"
-		values.Failures = 1
+		values[metric.Failures] = 1
 		line = append(line, slog.String("errorType", string(failure.Of(err))))
 		if number := failure.Number(err); number != 0 {
 			line = append(line, slog.Int("errorNumber", number))
@@ -266,7 +269,7 @@ func (s step) write(ctx context.Context, began time.Time, result string, err err
 		line = append(line, slog.String("error", err.Error()))
 	}
 	if s.record.moved {
-		values.Rotations = 1
+		values[metric.Rotations] = 1
 	}
 	line = append(line, s.record.attributes()...)
 	if s.Function.Version != "" {

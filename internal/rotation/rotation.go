@@ -353,25 +353,3 @@ func (s step) deadlineFirst(ctx context.Context, err error) error {
 	return fmt.Errorf("out of time (%w)%s; the current credentials are unchanged and work, and the next try goes on from here; "+
 		"raise the function's timeout if this repeats: %w", ctx.Err(), most, err)
 }
-
-// pause waits for a moment, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// within is the time that may be spent on a wait: the share of what is left to
-// ctx's deadline, and at most the given limit.
-func within(ctx context.Context, share float64, limit time.Duration) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return limit
-	}
-	return min(limit, max(0, time.Duration(share*float64(time.Until(deadline)))))
-}

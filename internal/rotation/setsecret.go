@@ -11,6 +11,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 )
 
 // setSecret makes the pending user what it must be. The order is the one that is
@@ -194,11 +195,6 @@ func (s step) close(ctx context.Context, session Session) {
 	}
 }
 
-const (
-	lockShare = 0.5 // of the time left
-	lockMax   = 30 * time.Second
-)
-
 // lockName is the pair's: both turns, and every secret for these users, share it.
 // MySQL allows 64 characters.
 //
@@ -212,7 +208,7 @@ func lockName(original string) string {
 // whom it will read.
 func (s step) lock(ctx context.Context, session Session, application secret.Document, users ...string) error {
 	original := secret.Original(application.Username())
-	wait := within(ctx, lockShare, lockMax).Truncate(time.Second)
+	wait := timeout.Lock().Of(ctx).Truncate(time.Second)
 	err := session.Lock(ctx, lockName(original), wait, users...)
 	if errors.Is(err, ErrLockTaken) {
 		return s.lockTaken(err, original, s.adminName(ctx, err, application), wait)

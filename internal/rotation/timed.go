@@ -7,17 +7,13 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/redact"
 	"tandem/internal/statement"
+	"tandem/internal/timeout"
 )
 
 // What a step asks others for, timed. A call of Secrets Manager has no more than a
 // share of the time that is left, so that one that is not answered can be reported
 // as what it is; a login's share is internal/mysqldb's to keep, whose sessions live
 // until the end of the context that they were given.
-const (
-	callShare = 0.5
-	callMax   = 30 * time.Second
-)
-
 type timedSecrets struct {
 	Secrets
 	record *record
@@ -25,7 +21,7 @@ type timedSecrets struct {
 
 // call bounds a call, and counts its time for a leg until end is called.
 func (r *record) call(ctx context.Context, l leg) (limited context.Context, end func()) {
-	limited, cancel := context.WithTimeout(ctx, within(ctx, callShare, callMax))
+	limited, cancel := timeout.Call().Context(ctx)
 	ended := r.time(l)
 	return limited, func() { ended(); cancel() }
 }

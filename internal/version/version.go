@@ -4,6 +4,6 @@
 // same source makes the same bytes, with .git and without.
 package version
 
-// Number is the version (Semantic Versioning 2.0.0). The template and README's
-// change log name it too; tests hold them to it.
+// Number is the version (Semantic Versioning 2.0.0). The template and
+// .github/CHANGELOG.md name it too; tests hold them to it.
 const Number = "0.1.0"

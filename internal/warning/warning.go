@@ -3,6 +3,8 @@
 // stable; each line of the log that warns has one under "type".
 package warning
 
+import "strings"
+
 // The types.
 const (
 	PrivilegeTakenBack       = "PrivilegeTakenBack"
@@ -27,16 +29,16 @@ const (
 	LoginWithoutPassword     = "LoginWithoutPassword"
 )
 
-// Cause is what is known of a type: a row of README's table.
+// Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
 type Cause struct{ Type, Meaning, Remedy string }
 
-// Causes lists every type, in README's order.
+// Causes lists every type, in that table's order.
 func Causes() []Cause {
 	return []Cause{
 		{PrivilegeTakenBack, "the original gained what its clone had been granted", "nothing, or the REVOKE for both users that the line prints"},
 		{CloneHasMore, "in `mirror`, the clone has what the original lacks; the next rotation takes it away", "grant it to the original, if the application needs it"},
 		{PendingHasMore, "the two users have drifted apart: the pending one may do more", "look who grants to one user alone"},
-		{PendingHasLess, "the same, where the mode copies nothing: the pending one may do less", "grant it to the pending user"},
+		{PendingHasLess, "the same, where the mode leaves the pending user's privileges as they are (`off`, and `mirror` on the original's turn): it may do less", "grant it to the pending user"},
 		{HostDropped, "an account of the clone was dropped, as the original has none at its host", "nothing"},
 		{DefinerKept, "such an account was kept, as something on the server is defined by it or granted to it", "change the definer, and drop the account"},
 		{ObjectGone, "a privilege was not copied, as what it is on is gone", "nothing, or revoke it from the original"},
@@ -56,11 +58,12 @@ func Causes() []Cause {
 	}
 }
 
-// Remedy returns what to do about a type; empty where it is none.
+// Remedy returns what to do about a type, without the marks of Markdown; empty where
+// it is none.
 func Remedy(kind string) string {
 	for _, cause := range Causes() {
 		if cause.Type == kind {
-			return cause.Remedy
+			return strings.ReplaceAll(cause.Remedy, "`", "")
 		}
 	}
 	return ""

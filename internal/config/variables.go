@@ -1,0 +1,34 @@
+package config
+
+// Variable is an environment variable that the function reads.
+type Variable struct {
+	Name string
+	// Parameters are those of the template that set it; where there are two, they are
+	// two names of one.
+	Parameters []string
+	// Default is what holds where it is not set, and Meaning what it is for, as the
+	// documents say it.
+	Default, Meaning string
+}
+
+// Variables lists all that Load reads, in the documents' order.
+func Variables() []Variable {
+	const booleans = "true, 1, y, yes or false, 0, n, no"
+	parameter := func(names ...string) []string { return names }
+	return []Variable{
+		{"SECRETS_MANAGER_ENDPOINT", parameter("endpoint"), "the SDK's", "a URL; without a scheme it is https. `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` work too"},
+		{"SUPERUSER_SECRET_ARN", parameter("superuserSecretArn", "masterSecretArn"), "none", "the admin secret, for secrets without `masterarn`"},
+		{"ROTATION_ROLE_ARN", parameter("rotationRoleArn"), "none", "a role that the function assumes for its calls of Secrets Manager"},
+		{"ROTATION_ROLE_EXTERNAL_ID", parameter("rotationRoleExternalId"), "none", "the external id that the role's trust policy asks for"},
+		{"PRIVILEGE_SYNC", parameter("privilegeSync"), "`merge`", "`merge`, `mirror` or `off`: what is copied beside the password"},
+		{"PASSWORD_LENGTH", parameter("passwordLength"), "32", "8 to 255 characters"},
+		{"EXCLUDE_CHARACTERS", parameter("excludeCharacters"), "all punctuation but `-`, `_`, `.`", "characters that a password must not have. It replaces the default; set but empty it excludes nothing"},
+		{"EXCLUDE_NUMBERS", parameter("excludeNumbers"), "false", booleans},
+		{"EXCLUDE_PUNCTUATION", parameter("excludePunctuation"), "false", booleans},
+		{"EXCLUDE_UPPERCASE", parameter("excludeUppercase"), "false", booleans},
+		{"EXCLUDE_LOWERCASE", parameter("excludeLowercase"), "false", booleans},
+		{"REQUIRE_EACH_INCLUDED_TYPE", parameter("requireEachIncludedType"), "true", "a password has a character of each kind that is not excluded"},
+		{"USERNAME_CHARACTER_LIMIT", parameter("usernameLimit"), "32, or 80 for engine `mariadb`", "the longest name of a clone, in characters; up to 128 for `mariadb`"},
+		{"ALLOW_PLAINTEXT", parameter("allowPlaintext"), "false", "a login may go without TLS where the server has none and the document does not ask for it: see TLS"},
+	}
+}

@@ -1,0 +1,137 @@
+// Package conntrace tells how far a request got on its way: its host's name resolved, a
+// connection made, TLS agreed on. It goes with the context, as those who walk it
+// (an HTTP transport, a database driver) stand behind interfaces that say nothing
+// of it.
+package conntrace
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Stage is a part of the way.
+type Stage string
+
+// The stages, in their order.
+const (
+	DNS     Stage = "dns"
+	Connect Stage = "connect"
+	TLS     Stage = "tls"
+)
+
+// Done is a stage that was passed.
+type Done struct {
+	Stage  Stage
+	Detail string
+	Took   time.Duration
+}
+
+// Way is how far a request got. The last request counts where there are several.
+// It is safe for concurrent use, and nil is a way that nobody asks for.
+type Way struct {
+	mutex  sync.Mutex
+	at     string
+	reused bool
+	done   []Done
+	begun  map[Stage]time.Time
+}
+
+type key struct{}
+
+// With returns a context whose requests tell their way.
+func With(ctx context.Context) (context.Context, *Way) {
+	w := new(Way)
+	return context.WithValue(ctx, key{}, w), w
+}
+
+// From returns the context's way, nil where it has none.
+func From(ctx context.Context) *Way {
+	w, _ := ctx.Value(key{}).(*Way)
+	return w
+}
+
+// Begin begins the way to an address, host and port.
+func (w *Way) Begin(address string) {
+	if w == nil {
+		return
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.at, w.reused, w.done, w.begun = address, false, nil, map[Stage]time.Time{}
+}
+
+// Enter notes that a stage has begun.
+func (w *Way) Enter(stage Stage) {
+	if w == nil {
+		return
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.begun == nil {
+		w.begun = map[Stage]time.Time{}
+	}
+	w.begun[stage] = time.Now()
+}
+
+// Pass notes that a stage is behind.
+func (w *Way) Pass(stage Stage, detail string) {
+	if w == nil {
+		return
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	var took time.Duration
+	if began, known := w.begun[stage]; known {
+		took = time.Since(began)
+	}
+	w.done = append(w.done, Done{stage, detail, took})
+}
+
+// Reuse notes that the connection had been made before.
+func (w *Way) Reuse() {
+	if w == nil {
+		return
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.reused = true
+}
+
+// Address is where the way leads; empty where it did not begin.
+func (w *Way) Address() string {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.at
+}
+
+// Reused reports whether the connection had been made before, so that the stages
+// have been passed.
+func (w *Way) Reused() bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.reused
+}
+
+// Passed tells of a stage that was passed.
+func (w *Way) Passed(stage Stage) (Done, bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for _, one := range w.done {
+		if one.Stage == stage {
+			return one, true
+		}
+	}
+	return Done{}, false
+}
+
+// Stuck reports whether a stage has begun and was not passed.
+func (w *Way) Stuck(stage Stage) bool {
+	if _, passed := w.Passed(stage); passed {
+		return false
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	_, begun := w.begun[stage]
+	return begun
+}

@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"tandem/internal/account"
+	"tandem/internal/local/dbserver"
+)
+
+// What privileges are on is gone, or can be used no longer: the rotation leaves out what
+// cannot be granted again, says so, and goes on, whatever the admin may do; and it copies
+// what can be granted still.
+func TestWhatPrivilegesAreOnIsGone(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		l := newLab(t, on)
+		l.makeGround(t)
+		// One who may do anything but create tables, and has no right to act for others.
+		weak := account.Name{User: unique("weak"), Host: "%"}
+		l.must(t, "CREATE USER "+weak.String()+" IDENTIFIED BY 'weak'")
+		t.Cleanup(func() { l.must(t, "DROP USER "+weak.String()) })
+		l.must(t, "GRANT SELECT, INSERT, UPDATE, REFERENCES, EXECUTE, ALTER ROUTINE, SHOW VIEW, CREATE USER, RELOAD ON *.* TO "+weak.String()+" WITH GRANT OPTION")
+		l.admins["weak"] = l.document(weak.User, "weak", nil)
+		definer := account.Name{User: unique("definer"), Host: "%"}
+		const all = "SELECT, INSERT ON "
+		for _, test := range []struct {
+			what   string
+			make   []string
+			grants []string
+			lose   []string
+			// left is said to be left out: for every admin, and for one who may not CREATE.
+			left, leftByWeak string
+			only             dbserver.Flavor
+		}{
+			{what: "a table", make: []string{"CREATE TABLE DB.t (a INT)"}, grants: []string{all + "DB.t", "UPDATE (a) ON DB.t"}, lose: []string{"DROP TABLE DB.t"},
+				left: "UPDATE (`a`) ON `DB`.`t`", leftByWeak: "SELECT ON `DB`.`t`"},
+			{what: "a table, with its GRANT OPTION", make: []string{"CREATE TABLE DB.t (a INT)"}, grants: []string{"SELECT ON DB.t TO ME WITH GRANT OPTION"}, lose: []string{"DROP TABLE DB.t"},
+				leftByWeak: "GRANT OPTION ON `DB`.`t`"},
+			{what: "a database", make: []string{"CREATE TABLE DB.t (a INT)"}, grants: []string{"SELECT ON DB.*", "SELECT ON DB.t", "UPDATE (a) ON DB.t"}, lose: []string{"DROP DATABASE DB", "CREATE DATABASE DB2"},
+				left: "UPDATE (`a`) ON `DB`.`t`", leftByWeak: "SELECT ON `DB`.`t`"},
+			{what: "a column", make: []string{"CREATE TABLE DB.t (a INT, b INT)"}, grants: []string{"SELECT (a, b), INSERT (a) ON DB.t", "UPDATE ON DB.t"}, lose: []string{"ALTER TABLE DB.t DROP COLUMN b"},
+				left: "SELECT (`b`) ON `DB`.`t`"},
+			{what: "a view", make: []string{"CREATE VIEW DB.v AS SELECT 1 AS a"}, grants: []string{"SELECT ON DB.v", "UPDATE (a) ON DB.v"}, lose: []string{"DROP VIEW DB.v"},
+				left: "UPDATE (`a`) ON `DB`.`v`", leftByWeak: "SELECT ON `DB`.`v`"},
+			{what: "the table of a view", make: []string{"CREATE TABLE DB.t (a INT)", "CREATE VIEW DB.v AS SELECT a FROM DB.t"}, grants: []string{"SELECT, INSERT (a), REFERENCES (a) ON DB.v"}, lose: []string{"DROP TABLE DB.t"},
+				left: "INSERT (`a`) ON `DB`.`v`"},
+			{what: "a column of a view's table", make: []string{"CREATE TABLE DB.t (a INT, b INT)", "CREATE VIEW DB.v AS SELECT a, b FROM DB.t"}, grants: []string{"SELECT (a) ON DB.v"}, lose: []string{"ALTER TABLE DB.t DROP COLUMN b"},
+				left: "SELECT (`a`) ON `DB`.`v`"},
+			{what: "a view's function", make: []string{"CREATE FUNCTION DB.f() RETURNS INT DETERMINISTIC RETURN 1", "CREATE VIEW DB.v AS SELECT DB.f() AS a"}, grants: []string{"SELECT (a) ON DB.v"}, lose: []string{"DROP FUNCTION DB.f"},
+				left: "SELECT (`a`) ON `DB`.`v`"},
+			{what: "a view's definer", make: []string{"CREATE TABLE DB.t (a INT)", "CREATE USER DEFINER", "GRANT SELECT ON DB.t TO DEFINER", "CREATE DEFINER=DEFINER VIEW DB.v AS SELECT a FROM DB.t"}, grants: []string{"SELECT (a) ON DB.v", "INSERT ON DB.v"}, lose: []string{"DROP USER DEFINER"},
+				left: "SELECT (`a`) ON `DB`.`v`"},
+			{what: "the privilege of a view's definer", make: []string{"CREATE TABLE DB.t (a INT)", "CREATE USER DEFINER", "GRANT SELECT ON DB.t TO DEFINER", "CREATE DEFINER=DEFINER VIEW DB.v AS SELECT a FROM DB.t"}, grants: []string{"SELECT (a) ON DB.v"}, lose: []string{"REVOKE SELECT ON DB.t FROM DEFINER"},
+				left: "SELECT (`a`) ON `DB`.`v`"},
+			{what: "a procedure", make: []string{"CREATE PROCEDURE DB.p() BEGIN END"}, grants: []string{"EXECUTE ON PROCEDURE DB.p"}, lose: []string{"DROP PROCEDURE DB.p"},
+				left: "EXECUTE ON PROCEDURE `DB`.`p`"},
+			{what: "a function's database", make: []string{"CREATE FUNCTION DB.f() RETURNS INT DETERMINISTIC RETURN 1"}, grants: []string{"EXECUTE, ALTER ROUTINE ON FUNCTION DB.f"}, lose: []string{"DROP DATABASE DB", "CREATE DATABASE DB2"},
+				left: "EXECUTE ON FUNCTION `DB`.`f`"},
+			{what: "a library", only: dbserver.MySQL, make: []string{"CREATE LIBRARY DB.l LANGUAGE JAVASCRIPT AS 'export function f(n) { return n }'"}, grants: []string{"EXECUTE ON LIBRARY DB.l"}, lose: []string{"DROP LIBRARY DB.l"},
+				left: "EXECUTE ON LIBRARY `DB`.`l`"},
+			{what: "a sequence", only: dbserver.MariaDB, make: []string{"CREATE SEQUENCE DB.s"}, grants: []string{"SELECT, INSERT ON DB.s"}, lose: []string{"DROP SEQUENCE DB.s"},
+				leftByWeak: "SELECT ON `DB`.`s`"},
+			{what: "a package", only: dbserver.MariaDB, make: []string{"SET sql_mode = ORACLE", "CREATE PACKAGE DB.pk AS PROCEDURE q(); END", "CREATE PACKAGE BODY DB.pk AS PROCEDURE q() AS BEGIN NULL; END; END", "SET sql_mode = DEFAULT"},
+				grants: []string{"EXECUTE ON PACKAGE DB.pk", "EXECUTE ON PACKAGE BODY DB.pk"}, lose: []string{"SET sql_mode = ORACLE", "DROP PACKAGE DB.pk", "SET sql_mode = DEFAULT"},
+				left: "EXECUTE ON PACKAGE `DB`.`pk`"},
+		} {
+			if test.only != "" && test.only != on.Flavor {
+				continue
+			}
+			t.Run(test.what, func(t *testing.T) {
+				l.must(t, "SET GLOBAL automatic_sp_privileges = OFF") // else a routine's privileges go with it
+				defer l.must(t, "SET GLOBAL automatic_sp_privileges = ON")
+				for _, admin := range []string{mightyAdmin, "weak"} {
+					for _, turn := range []account.Turn{account.TurnOfClone, account.TurnOfOriginal} {
+						database := unique("gone")
+						replace := strings.NewReplacer("DB2", database, "DB", database, "DEFINER=DEFINER", "DEFINER="+definer.String(), "DEFINER", definer.String())
+						p := l.mustPair(t, admin, "%")
+						current := p.at("%")
+						if turn == account.TurnOfOriginal {
+							p.mustRotate(t)
+							current = p.cloneAt("%")
+						}
+						l.must(t, "CREATE DATABASE "+database)
+						l.must(t, "DROP USER IF EXISTS "+definer.String())
+						for _, text := range test.make {
+							l.must(t, replace.Replace(text))
+						}
+						for _, grant := range test.grants {
+							if !strings.Contains(grant, "TO ME") {
+								grant += " TO ME"
+							}
+							l.must(t, packaged("GRANT "+strings.Replace(replace.Replace(grant), "TO ME", "TO "+current, 1)))
+						}
+						for _, text := range test.lose {
+							l.must(t, replace.Replace(text))
+						}
+						if err := p.rotate(t.Context()); err != nil {
+							t.Errorf("admin %s, turn %v: %v", admin, turn, err)
+						}
+						for _, left := range []string{test.left, map[bool]string{true: test.leftByWeak}[admin == "weak"]} {
+							if left = strings.ReplaceAll(left, "DB", database); left != "" && !strings.Contains(p.warned[account.ObjectGone], left) && !strings.Contains(p.warned[account.ObjectGone], "privileges on what is gone") {
+								t.Errorf("admin %s, turn %v: %s is not said to be left out: %v", admin, turn, left, p.warned)
+							}
+						}
+						if test.left == "" && admin == mightyAdmin && p.warned[account.ObjectGone] != "" {
+							t.Errorf("turn %v: left out, though it can be granted: %v", turn, p.warned)
+						}
+						p.mustRotate(t) // and for good
+						p.mustRotate(t)
+						l.must(t, "DROP DATABASE IF EXISTS "+database)
+						p.drop(t)
+					}
+				}
+			})
+		}
+		l.must(t, "DROP USER IF EXISTS "+definer.String())
+	})
+}

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what a run has measured.
+type Report struct {
+	Time    time.Time `json:"time"`
+	Machine string    `json:"machine"`
+	// Python names the libraries of the function that was compared with.
+	Python  string   `json:"python,omitempty"`
+	Figures []Figure `json:"figures"`
+}
+
+// Figure is one of them.
+type Figure struct {
+	// Server is empty for what needs none.
+	Server string  `json:"server,omitempty"`
+	What   string  `json:"what"`
+	Value  float64 `json:"value"`
+	Unit   string  `json:"unit"`
+	// Limit is the most that it should be; 0 for what has no limit.
+	Limit float64 `json:"limit,omitempty"`
+	// Absent says why there is no value.
+	Absent string `json:"absent,omitempty"`
+}
+
+// notCompared is said of figures of AWS's function where its file is not named.
+const notCompared = "not compared"
+
+func newReport(o Options) *Report {
+	return &Report{Time: time.Now().UTC(), Machine: fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())}
+}
+
+func (r *Report) add(f Figure) { r.Figures = append(r.Figures, f) }
+
+// compare adds a figure of AWS's function, or one that is derived from it.
+func (r *Report) compare(what string, value float64, unit string) {
+	r.compareOn("", what, value, unit, 0)
+}
+
+func (r *Report) compareOn(server, what string, value float64, unit string, limit float64) {
+	f := Figure{Server: server, What: what, Value: value, Unit: unit, Limit: limit}
+	if r.Python == "" {
+		f.Value, f.Limit, f.Absent = 0, 0, notCompared
+	}
+	r.add(f)
+}
+
+// Print writes the report in Markdown: first the rows of cmd/bench/README.md, then all others; a
+// column for each server.
+func (r *Report) Print(to io.Writer) {
+	fmt.Fprintf(to, "%s; %s", r.Time.Format("2006-01-02 15:04"), r.Machine)
+	if r.Python != "" {
+		fmt.Fprintf(to, "; %s", r.Python)
+	}
+	fmt.Fprint(to, "\n\n")
+	var chosen, others []Figure
+	for _, f := range r.Figures {
+		if f.inReadme() {
+			chosen = append(chosen, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	table(to, chosen)
+	fmt.Fprintln(to)
+	table(to, others)
+}
+
+// inReadme tells what cmd/bench/README.md shows: whatever has a limit, and these.
+func (f Figure) inReadme() bool {
+	for _, begin := range []string{
+		"process start", "the same, of a binary", "resident", "CPU of the four steps, warm, 1 grants", "CPU, share of AWS's function's, 1 grants",
+		"CPU of a rotation's five logins alone, 1 grants", "CPU of the five logins alone, share of AWS's function's, 1 grants",
+		"both users read alone, 5000 grants", "both users read alone, share of AWS's function's setSecret, 5000 grants",
+		"setSecret, nothing changed, 5000 grants", "first clone, setSecret, 5000 grants", "the same statements fed one by one, 5000",
+		"setSecret, nothing changed, 10 grants, over", "logins in setSecret", "cold, at", "1 secrets", "10 secrets", "50 secrets", "200 secrets",
+	} {
+		if strings.HasPrefix(f.What, begin) {
+			return true
+		}
+	}
+	return f.Limit > 0
+}
+
+// table writes figures as a table. Those that go for every server are in the first
+// server's column.
+func table(to io.Writer, figures []Figure) {
+	var servers, rows []string
+	cells := map[string]map[string]string{}
+	limits := map[string]string{}
+	for _, f := range figures {
+		if !slices.Contains(rows, f.What) {
+			rows = append(rows, f.What)
+			cells[f.What] = map[string]string{}
+		}
+		if f.Server != "" && !slices.Contains(servers, f.Server) {
+			servers = append(servers, f.Server)
+		}
+		cells[f.What][f.Server] = f.text()
+		if f.Limit > 0 {
+			limits[f.What] = strings.TrimSpace(number(f.Limit) + " " + f.Unit)
+		}
+	}
+	fmt.Fprintf(to, "| | %s | at most |\n|---|%s---|\n", strings.Join(servers, " | "), strings.Repeat("---|", len(servers)))
+	for _, row := range rows {
+		fmt.Fprintf(to, "| %s |", row)
+		for i, server := range servers {
+			cell := cells[row][server]
+			if common, ok := cells[row][""]; ok && i == 0 {
+				cell = common
+			}
+			fmt.Fprintf(to, " %s |", cell)
+		}
+		fmt.Fprintf(to, " %s |\n", limits[row])
+	}
+}
+
+func (f Figure) text() string {
+	if f.Absent != "" {
+		return f.Absent
+	}
+	text := number(f.Value)
+	if f.Unit != "" {
+		text += " " + f.Unit
+	}
+	if f.Limit > 0 && f.Value > f.Limit {
+		text = "**" + text + "**"
+	}
+	return text
+}
+
+// number has three significant digits, or is whole.
+func number(value float64) string {
+	switch {
+	case value == float64(int64(value)) || value >= 100:
+		return fmt.Sprintf("%.0f", value)
+	case value < 0.1:
+		return fmt.Sprintf("%.3f", value)
+	case value >= 10:
+		return fmt.Sprintf("%.1f", value)
+	}
+	return fmt.Sprintf("%.2f", value)
+}

@@ -1,0 +1,156 @@
+// Package tutorial holds the tests that type in the tutorials, and that make deploy
+// refuses what would not start.
+package tutorial
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/local/dbserver/servertest"
+	"tandem/internal/local/lambdahost"
+	"tandem/internal/repotest/document"
+)
+
+var (
+	servers servertest.Fleet
+	binary  string // the function
+)
+
+func TestMain(m *testing.M) {
+	if tool := os.Getenv(toolVariable); tool != "" {
+		os.Exit(runTool(tool, os.Args[1:]))
+	}
+	flag.Parse()
+	if testing.Short() { // nothing that needs the function runs
+		servers.Main(m)
+		return
+	}
+	folder, err := os.MkdirTemp("", "tandem-tutorial-")
+	if err == nil {
+		binary, err = lambdahost.Compile(context.Background(), folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	servers.Main(m)
+	_ = os.RemoveAll(folder) // an interrupted run leaves it to the system's cleaning
+}
+
+// project makes a folder that is the project's, as far as make deploy looks at it.
+func project(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range []string{"Makefile", "go.mod"} {
+		content, err := os.ReadFile("../../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// make deploy says what is missing, and deploys nothing that would not start.
+func TestDeployRefuses(t *testing.T) {
+	here, err := exec.LookPath("make")
+	if err != nil {
+		t.Skip("SKIPPED: there is no make on this machine")
+	}
+	folder, withTools := project(t), install(t)
+	for _, test := range []struct {
+		name, path string
+		arguments  []string
+		want       string
+	}{
+		{"SAM missing", "", nil, "sam was not found"},
+		{"another processor was built for", withTools, []string{"ARCHITECTURE=x86_64"}, "the function was built for arm64, and ARCHITECTURE is x86_64"},
+		{"no processor", withTools, []string{"ARCHITECTURE=amd64"}, `ARCHITECTURE is "amd64"`},
+		{"the processor named to the template alone", withTools, []string{"PARAMETERS=functionName=f architecture=x86_64"}, "PARAMETERS names the architecture"},
+	} {
+		run := exec.CommandContext(t.Context(), here, append([]string{"deploy", "GO=go"}, test.arguments...)...)
+		run.Dir = folder
+		// Nothing but what a system has, so that there is no sam.
+		run.Env = []string{"PATH=" + strings.TrimPrefix(test.path+":/usr/bin:/bin", ":"), cloudVariable + "=http://127.0.0.1:1"}
+		if out, err := run.CombinedOutput(); err == nil || !strings.Contains(string(out), test.want) {
+			t.Errorf("%s: error %v, want %q:\n%s", test.name, err, test.want, out)
+		}
+	}
+}
+
+// The tutorials, typed in from the first line to the last: by the AWS CLI, in an
+// account in which Secrets Manager, the function, its role and the database are
+// as real as they are anywhere in these tests. The CLI, started some sixty times,
+// takes a minute of a core, so that TEST_TUTORIALS asks for it, which make test sets.
+func TestTutorials(t *testing.T) {
+	if os.Getenv("TEST_TUTORIALS") == "" && os.Getenv("CI") == "" {
+		t.Skip("SKIPPED: set TEST_TUTORIALS=1 to type in the tutorials")
+	}
+	if _, err := exec.LookPath("aws"); err != nil {
+		t.Skip("SKIPPED: the tutorials use the AWS CLI, and there is no aws on this machine")
+	}
+	t.Parallel()
+	var script strings.Builder
+	for _, b := range document.Get(t, ".github/tutorials/README.md").Blocks {
+		if b.Language == "sh" {
+			script.WriteString(b.Text)
+		}
+	}
+	ctx, end := context.WithCancelCause(t.Context())
+	defer end(nil)
+	account := newCloud(t, binary, servers.MustStart(t, "mysql-9"), end)
+	endpoint := httptest.NewServer(account)
+	defer endpoint.Close()
+
+	folder := project(t)
+	shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script.String())
+	shell.Dir, shell.WaitDelay = folder, time.Second
+	shell.Env = append(os.Environ(),
+		"PATH="+install(t)+":"+os.Getenv("PATH"), "GO=go", cloudVariable+"="+endpoint.URL, rootsVariable+"="+account.server.CAFile,
+		"AWS_ENDPOINT_URL="+endpoint.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER="+account.url, "AWS_ACCESS_KEY_ID="+administrator, "AWS_SECRET_ACCESS_KEY=x",
+		"AWS_CONFIG_FILE="+filepath.Join(folder, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "none"), "NO_PROXY=127.0.0.1", "MAKEFLAGS=", "MAKELEVEL=")
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v, %v\n%s\n%s", err, context.Cause(ctx), out, account.log())
+	}
+	want := []string{
+		"appuser_clone@%", "appuser@%", "appuser@%", "appuser_clone@%",
+		"mytestuser@%", "mytestuser_clone@%", "mytestuser@%", "mytestuser_clone@%",
+	}
+	if diff := cmp.Diff(want, regexp.MustCompile(`(?m)^\w+@%$`).FindAllString(string(out), -1)); diff != "" {
+		t.Errorf("who logged in (-want +got):\n%s\n%s", diff, out)
+	}
+	if !strings.Contains(string(out), `"ok":true`) {
+		t.Errorf("the check does not say that all is well:\n%s", out)
+	}
+	if left := account.left(); len(left) != 0 {
+		t.Errorf("the clean-up leaves %q", left)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "tutorial")); err == nil {
+		t.Error("the clean-up leaves the folder tutorial")
+	}
+	secrets, err := account.secrets.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{IncludePlannedDeletion: aws.Bool(true)})
+	if err != nil || len(secrets.SecretList) != 4 {
+		t.Errorf("%d secrets were made, error %v", len(secrets.SecretList), err)
+	}
+	for _, secret := range secrets.SecretList {
+		if secret.DeletedDate == nil {
+			t.Errorf("the clean-up leaves the secret %s", aws.ToString(secret.Name))
+		}
+	}
+}
