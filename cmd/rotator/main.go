@@ -41,7 +41,7 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 	rotator, err := newRotator(lookup)
 	if err != nil {
 		log.Error("function not configured", "errorType", string(failure.Of(err)), "error", failure.Line(err.Error()))
-		rotator = rotation.Rotator{Unfit: err}
+		rotator = rotation.Rotator{ConfigError: err}
 	}
 	// Lambda sets the name when it starts the process.
 	rotator.Function = rotation.Function{Name: lambdacontext.FunctionName, Version: version.Number}
@@ -70,7 +70,7 @@ func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
 	return rotation.Rotator{
 		Secrets:     awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
 		Database:    &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
-		Whereabouts: awsrds.New(sdk),
+		RDS: awsrds.New(sdk),
 		Settings:    settings.Rotation, Random: rand.Reader,
 	}, nil
 }

@@ -459,7 +459,7 @@ func decodeObject(text string) (map[string]any, error) {
 		return nil, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, failure.New(failure.AnswerNotUnderstood, "text after a JSON object")
+		return nil, failure.New(failure.ServerResponseUnrecognised, "text after a JSON object")
 	}
 	return object, nil
 }

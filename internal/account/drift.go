@@ -15,8 +15,8 @@ func (p Pair) Drift() (lacks, beyond []string) {
 			lacks = append(lacks, "the account "+name.String())
 			continue
 		}
-		lacks = append(lacks, texts(append(minus(original.Grants, clone.Grants), withheld(original.Grants, clone.Grants)...))...)
-		beyond = append(beyond, texts(append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...))...)
+		lacks = append(lacks, texts(append(missingFrom(original.Grants, clone.Grants), restrictedIn(original.Grants, clone.Grants)...))...)
+		beyond = append(beyond, texts(append(missingFrom(clone.Grants, original.Grants), restrictedIn(clone.Grants, original.Grants)...))...)
 		want, have := original.Attributes, clone.Attributes
 		want.Locked, have.Locked = false, false
 		if want != have {
@@ -40,7 +40,7 @@ func (p Pair) OriginalHasMore() []string {
 			more = append(more, "the account "+original.Name.String())
 			continue
 		}
-		more = append(more, texts(append(minus(original.Grants, clone.Grants), withheld(original.Grants, clone.Grants)...))...)
+		more = append(more, texts(append(missingFrom(original.Grants, clone.Grants), restrictedIn(original.Grants, clone.Grants)...))...)
 	}
 	return unique(more)
 }

@@ -309,7 +309,7 @@ func ParseRestrictions(text string) ([]Restriction, error) {
 		Privileges []string
 	}
 	if err := json.Unmarshal([]byte(text), &stored); err != nil {
-		return nil, failure.Errorf(failure.AnswerNotUnderstood, "reading the partial revokes in mysql.user: %w", err)
+		return nil, failure.Errorf(failure.ServerResponseUnrecognised, "reading the partial revokes in mysql.user: %w", err)
 	}
 	var out []Restriction
 	for _, restriction := range stored {

@@ -49,13 +49,13 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 }
 
 // Words says what a plan's steps do, to a person.
-func (p Plan) Words() []string {
+func (p Plan) Summary() []string {
 	counts := map[string]int{}
 	privileges := map[string]int{}
 	var made, dropped []string
 	for _, step := range p.Steps {
 		counts[step.Kind()]++
-		if step.Passes() {
+		if step.ChangesGrants() {
 			privileges[step.Kind()] += step.Privileges()
 		}
 		switch step.Kind() {

@@ -69,7 +69,7 @@ func TestLongestSummary(t *testing.T) {
 	for i := range 20 {
 		plan.Steps = append(plan.Steps, granting(app, Object{Level: LevelDatabase, Database: fmt.Sprint(i)}, []string{"SELECT"}, nil, false))
 	}
-	if got := plan.Summary(); !strings.HasSuffix(got, "; GRANT SELECT ON `19`.* TO 'app'@'%'") {
+	if got := plan.StatementList(); !strings.HasSuffix(got, "; GRANT SELECT ON `19`.* TO 'app'@'%'") {
 		t.Error(got)
 	}
 }
@@ -97,7 +97,7 @@ func TestWords(t *testing.T) {
 			[]string{"takes 2 privileges or roles"}},
 	} {
 		test.pair.Known = true
-		if diff := cmp.Diff(test.want, planFor(t, test.pair, TurnOfClone).Words()); diff != "" {
+		if diff := cmp.Diff(test.want, planFor(t, test.pair, TurnOfClone).Summary()); diff != "" {
 			t.Errorf("%s: %s", test.what, diff)
 		}
 	}
@@ -153,8 +153,8 @@ func TestPasses(t *testing.T) {
 		{Step{Statement: revokeRoleStatement(mysql9, Name{"r", "%"}, app), Object: Object{Level: LevelRole, Proxied: Name{"r", "%"}}}, true, 1},
 		{Step{Statement: lockStatement(app), needs: altering}, false, 1},
 	} {
-		if test.step.Passes() != test.passes || test.step.Privileges() != test.privileges {
-			t.Errorf("%s passes %v, %d", test.step.Statement, test.step.Passes(), test.step.Privileges())
+		if test.step.ChangesGrants() != test.passes || test.step.Privileges() != test.privileges {
+			t.Errorf("%s passes %v, %d", test.step.Statement, test.step.ChangesGrants(), test.step.Privileges())
 		}
 	}
 }
@@ -339,7 +339,7 @@ func TestAbsentRoutineThatBothHave(t *testing.T) {
 	pair := Pair{Original: user("app", account(t, mysql9, app, "", grant)), Clone: user("app_clone", account(t, mysql9, clone, "", grant)), Known: true}
 	pair.Absent.Note(granting(clone, Object{Level: LevelRoutine, Type: "FUNCTION", Database: "d", Name: "f"}, []string{"EXECUTE"}, nil, false), AbsentRoutine)
 	if plan := planFor(t, pair, TurnOfClone); len(plan.Steps)+len(plan.Warnings) > 0 {
-		t.Errorf("%s; warnings: %v", plan.Summary(), plan.Warnings)
+		t.Errorf("%s; warnings: %v", plan.StatementList(), plan.Warnings)
 	}
 }
 

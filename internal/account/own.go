@@ -59,8 +59,8 @@ func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []Lac
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", pending.Name, err)
 	}
 	ownRoles(server, &now, &next, current.Name, pending.Name)
-	missing, extra = minus(now, next), minus(next, now)
-	return append(missing, withheld(now, next)...), append(extra, withheld(next, now)...), nil
+	missing, extra = missingFrom(now, next), missingFrom(next, now)
+	return append(missing, restrictedIn(now, next)...), append(extra, restrictedIn(next, now)...), nil
 }
 
 // ownRoles leaves aside what is no difference: one of the two users as a role of the
@@ -141,7 +141,7 @@ func list(grant Grant) []Lack {
 }
 
 // minus names what a has and b lacks, partial revokes aside.
-func minus(a, b Grants) []Lack {
+func missingFrom(a, b Grants) []Lack {
 	var out []Lack
 	index := b.index()
 	for _, grant := range a.Objects {
@@ -197,7 +197,7 @@ func minus(a, b Grants) []Lack {
 
 // withheld names the global privileges that a partial revoke withholds from b on a
 // database and not from a.
-func withheld(a, b Grants) []Lack {
+func restrictedIn(a, b Grants) []Lack {
 	var out []Lack
 	had := a.restrictions()
 	index := a.index()

@@ -111,7 +111,7 @@ const longestList = 20
 
 // Summary lists the statements, masked, in one line: what still differs, where
 // nothing should any more.
-func (p Plan) Summary() string {
+func (p Plan) StatementList() string {
 	if len(p.Steps) == 0 {
 		return "nothing differs"
 	}
@@ -241,7 +241,7 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		}
 		p.furtherFactors(&plan, &have, target.model)
 		if target.have != nil {
-			taken = append(taken, texts(minus(have.Grants, target.model.Grants))...)
+			taken = append(taken, texts(missingFrom(have.Grants, target.model.Grants))...)
 		}
 		if target.reason != "" {
 			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
@@ -388,7 +388,7 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 		if clone == nil {
 			continue
 		}
-		beyond := texts(append(minus(clone.Grants, original.Grants), withheld(clone.Grants, original.Grants)...))
+		beyond := texts(append(missingFrom(clone.Grants, original.Grants), restrictedIn(clone.Grants, original.Grants)...))
 		if len(beyond) == 0 {
 			continue
 		}
@@ -398,7 +398,7 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 		}
 		gained := union(original.Grants, clone.Grants)
 		gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
-		beyond = texts(append(minus(gained, original.Grants), withheld(clone.Grants, original.Grants)...))
+		beyond = texts(append(missingFrom(gained, original.Grants), restrictedIn(clone.Grants, original.Grants)...))
 		t := &transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, as: clone.Name, patterns: databasePatterns([]target{{have: original, model: clone}}),
 			open: !original.Attributes.Locked && !p.closable(original)}
 		t.steps(original.Grants, gained)

@@ -143,7 +143,7 @@ func TestLockedCloneStaysLocked(t *testing.T) {
 	pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")), Known: true}
 	plan, err := pair.Plan(Merge, TurnOfClone, throwaway)
 	if err != nil || len(plan.Steps) > 0 {
-		t.Errorf("plan = %s, %v", plan.Summary(), err)
+		t.Errorf("plan = %s, %v", plan.StatementList(), err)
 	}
 }
 
@@ -170,8 +170,8 @@ func TestExpired(t *testing.T) {
 		t.Errorf("err = %v, want ErrNotFound for the clone", err)
 	}
 	pair.Original.Accounts[0].ExpiryHidden = false
-	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil || len(plan.Steps) != 1 || strings.Contains(plan.Summary(), "EXPIRE") {
-		t.Errorf("an original whose password was expired by hand: plan = %s, %v", plan.Summary(), err)
+	if plan, err = pair.Plan(Merge, TurnOfClone, throwaway); err != nil || len(plan.Steps) != 1 || strings.Contains(plan.StatementList(), "EXPIRE") {
+		t.Errorf("an original whose password was expired by hand: plan = %s, %v", plan.StatementList(), err)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestAbsent(t *testing.T) {
 	}
 	p := plan()
 	if len(p.Steps) != 4 || !pair.Absent.Note(p.Steps[0], AbsentTable) || !pair.Absent.Note(p.Steps[2], AbsentColumn) || !pair.Absent.Note(p.Steps[3], AbsentRoutine) {
-		t.Fatalf("steps: %s", p.Summary())
+		t.Fatalf("steps: %s", p.StatementList())
 	}
 	for _, absence := range []Absence{AbsentTable, AbsentRoutine} {
 		if pair.Absent.Note(p.Steps[map[Absence]int{AbsentTable: 0, AbsentRoutine: 3}[absence]], absence) {
@@ -221,7 +221,7 @@ func TestAbsent(t *testing.T) {
 	// With what could be granted granted, nothing differs.
 	pair.Clone = user("app_clone", account(t, mysql9, clone, "", "GRANT SELECT ON `d`.`t` TO ME WITH GRANT OPTION", "GRANT SELECT (`a`), INSERT ON `d`.`u` TO ME"))
 	if p = plan(); len(p.Steps) > 0 {
-		t.Errorf("remainder: %s", p.Summary())
+		t.Errorf("remainder: %s", p.StatementList())
 	}
 }
 
@@ -285,13 +285,13 @@ func TestParseMode(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	var plan Plan
-	if got := plan.Summary(); got != "nothing differs" {
+	if got := plan.StatementList(); got != "nothing differs" {
 		t.Error(got)
 	}
 	for i := range 22 {
 		plan.Steps = append(plan.Steps, Step{Statement: grantStatement(app, Object{Level: LevelDatabase, Database: fmt.Sprint(i)}, []string{"SELECT"}, nil, false)})
 	}
-	if got := plan.Summary(); !strings.HasPrefix(got, "GRANT SELECT ON `0`.* TO 'app'@'%'; GRANT") || !strings.HasSuffix(got, "; and 2 more") {
+	if got := plan.StatementList(); !strings.HasPrefix(got, "GRANT SELECT ON `0`.* TO 'app'@'%'; GRANT") || !strings.HasSuffix(got, "; and 2 more") {
 		t.Error(got)
 	}
 }

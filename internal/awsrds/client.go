@@ -27,7 +27,7 @@ type Client struct {
 	service func() operations
 }
 
-var _ rotation.Whereabouts = (*Client)(nil)
+var _ rotation.RDS = (*Client)(nil)
 
 // New makes a client. It costs nothing until it is asked something. The address is
 // the SDK's, and with it AWS_ENDPOINT_URL_RDS, the FIPS and the dual-stack variables.

@@ -66,7 +66,7 @@ func (f Failure) Answered() bool { return f.Code != "" }
 
 // Explain reads an error of the SDK. The trace of the call's connection, which may be
 // nil, tells apart what an error of a time that has run out leaves open.
-func Explain(err error, trace *conntrace.Way) Failure {
+func Explain(err error, trace *conntrace.Trace) Failure {
 	var answered smithy.APIError
 	if errors.As(err, &answered) {
 		f := Failure{Class: Refused, Code: answered.ErrorCode(), Message: oneLine(answered.ErrorMessage())}

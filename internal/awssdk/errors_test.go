@@ -22,8 +22,8 @@ func TestExplain(t *testing.T) {
 	code := func(code string) error {
 		return fmt.Errorf("operation error: %w", &smithy.GenericAPIError{Code: code, Message: "for a\nreason"})
 	}
-	at := func(stage conntrace.Stage) *conntrace.Way {
-		_, trace := conntrace.With(context.Background())
+	at := func(stage conntrace.Stage) *conntrace.Trace {
+		_, trace := conntrace.WithTrace(context.Background())
 		trace.Begin("service:443")
 		trace.Enter(stage)
 		return trace
@@ -31,7 +31,7 @@ func TestExplain(t *testing.T) {
 	dns := &net.DNSError{Name: "service", Err: "no such host"}
 	for name, test := range map[string]struct {
 		err   error
-		trace *conntrace.Way
+		trace *conntrace.Trace
 		want  Class
 		cause error
 	}{

@@ -84,12 +84,12 @@ func (c *Client) value(ctx context.Context, in *secretsmanager.GetSecretValueInp
 
 // PutPending implements rotation.Secrets by PutSecretValue. Without VersionStages
 // the service would move AWSCURRENT at once.
-func (c *Client) PutPending(ctx context.Context, pending rotation.Pending) error {
+func (c *Client) PutPending(ctx context.Context, pending rotation.PendingVersion) error {
 	in := &secretsmanager.PutSecretValueInput{
 		SecretId:           aws.String(pending.SecretID),
 		ClientRequestToken: aws.String(pending.VersionID),
 		SecretString:       aws.String(pending.Document.Reveal()),
-		VersionStages:      []string{rotation.InWork},
+		VersionStages:      []string{rotation.Pending},
 	}
 	if !pending.RotationToken.Empty() {
 		in.RotationToken = aws.String(pending.RotationToken.Reveal())
@@ -116,7 +116,7 @@ func (c *Client) DropPending(ctx context.Context, secretID, versionID string) er
 	ctx, w := traced(ctx)
 	_, err := c.service.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId:            aws.String(secretID),
-		VersionStage:        aws.String(rotation.InWork),
+		VersionStage:        aws.String(rotation.Pending),
 		RemoveFromVersionId: aws.String(versionID),
 	})
 	return explainAt(w, err, "UpdateSecretVersionStage", secretID)

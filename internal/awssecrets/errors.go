@@ -100,7 +100,7 @@ func explain(err error, operation, secretID string, hidden ...redact.Secret) err
 }
 
 // explainAt is explain for a call that tells how far it got.
-func explainAt(w *conntrace.Way, err error, operation, secretID string, hidden ...redact.Secret) error {
+func explainAt(w *conntrace.Trace, err error, operation, secretID string, hidden ...redact.Secret) error {
 	if err == nil {
 		return nil
 	}

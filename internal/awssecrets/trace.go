@@ -13,10 +13,10 @@ import (
 
 // traced has a call tell how far it got: in the context's way where somebody asks
 // for it, and for the error of a call that is not answered.
-func traced(ctx context.Context) (context.Context, *conntrace.Way) {
-	w := conntrace.From(ctx)
+func traced(ctx context.Context) (context.Context, *conntrace.Trace) {
+	w := conntrace.FromContext(ctx)
 	if w == nil {
-		ctx, w = conntrace.With(ctx)
+		ctx, w = conntrace.WithTrace(ctx)
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:  w.Begin,

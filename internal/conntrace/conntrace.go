@@ -29,7 +29,7 @@ type Done struct {
 
 // Way is how far a request got. The last request counts where there are several.
 // It is safe for concurrent use, and nil is a way that nobody asks for.
-type Way struct {
+type Trace struct {
 	mutex  sync.Mutex
 	at     string
 	reused bool
@@ -40,19 +40,19 @@ type Way struct {
 type key struct{}
 
 // With returns a context whose requests tell their way.
-func With(ctx context.Context) (context.Context, *Way) {
-	w := new(Way)
+func WithTrace(ctx context.Context) (context.Context, *Trace) {
+	w := new(Trace)
 	return context.WithValue(ctx, key{}, w), w
 }
 
 // From returns the context's way, nil where it has none.
-func From(ctx context.Context) *Way {
-	w, _ := ctx.Value(key{}).(*Way)
+func FromContext(ctx context.Context) *Trace {
+	w, _ := ctx.Value(key{}).(*Trace)
 	return w
 }
 
 // Begin begins the way to an address, host and port.
-func (w *Way) Begin(address string) {
+func (w *Trace) Begin(address string) {
 	if w == nil {
 		return
 	}
@@ -62,7 +62,7 @@ func (w *Way) Begin(address string) {
 }
 
 // Enter notes that a stage has begun.
-func (w *Way) Enter(stage Stage) {
+func (w *Trace) Enter(stage Stage) {
 	if w == nil {
 		return
 	}
@@ -75,7 +75,7 @@ func (w *Way) Enter(stage Stage) {
 }
 
 // Pass notes that a stage is behind.
-func (w *Way) Pass(stage Stage, detail string) {
+func (w *Trace) Pass(stage Stage, detail string) {
 	if w == nil {
 		return
 	}
@@ -89,7 +89,7 @@ func (w *Way) Pass(stage Stage, detail string) {
 }
 
 // Reuse notes that the connection had been made before.
-func (w *Way) Reuse() {
+func (w *Trace) Reuse() {
 	if w == nil {
 		return
 	}
@@ -99,7 +99,7 @@ func (w *Way) Reuse() {
 }
 
 // Address is where the way leads; empty where it did not begin.
-func (w *Way) Address() string {
+func (w *Trace) Address() string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return w.at
@@ -107,14 +107,14 @@ func (w *Way) Address() string {
 
 // Reused reports whether the connection had been made before, so that the stages
 // have been passed.
-func (w *Way) Reused() bool {
+func (w *Trace) Reused() bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return w.reused
 }
 
 // Passed tells of a stage that was passed.
-func (w *Way) Passed(stage Stage) (Done, bool) {
+func (w *Trace) Passed(stage Stage) (Done, bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for _, one := range w.done {
@@ -126,7 +126,7 @@ func (w *Way) Passed(stage Stage) (Done, bool) {
 }
 
 // Stuck reports whether a stage has begun and was not passed.
-func (w *Way) Stuck(stage Stage) bool {
+func (w *Trace) Stuck(stage Stage) bool {
 	if _, passed := w.Passed(stage); passed {
 		return false
 	}

@@ -233,7 +233,7 @@ func TestCauses(t *testing.T) {
 		{name: "an admin of another server", follow: restore, arrange: func(w *world) func() { w.store(w.user, firstPassword, map[string]any{"port": 1}); return nil },
 			want: failure.AdminSecretMismatch, step: "setSecret", check: "RDS"},
 		{name: "a name too long", follow: restore, arrange: func(w *world) func() { w.store(strings.Repeat("n", 80), firstPassword, nil); return nil },
-			want: failure.UsernameUnfit, step: "createSecret", check: "other user's name", words: []string{"USERNAME_CHARACTER_LIMIT"}},
+			want: failure.UsernameInvalid, step: "createSecret", check: "other user's name", words: []string{"USERNAME_CHARACTER_LIMIT"}},
 
 		// Secrets Manager.
 		{name: "Secrets Manager: refused", follow: endpoint, options: env("SECRETS_MANAGER_ENDPOINT=http://127.0.0.1:1"), arrange: nothing,
@@ -336,7 +336,7 @@ func TestCauses(t *testing.T) {
 		{name: "logged in as somebody else", arrange: func(w *world) func() {
 			w.execute("CREATE USER ''@'localhost' IDENTIFIED BY '"+firstPassword+"'", "RENAME USER 'admin'@'%' TO 'admin'@'localhost'", "FLUSH PRIVILEGES")
 			return func() { w.execute("DROP USER ''@'localhost'", "RENAME USER 'admin'@'localhost' TO 'admin'@'%'") }
-		}, want: failure.LoginTakenForAnother, step: "setSecret", check: "accounts"},
+		}, want: failure.LoggedInAsOtherUser, step: "setSecret", check: "accounts"},
 
 		// Changing the user.
 		{name: "read-only", arrange: readOnlyServer, want: failure.ReadOnlyServer, step: "setSecret", check: "server", words: []string{"writer"}},

@@ -60,7 +60,7 @@ func (m *memory) Version(_ context.Context, _, version string) (rotation.Version
 	return rotation.Version{ID: version, Document: redact.New(document)}, nil
 }
 
-func (m *memory) PutPending(_ context.Context, p rotation.Pending) error {
+func (m *memory) PutPending(_ context.Context, p rotation.PendingVersion) error {
 	if old, ok := m.documents[p.VersionID]; ok && old != p.Document.Reveal() {
 		return rotation.ErrVersionExists
 	}
@@ -74,7 +74,7 @@ func (m *memory) MoveCurrent(_ context.Context, _, to, from string) error {
 }
 
 func (m *memory) DropPending(_ context.Context, _, version string) error {
-	m.stages[version] = slices.DeleteFunc(m.stages[version], func(label string) bool { return label == rotation.InWork })
+	m.stages[version] = slices.DeleteFunc(m.stages[version], func(label string) bool { return label == rotation.Pending })
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (m *memory) RandomPassword(context.Context) (redact.Secret, error) {
 }
 
 func (m *memory) carrier(label string) string {
-	return rotation.Labels{Stages: m.stages}.Carrier(label)
+	return rotation.Labels{Stages: m.stages}.VersionWith(label)
 }
 
 // current is the username under AWSCURRENT.
@@ -215,10 +215,10 @@ func (l *lab) newPair(user, password, admin string, said func(string)) *pair {
 // Secrets Manager does, with the same token.
 func (p *pair) rotate(ctx context.Context) error {
 	token := fmt.Sprintf("version-%d", p.turns)
-	if !slices.Contains(p.secrets.stages[token], rotation.InWork) {
+	if !slices.Contains(p.secrets.stages[token], rotation.Pending) {
 		p.turns++
 		token = fmt.Sprintf("version-%d", p.turns)
-		p.secrets.stages[token] = []string{rotation.InWork}
+		p.secrets.stages[token] = []string{rotation.Pending}
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

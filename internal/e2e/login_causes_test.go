@@ -74,11 +74,11 @@ func TestLoginCauses(t *testing.T) {
 			follow: func(w *world, _ string) error {
 				return w.Execute(w.t.Context(), "ALTER USER "+me(w.user)+" WITH MAX_CONNECTIONS_PER_HOUR 100", "FLUSH USER_RESOURCES")
 			}},
-		{name: "an account without a name", want: failure.LoginTakenForAnother, number: 1045, check: "current credentials", words: []string{"DROP USER ''@'localhost'"},
+		{name: "an account without a name", want: failure.LoggedInAsOtherUser, number: 1045, check: "current credentials", words: []string{"DROP USER ''@'localhost'"},
 			arrange: func(w *world) { anonymous(w, "localhost") },
 			follow:  func(w *world, said string) error { return w.obey(said) },
 			always:  []string{"DROP USER IF EXISTS ''@'localhost'", "RENAME USER 'admin'@'localhost' TO 'admin'@'%'"}},
-		{name: "an account without a name, by its address", want: failure.LoginTakenForAnother, number: 1045, check: "current credentials", words: []string{"DROP USER ''@'127.0.0.1'"},
+		{name: "an account without a name, by its address", want: failure.LoggedInAsOtherUser, number: 1045, check: "current credentials", words: []string{"DROP USER ''@'127.0.0.1'"},
 			arrange: func(w *world) { anonymous(w, "127.0.0.1") },
 			follow:  func(w *world, said string) error { return w.obey(said) },
 			always:  []string{"DROP USER IF EXISTS ''@'127.0.0.1'", "RENAME USER 'admin'@'127.0.0.1' TO 'admin'@'%'"}},

@@ -29,7 +29,7 @@ const furtherTries = 2
 func (w *world) tryAgain(sameToken bool) error {
 	w.t.Helper()
 	token := sandbox.Token()
-	if id := w.versionWith(rotation.InWork); sameToken && id != "" {
+	if id := w.versionWith(rotation.Pending); sameToken && id != "" {
 		token = id
 	}
 	_, err := w.Secrets.RotateSecret(w.t.Context(), &secretsmanager.RotateSecretInput{
@@ -287,7 +287,7 @@ func TestEditBetweenSteps(t *testing.T) {
 						if err != nil {
 							t.Error(err)
 						}
-					case kind == failure.PendingSecretMismatch, kind == failure.RotationOvertaken && before == "UpdateSecretVersionStage",
+					case kind == failure.PendingSecretMismatch, kind == failure.RotationSuperseded && before == "UpdateSecretVersionStage",
 						kind == failure.RotationNotInProgress && stores:
 					default:
 						t.Errorf("the rotation ended with %v", err)

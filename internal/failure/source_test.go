@@ -129,7 +129,7 @@ func TestMarked(t *testing.T) {
 	_, load := config.Load(func(string) (string, bool) { return "nonsense", true })
 	_, sdk := awssdk.Load(func(string) (string, bool) { return "", false })
 	for want, err := range map[failure.Type]error{
-		failure.AdminSecretInvalid: parseAdmin, failure.UsernameUnfit: secret.CheckUsername(secret.MySQL, "", 0), failure.ConfigurationInvalid: load,
+		failure.AdminSecretInvalid: parseAdmin, failure.UsernameInvalid: secret.CheckUsername(secret.MySQL, "", 0), failure.ConfigurationInvalid: load,
 	} {
 		if failure.Of(err) != want {
 			t.Errorf("%v is %s, want %s", err, failure.Of(err), want)

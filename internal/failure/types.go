@@ -22,8 +22,8 @@ const (
 	SecretNotFound Type = "SecretNotFound"
 	// CurrentSecretMissing: no version carries AWSCURRENT, or it has no value.
 	CurrentSecretMissing Type = "CurrentSecretMissing"
-	// UsernameUnfit: the server could not hold both names of the pair, or could not tell them from others.
-	UsernameUnfit Type = "UsernameUnfit"
+	// UsernameInvalid: the server could not hold both names of the pair, or could not tell them from others.
+	UsernameInvalid Type = "UsernameInvalid"
 	// AdminSecretNotNamed: neither the document nor the environment names an admin secret.
 	AdminSecretNotNamed Type = "AdminSecretNotNamed"
 	// AdminSecretNotFound: the admin secret that is named does not exist.
@@ -40,8 +40,8 @@ const (
 const (
 	// RotationNotInProgress: the token is no rotation in progress: it has been given up or overtaken, or rotation is not enabled.
 	RotationNotInProgress Type = "RotationNotInProgress"
-	// RotationOvertaken: AWSCURRENT moved while the step was at work, and nothing was changed.
-	RotationOvertaken Type = "RotationOvertaken"
+	// RotationSuperseded: AWSCURRENT moved while the step was at work, and nothing was changed.
+	RotationSuperseded Type = "RotationSuperseded"
 	// PendingSecretMissing: the pending version has no value, so createSecret has not succeeded.
 	PendingSecretMissing Type = "PendingSecretMissing"
 )
@@ -156,16 +156,16 @@ const (
 	PluginMissing Type = "PluginMissing"
 	// PluginUnsupported: the function cannot log in by the account's authentication plugin.
 	PluginUnsupported Type = "PluginUnsupported"
-	// LoginTakenForAnother: the credentials log in as an account that is not the user's.
-	LoginTakenForAnother Type = "LoginTakenForAnother"
+	// LoggedInAsOtherUser: the credentials log in as an account that is not the user's.
+	LoggedInAsOtherUser Type = "LoggedInAsOtherUser"
 	// ReaderLags: the application's host is a reader, which did not get the change from its writer in time.
 	ReaderLags Type = "ReaderLags"
 	// ServersDiffer: two logins to one address reached two servers.
 	ServersDiffer Type = "ServersDiffer"
 	// ServerUnsupported: the server is none that can be rotated, or too old.
 	ServerUnsupported Type = "ServerUnsupported"
-	// AnswerNotUnderstood: the server described an account in a form that the function does not know.
-	AnswerNotUnderstood Type = "AnswerNotUnderstood"
+	// ServerResponseUnrecognised: the server described an account in a form that the function does not know.
+	ServerResponseUnrecognised Type = "ServerResponseUnrecognised"
 )
 
 // Changing the user.

@@ -70,7 +70,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	config.Addr = at.address()
 	limited, cancel := timeout.Login().Context(ctx)
 	defer cancel()
-	trip := conntrace.From(ctx)
+	trip := conntrace.FromContext(ctx)
 	trip.Begin(at.address())
 	config.DialFunc = d.dial(trip, login.Host)
 	var keyRefused atomic.Bool
@@ -147,7 +147,7 @@ type Session struct {
 	hasEnd bool
 	pinned bool // its settings are
 	// reserved is what an admin's Lock has read, beside the facts; else nil.
-	reserved *reserved
+	lockedRead *lockedRead
 	proxies  proxies // read with the accounts
 }
 

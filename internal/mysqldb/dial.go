@@ -9,7 +9,7 @@ import (
 )
 
 // dial resolves the host's name and connects, and tells the way of both.
-func (d *Database) dial(trip *conntrace.Way, host string) func(ctx context.Context, network, address string) (net.Conn, error) {
+func (d *Database) dial(trip *conntrace.Trace, host string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := d.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext

@@ -315,7 +315,7 @@ func explain(err error, holdsSecret bool) error {
 	var notNumber *strconv.NumError
 	switch {
 	case errors.As(err, &notNumber):
-		return failure.Errorf(failure.AnswerNotUnderstood, "the server answered something that is no number: %w", notNumber.Err)
+		return failure.Errorf(failure.ServerResponseUnrecognised, "the server answered something that is no number: %w", notNumber.Err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return failure.Errorf(failure.ReadTimeout, "no answer from the server in time: %w", err)
 	case errors.Is(err, context.Canceled):

@@ -17,7 +17,7 @@ import (
 // "Server System Variables".
 const (
 	identity     = "CAST(CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir) AS BINARY)"
-	identityLess = "CAST(CONCAT_WS('/', @@hostname, @@port, @@datadir) AS BINARY)"
+	identityWithoutUUID = "CAST(CONCAT_WS('/', @@hostname, @@port, @@datadir) AS BINARY)"
 	// known is what every session asks for first, the identity aside. All of it is asked
 	// for as bytes, which character_set_results does not change: the server keeps them
 	// in its own character set, utf8mb3, and this statement comes before SET NAMES.
@@ -30,12 +30,12 @@ const (
 )
 
 // told is a row of known and identity.
-type told struct {
+type factsRow struct {
 	user, from, version, comment, readOnly, reader, identity string
 	packet                                                   uint64
 }
 
-func (t *told) columns() []any {
+func (t *factsRow) columns() []any {
 	return []any{&t.user, &t.from, &t.version, &t.comment, &t.readOnly, &t.reader, &t.packet, &t.identity}
 }
 
@@ -47,10 +47,10 @@ func (t *told) columns() []any {
 // 10.9.3 "Optimizer Hints"; 7.1.8 "Server System Variables", sql_select_limit (a LIMIT
 // clause takes precedence).
 func (s *Session) prove(ctx context.Context) error {
-	var answer told
+	var answer factsRow
 	err := s.connection.QueryRowContext(ctx, proving+known+identity+oneRow).Scan(answer.columns()...)
 	if isServerError(err, errUnknownSystemVariable) {
-		err = s.connection.QueryRowContext(ctx, proving+known+identityLess+oneRow).Scan(answer.columns()...)
+		err = s.connection.QueryRowContext(ctx, proving+known+identityWithoutUUID+oneRow).Scan(answer.columns()...)
 	}
 	if err != nil {
 		return fmt.Errorf("asking %s who it is: %w", s.endpoint, explain(err, false))
@@ -59,7 +59,7 @@ func (s *Session) prove(ctx context.Context) error {
 }
 
 // learn takes the answer for the session's facts.
-func (s *Session) learn(answer told) error {
+func (s *Session) learn(answer factsRow) error {
 	flavor, err := account.ParseServer(answer.version, answer.comment)
 	if err != nil {
 		return fmt.Errorf("looking at the server at %s: %w", s.endpoint.address(), err)

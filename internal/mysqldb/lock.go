@@ -64,7 +64,7 @@ func (s *Session) lock(ctx context.Context, name string, wait time.Duration, use
 		return got, fmt.Errorf("taking the lock %s: %w", name, err)
 	}
 	if s.endpoint.login.Admin {
-		return s.reserve(ctx, users)
+		return s.readUnderLock(ctx, users)
 	}
 	if err := s.connection.QueryRowContext(ctx, "SELECT @tandem_lock").Scan(&got); err != nil {
 		return got, fmt.Errorf("taking the lock %s: %w", name, explain(err, false))
@@ -73,17 +73,17 @@ func (s *Session) lock(ctx context.Context, name string, wait time.Duration, use
 }
 
 // reserved is what an admin reads in one statement as soon as it has the lock.
-type reserved struct {
+type lockedRead struct {
 	mandatory string   // MySQL's mandatory_roles
-	insisting []string // see InsistOnClear
+	insisting []string // see PluginsNeedingPlaintext
 	// users are those whose accounts were listed, until these are read.
 	users    []string
 	accounts []listed
 }
 
 // reserve reads what GET_LOCK has answered, the session's facts, what Roles and
-// InsistOnClear tell, and which accounts the users have.
-func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt64, err error) {
+// PluginsNeedingPlaintext tell, and which accounts the users have.
+func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.NullInt64, err error) {
 	query := func(begun *statement.Builder) statement.Statement {
 		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), " +
 			"listed.* FROM (SELECT 1) AS one LEFT JOIN (")
@@ -92,21 +92,21 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 	asked := time.Now()
 	rows, err := s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identity)).Reveal())
 	if isServerError(err, errUnknownSystemVariable) {
-		rows, err = s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identityLess)).Reveal())
+		rows, err = s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identityWithoutUUID)).Reveal())
 	}
 	if err != nil {
 		return got, s.listingFailed(ctx, err)
 	}
 	defer rows.Close()
-	var answer told
+	var answer factsRow
 	var clear string
-	s.reserved = &reserved{users: users}
+	s.lockedRead = &lockedRead{users: users}
 	answered := false
 	var found listing
 	for rows.Next() {
 		answered = true
 		var entry nullableListed
-		columns := append(answer.columns(), &got, &s.reserved.mandatory, &clear)
+		columns := append(answer.columns(), &got, &s.lockedRead.mandatory, &clear)
 		if err := rows.Scan(append(columns, entry.columns()...)...); err != nil {
 			return got, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
@@ -116,13 +116,13 @@ func (s *Session) reserve(ctx context.Context, users []string) (got sql.NullInt6
 		return got, s.listingFailed(ctx, err)
 	}
 	if !answered {
-		return got, failure.New(failure.AnswerNotUnderstood, "listing accounts: the server answered without a row")
+		return got, failure.New(failure.ServerResponseUnrecognised, "listing accounts: the server answered without a row")
 	}
 	if err := found.close(); err != nil {
 		return got, err
 	}
-	s.reserved.accounts, s.proxies = found.accounts, found.proxies
-	if s.reserved.insisting, err = countedList(clear); err != nil {
+	s.lockedRead.accounts, s.proxies = found.accounts, found.proxies
+	if s.lockedRead.insisting, err = countedList(clear); err != nil {
 		return got, err
 	}
 	return got, s.learn(answer)

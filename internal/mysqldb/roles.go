@@ -46,8 +46,8 @@ func (s *Session) Roles(ctx context.Context, names []account.Name) (account.Role
 func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error) {
 	var facts account.RoleFacts
 	var text string
-	if s.reserved != nil {
-		text = s.reserved.mandatory
+	if s.lockedRead != nil {
+		text = s.lockedRead.mandatory
 	} else if err := s.pin(ctx); err != nil {
 		return facts, err
 	} else if err := s.connection.QueryRowContext(ctx, "SELECT "+mandatory).Scan(&text); err != nil {
@@ -55,7 +55,7 @@ func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error)
 	}
 	roles, err := account.ParseRoles(text)
 	if err != nil {
-		return facts, failure.Errorf(failure.AnswerNotUnderstood, "reading mandatory_roles: %w", err)
+		return facts, failure.Errorf(failure.ServerResponseUnrecognised, "reading mandatory_roles: %w", err)
 	}
 	facts.Mandatory = make(map[account.Name]bool, len(roles))
 	for _, role := range roles {

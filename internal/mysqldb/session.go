@@ -161,7 +161,7 @@ func (s *Session) allRows(ctx context.Context, queries []statement.Statement) ([
 
 // errFewerAnswers is seen where a server answers fewer queries than it was sent and
 // says nothing else.
-var errFewerAnswers = failure.New(failure.AnswerNotUnderstood, "the server did not answer every query")
+var errFewerAnswers = failure.New(failure.ServerResponseUnrecognised, "the server did not answer every query")
 
 // Use makes the database the session's own.
 func (s *Session) Use(ctx context.Context, database string) error {
@@ -195,7 +195,7 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 func parseAccount(text string) (account.Name, error) {
 	at := strings.LastIndexByte(text, '@')
 	if at < 0 {
-		return account.Name{}, failure.New(failure.AnswerNotUnderstood, "asking the server who is logged in: it answered something that is not an account")
+		return account.Name{}, failure.New(failure.ServerResponseUnrecognised, "asking the server who is logged in: it answered something that is not an account")
 	}
 	return account.Name{User: text[:at], Host: text[at+1:]}, nil
 }

@@ -20,9 +20,9 @@ import (
 // them on one way to the server and back.
 func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, error) {
 	var accounts []listed
-	if s.reserved != nil && slices.Equal(s.reserved.users, names) {
-		accounts = s.reserved.accounts
-		s.reserved.users = nil // what is sent from here on may change them
+	if s.lockedRead != nil && slices.Equal(s.lockedRead.users, names) {
+		accounts = s.lockedRead.accounts
+		s.lockedRead.users = nil // what is sent from here on may change them
 	} else {
 		var err error
 		if accounts, err = s.accounts(ctx, names); err != nil {
@@ -168,7 +168,7 @@ func (l *listing) add(row nullableListed, asked time.Time) {
 // password.
 func (l *listing) close() error {
 	if l.rows != l.count {
-		return failure.Errorf(failure.AnswerNotUnderstood, "listing accounts: %d of %d rows came: look for a proxy before the server that limits the rows of an answer", l.rows, l.count)
+		return failure.Errorf(failure.ServerResponseUnrecognised, "listing accounts: %d of %d rows came: look for a proxy before the server that limits the rows of an answer", l.rows, l.count)
 	}
 	slices.SortFunc(l.accounts, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.name.User, b.name.User), strings.Compare(a.name.Host, b.name.Host))

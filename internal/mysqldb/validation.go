@@ -23,12 +23,12 @@ import (
 const insisting = "SELECT CONCAT(COUNT(*), ',', GROUP_CONCAT(PLUGIN_NAME ORDER BY PLUGIN_NAME)) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE' " +
 	"AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'STRICT_PASSWORD_VALIDATION' AND VARIABLE_VALUE = 'ON')"
 
-// InsistOnClear lists the password validation plugins that have to see a password
+// PluginsNeedingPlaintext lists the password validation plugins that have to see a password
 // in clear. An admin's Lock has read them.
-func (s *Session) InsistOnClear(ctx context.Context) ([]string, error) {
+func (s *Session) PluginsNeedingPlaintext(ctx context.Context) ([]string, error) {
 	switch {
-	case s.reserved != nil:
-		return s.reserved.insisting, nil
+	case s.lockedRead != nil:
+		return s.lockedRead.insisting, nil
 	case s.facts.Server.Flavor != account.MariaDB:
 		return nil, nil
 	}
@@ -52,7 +52,7 @@ func countedList(text string) ([]string, error) {
 	count, list, _ := strings.Cut(text, ",")
 	names := strings.Split(list, ",")
 	if count != strconv.Itoa(len(names)) {
-		return nil, failure.Errorf(failure.AnswerNotUnderstood, "reading the password validation plugins: the server named %d of %s", len(names), count)
+		return nil, failure.Errorf(failure.ServerResponseUnrecognised, "reading the password validation plugins: the server named %d of %s", len(names), count)
 	}
 	return names, nil
 }

@@ -10,27 +10,27 @@ import (
 )
 
 // admin is who changes the users, and where.
-type admin struct {
+type adminLogin struct {
 	secret.Document
-	place
+	topology
 }
 
-func (a admin) login() Login {
+func (a adminLogin) login() Login {
 	return Login{Host: a.writer.Host, Port: a.writer.Port, Username: a.Username(), Password: a.Password(), TLS: a.TLS(), Admin: true}
 }
 
 // admin reads a version of the admin secret, and refuses one that is not for an
 // admin of the secret's own server.
-func (s step) admin(ctx context.Context, version Version, arn string, current, next secret.Document) (admin, error) {
+func (s step) readAdmin(ctx context.Context, version Version, arn string, current, next secret.Document) (adminLogin, error) {
 	document, err := secret.ParseAdmin(version.Document)
 	if err != nil {
-		return admin{}, fmt.Errorf("reading the admin secret %s: %w", arn, err)
+		return adminLogin{}, fmt.Errorf("reading the admin secret %s: %w", arn, err)
 	}
 	if err := adminIsAnother(document, arn, current.Username(), next.Username()); err != nil {
-		return admin{}, err
+		return adminLogin{}, err
 	}
-	place, err := s.place(ctx, document, arn, current)
-	return admin{document, place}, err
+	place, err := s.topology(ctx, document, arn, current)
+	return adminLogin{document, place}, err
 }
 
 // adminIsAnother refuses an admin who is one of the two users.
@@ -50,21 +50,21 @@ func adminIsAnother(document secret.Document, arn, current, next string) error {
 //
 // It returns where the admin was reached, too: the versions of its secret may name
 // different servers.
-func (s step) connectAdmin(ctx context.Context, d documents) (Session, place, error) {
+func (s step) connectAdmin(ctx context.Context, d documents) (Session, topology, error) {
 	session, refused := s.Database.Connect(ctx, d.admin.login())
 	if !errors.Is(refused, ErrLoginRefused) {
-		return session, d.admin.place, s.adminError(d, refused)
+		return session, d.admin.topology, s.adminError(d, refused)
 	}
-	var none place
+	var none topology
 	tried := map[string]bool{d.adminVersion: true}
-	attempt := func(version Version) (Session, place, error) {
+	attempt := func(version Version) (Session, topology, error) {
 		tried[version.ID] = true
-		other, err := s.admin(ctx, version, d.adminARN, d.current.Document, d.pending.Document)
+		other, err := s.readAdmin(ctx, version, d.adminARN, d.current.Document, d.pending.Document)
 		if err != nil {
 			return nil, none, err
 		}
 		session, err := s.Database.Connect(ctx, other.login())
-		return session, other.place, err
+		return session, other.topology, err
 	}
 	again, err := s.Secrets.Current(ctx, d.adminARN)
 	if err != nil {
@@ -81,8 +81,8 @@ func (s step) connectAdmin(ctx context.Context, d documents) (Session, place, er
 	}
 	// AWSCURRENT comes second: it has been read, unless it has moved since, and then
 	// to what was AWSPENDING.
-	for _, label := range []string{InWork, Current} {
-		id := labels.Carrier(label)
+	for _, label := range []string{Pending, Current} {
+		id := labels.VersionWith(label)
 		if id == "" || tried[id] {
 			continue
 		}

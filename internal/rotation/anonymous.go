@@ -29,7 +29,7 @@ func nameAnonymous(ctx context.Context, admin Session, username string, refused 
 		return refused
 	}
 	drop := statement.New("DROP USER ").Account(found.User, found.Host).Statement()
-	return failure.Errorf(failure.LoginTakenForAnother, "the server takes the login of %q for the account without a name %s, whose host is nearer; to fix it, run: %s: %w", username, found, drop, refused)
+	return failure.Errorf(failure.LoggedInAsOtherUser, "the server takes the login of %q for the account without a name %s, whose host is nearer; to fix it, run: %s: %w", username, found, drop, refused)
 }
 
 // Anonymous implements AnonymousFinder.
@@ -38,7 +38,7 @@ func (t timedSession) Anonymous(ctx context.Context, username string) (account.N
 	if !ok {
 		return account.Name{}, false, nil
 	}
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return finder.Anonymous(ctx, username)
 }
 
@@ -55,7 +55,7 @@ func (r readingSession) Anonymous(ctx context.Context, username string) (account
 func (i *inspection) nameAnonymous(ctx context.Context, admin Session, username string, refused error) {
 	named := nameAnonymous(ctx, admin, username, fmt.Errorf("proving the %s credentials: %w", Current, refused))
 	f := i.findings[checkCurrent]
-	if kind := failure.Of(named); f.Result == ResultFailed && kind == failure.LoginTakenForAnother {
+	if kind := failure.Of(named); f.Result == ResultFailed && kind == failure.LoggedInAsOtherUser {
 		f.Detail, f.Type, f.Remedy = named.Error(), string(kind), failure.Remedy(kind)
 		i.findings[checkCurrent] = f
 	}

@@ -25,18 +25,18 @@ type sent struct {
 	executed int // statements
 	// doubtful are the steps of a plan from a batch on in which one was refused:
 	// those before it were executed, and the accounts tell which these are.
-	doubtful []account.Step
+	unconfirmed []account.Step
 	refusal  error // of the batch
 	// alone: one statement at a time, so that the refused one is known.
-	alone bool
+	oneAtATime bool
 }
 
 // apply sends the steps. It returns false where it stopped at one that fails since
 // what it is about is gone, having noted that, and where a batch was refused: then
 // the accounts have to be read, and there is another plan, whose steps are sent one
 // at a time.
-func (w *work) apply(ctx context.Context, plan account.Plan, pair *account.Pair) (all bool, err error) {
-	w.reckon(ctx, plan)
+func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *account.Pair) (all bool, err error) {
+	w.countExecuted(ctx, plan)
 	w.sent.begun = true
 	total := w.sent.executed + len(plan.Steps)
 	for steps := plan.Steps; len(steps) > 0; {
@@ -52,22 +52,22 @@ func (w *work) apply(ctx context.Context, plan account.Plan, pair *account.Pair)
 			steps = steps[len(batch):]
 			continue
 		case errors.Is(err, ErrOneOfSeveral):
-			w.sent.doubtful, w.sent.refusal = steps, err
+			w.sent.unconfirmed, w.sent.refusal = steps, err
 			return false, nil
 		case len(batch) > 1:
 			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
 		}
 		step := batch[0]
 		if note(&pair.Absent, step, err) {
-			w.sent.alone = false
+			w.sent.oneAtATime = false
 			return false, nil
 		}
 		if isDenial(err) && pair.ProxiesDenied.Note(step) {
-			w.sent.alone = false
+			w.sent.oneAtATime = false
 			return false, nil
 		}
 		kind := failure.AdminAccessDenied
-		if step.Passes() {
+		if step.ChangesGrants() {
 			kind = failure.PrivilegeNotGrantable
 		}
 		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(step, takenInstead(*pair, step, err))))
@@ -91,23 +91,23 @@ func note(absent *account.Absences, step account.Step, err error) bool {
 	return errors.As(err, &denial) && denial.Denied() && absent.Note(step, account.NotCreatable)
 }
 
-func (w *work) stopped(after string, err error) error {
+func (w *setSecretRun) stopped(after string, err error) error {
 	return fmt.Errorf("making %q equal, as admin %s: after %s statements, and before the password, which is unchanged: %w",
 		w.pending.Username(), w.admin.Facts().Account, after, err)
 }
 
 // reckon tells from the plan that follows a refused batch how much of that one was
 // executed: what is no longer planned.
-func (w *work) reckon(ctx context.Context, plan account.Plan) {
-	doubtful := w.sent.doubtful
-	w.sent.alone = len(doubtful) > 0
-	w.sent.doubtful, w.sent.refusal = nil, nil
+func (w *setSecretRun) countExecuted(ctx context.Context, plan account.Plan) {
+	doubtful := w.sent.unconfirmed
+	w.sent.oneAtATime = len(doubtful) > 0
+	w.sent.unconfirmed, w.sent.refusal = nil, nil
 	if done := len(doubtful) - len(plan.Steps); done > 0 {
 		w.executed(ctx, doubtful[:done])
 	}
 }
 
-func (w *work) executed(ctx context.Context, steps []account.Step) {
+func (w *setSecretRun) executed(ctx context.Context, steps []account.Step) {
 	for _, step := range steps {
 		w.sent.executed++
 		w.record.sent(step)
@@ -118,8 +118,8 @@ func (w *work) executed(ctx context.Context, steps []account.Step) {
 }
 
 // atOnce is how many of the steps are sent at once.
-func (w *work) atOnce(steps []account.Step) int {
-	if w.sent.alone {
+func (w *setSecretRun) atOnce(steps []account.Step) int {
+	if w.sent.oneAtATime {
 		return 1
 	}
 	limit := min(batchBytes, int(w.admin.Facts().MaxPacket/2))

@@ -108,7 +108,7 @@ type outcome struct {
 }
 
 // did returns the outcome of something that either worked or not.
-func did(detail string, err error) outcome { return outcome{detail: detail, err: err} }
+func outcomeOf(detail string, err error) outcome { return outcome{detail: detail, err: err} }
 
 // check runs one check, unless one that it needs has not been passed.
 func (i *inspection) check(ctx context.Context, name string, needs []string, do func(ctx context.Context) outcome) (passed bool) {
@@ -185,7 +185,7 @@ func (r *Rotator) readOnly(s step) *Rotator {
 
 type readingSecrets struct{ Secrets }
 
-func (readingSecrets) PutPending(context.Context, Pending) error { return errChangesNothing }
+func (readingSecrets) PutPending(context.Context, PendingVersion) error { return errChangesNothing }
 
 func (readingSecrets) MoveCurrent(context.Context, string, string, string) error {
 	return errChangesNothing

@@ -17,24 +17,24 @@ import (
 
 // plan looks at the accounts as setSecret would, and at what it would send.
 func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof, admin Session) {
-	var w *work
+	var w *setSecretRun
 	var pair account.Pair
 	i.check(ctx, checkAccounts, []string{checkAdmin}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
-		w = &work{step: i.step, documents: d, admin: admin, labels: labels, unproven: true}
+		w = &setSecretRun{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}
 		w.event.Token = d.pending.versionID // of the rotation that is in progress, if there is one
-		if proof != nil && !d.admin.apart {
-			w.proof, w.unproven = proofOf(proof, time.Now()), false
+		if proof != nil && !d.admin.viaReader {
+			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
 		}
 		var err error
 		if pair, err = w.read(ctx, account.Pair{Known: true}); err != nil {
-			return did("", denied(failure.AdminAccessDenied, err))
+			return outcomeOf("", denied(failure.AdminAccessDenied, err))
 		}
 		if err := w.ownsOriginal(ctx, pair); err != nil {
-			return did("", err)
+			return outcomeOf("", err)
 		}
-		return did(fmt.Sprintf("%q: %s; %q: %s", pair.Original.Name, hosts(pair.Original), pair.Clone.Name, hosts(pair.Clone)), nil)
+		return outcomeOf(fmt.Sprintf("%q: %s; %q: %s", pair.Original.Name, hosts(pair.Original), pair.Clone.Name, hosts(pair.Clone)), nil)
 	})
 	var plan account.Plan
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(ctx context.Context) outcome {
@@ -42,17 +42,17 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		defer cancel()
 		var err error
 		if plan, err = pair.Plan(i.Settings.Mode, w.turn(), w.throwaway); err != nil {
-			return did("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
+			return outcomeOf("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
 		}
-		if w.mayBeForeign(pair, plan) {
-			if pair.Known, err = w.known(ctx, pair.Clone); err != nil {
-				return did("", err)
+		if w.mustCheckOwnership(pair, plan) {
+			if pair.Known, err = w.clonedByUs(ctx, pair.Clone); err != nil {
+				return outcomeOf("", err)
 			}
 			if plan, err = pair.Plan(i.Settings.Mode, w.turn(), w.throwaway); err != nil {
-				return did("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
+				return outcomeOf("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
 			}
 		}
-		words := append(plan.Words(), fmt.Sprintf("sets the password of %q", d.pending.Username()))
+		words := append(plan.Summary(), fmt.Sprintf("sets the password of %q", d.pending.Username()))
 		list := make([]string, 0, len(plan.Steps)+1)
 		for _, step := range plan.Steps {
 			list = append(list, step.Statement.String())
@@ -70,21 +70,21 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		defer cancel()
 		own, err := admin.OwnGrants(ctx)
 		if err != nil {
-			return did("", fmt.Errorf("reading what admin %s may do: %w", admin.Facts().Account, err))
+			return outcomeOf("", fmt.Errorf("reading what admin %s may do: %w", admin.Facts().Account, err))
 		}
 		if inspector, ok := admin.(Inspector); ok {
 			state, err := inspector.State(ctx)
 			if err != nil {
-				return did("", err)
+				return outcomeOf("", err)
 			}
 			own.Literal, own.GivesRoles, own.RolesActive = state.PartialRevokes, state.GivesRoles, state.RolesActive
 		}
 		lacks, inDoubt, err := account.AdminLacks(admin.Facts().Server, own, plan)
 		switch {
 		case err != nil:
-			return did("", fmt.Errorf("reading what admin %s may do: %w", admin.Facts().Account, err))
+			return outcomeOf("", fmt.Errorf("reading what admin %s may do: %w", admin.Facts().Account, err))
 		case len(lacks)+len(inDoubt) == 0:
-			return did("by its grants, it may send every statement of the plan", nil)
+			return outcomeOf("by its grants, it may send every statement of the plan", nil)
 		case len(lacks) == 0:
 			return outcome{result: ResultUnprovable, list: inDoubt, detail: fmt.Sprintf("admin %s has privileges on several patterns that match one database, and only sending shows which of them the server takes; these would be enough", admin.Facts().Account)}
 		}
@@ -103,11 +103,11 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 	})
 	i.check(ctx, checkDrift, []string{checkAccounts}, func(context.Context) outcome {
 		if len(pair.Clone.Accounts) == 0 {
-			return did(fmt.Sprintf("%q does not exist yet", pair.Clone.Name), nil)
+			return outcomeOf(fmt.Sprintf("%q does not exist yet", pair.Clone.Name), nil)
 		}
 		lacks, beyond := pair.Drift()
 		if len(lacks)+len(beyond) == 0 {
-			return did("the two users are equal", nil)
+			return outcomeOf("the two users are equal", nil)
 		}
 		o := outcome{result: ResultAttention, kind: warning.PendingHasMore, list: append(prefixed("the clone lacks ", lacks), prefixed("the clone alone has ", beyond)...)}
 		if (len(lacks) > 0) == (w.turn() == account.TurnOfClone) {
@@ -120,7 +120,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 
 // passwordStatements are those that set the password, masked, as they will be once
 // the plan has been carried out: they can be written for accounts that exist.
-func (i *inspection) passwordStatements(w *work, pair account.Pair) []string {
+func (i *inspection) passwordStatements(w *setSecretRun, pair account.Pair) []string {
 	statements, err := pair.Password(i.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
 	if err != nil { // an account has to be made first
 		return []string{fmt.Sprintf("ALTER USER ... for each account of %q that is to be open, with the new password, ending in ACCOUNT UNLOCK", w.pending.Username())}
@@ -159,31 +159,31 @@ func (i *inspection) rotationState(ctx context.Context, labels Labels, current d
 			texts = append(texts, fmt.Sprintf("version %s is %s", id, strings.Join(labels.Stages[id], " and ")))
 		}
 		detail := strings.Join(capped(texts), ", ")
-		id := labels.Carrier(InWork)
+		id := labels.VersionWith(Pending)
 		unfinished := id != "" && !slices.Contains(labels.Stages[id], Current)
 		switch {
-		case labels.Carrier(Current) == "":
-			return did("", failure.Errorf(failure.CurrentSecretMissing, "no version carries %s: give it to the version whose credentials the application uses", Current))
+		case labels.VersionWith(Current) == "":
+			return outcomeOf("", failure.Errorf(failure.CurrentSecretMissing, "no version carries %s: give it to the version whose credentials the application uses", Current))
 		case !unfinished && (labels.RotationEnabled == nil || !*labels.RotationEnabled):
 			return outcome{detail: detail + "; no rotation is attached to the secret, or it is turned off", remedy: "call RotateSecret with the function's ARN"}
 		case !unfinished:
-			return did(detail+"; no rotation is in progress", nil)
+			return outcomeOf(detail+"; no rotation is in progress", nil)
 		}
 		o := outcome{
 			result: ResultAttention, detail: detail + "; a rotation has not ended",
-			remedy: "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; to give it up by hand, take " + InWork + " off version " + id +
-				": aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage " + InWork + " --remove-from-version-id " + id,
+			remedy: "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; to give it up by hand, take " + Pending + " off version " + id +
+				": aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage " + Pending + " --remove-from-version-id " + id,
 		}
 		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
 		switch {
 		case errors.Is(err, ErrVersionNotFound):
 			o.detail += ", and createSecret has stored nothing yet"
 		case err != nil:
-			return did("", fmt.Errorf("reading the %s document: %w", InWork, err))
+			return outcomeOf("", fmt.Errorf("reading the %s document: %w", Pending, err))
 		case !i.passed(checkDocument):
 		default:
-			if _, err := i.agree(current.Document, version); err != nil {
-				return outcome{err: err, remedy: "rotate the secret again, which takes " + InWork + " off that version; the rotation after that begins with the secret as it is"}
+			if _, err := i.parseMatching(current.Document, version); err != nil {
+				return outcome{err: err, remedy: "rotate the secret again, which takes " + Pending + " off that version; the rotation after that begins with the secret as it is"}
 			}
 			o.detail += ", and goes on from its document"
 		}

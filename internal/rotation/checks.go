@@ -61,7 +61,7 @@ var checkNames = []string{
 // one that fails hides nothing else.
 func (i *inspection) look(ctx context.Context) {
 	i.check(ctx, checkConfiguration, nil, func(context.Context) outcome {
-		return did(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.Unfit)
+		return outcomeOf(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.ConfigError)
 	})
 	if !i.passed(checkConfiguration) {
 		// Without one there is nothing to ask with.
@@ -83,7 +83,7 @@ const attachFirst = "; a role that allows it on the condition secretsmanager:res
 
 // service reaches Secrets Manager, and asks what needs the permission to read.
 func (i *inspection) service(ctx context.Context) Labels {
-	traced, trip := conntrace.With(ctx)
+	traced, trip := conntrace.WithTrace(ctx)
 	began := time.Now()
 	labels, err := i.Secrets.Describe(traced, i.event.SecretID)
 	took := time.Since(began)
@@ -93,10 +93,10 @@ func (i *inspection) service(ctx context.Context) Labels {
 	default:
 		answered = true
 	}
-	i.along(ctx, trip, []string{checkServiceDNS, checkServiceConnect, checkServiceTLS}, answered, false, err, []string{checkConfiguration})
+	i.reportStages(ctx, trip, []string{checkServiceDNS, checkServiceConnect, checkServiceTLS}, answered, false, err, []string{checkConfiguration})
 
 	permission := func(err error, of string) outcome {
-		o := did("allowed", err)
+		o := outcomeOf("allowed", err)
 		if failure.Of(err) == failure.SecretsManagerAccessDenied {
 			o.remedy = fmt.Sprintf("allow secretsmanager:%s on it to the function's role", of) + attachFirst
 		}
@@ -123,7 +123,7 @@ func (i *inspection) service(ctx context.Context) Labels {
 
 // along tells of the stages of a way. The request that took it was answered, or
 // ended in an error at the first stage that was not passed.
-func (i *inspection) along(ctx context.Context, trip *conntrace.Way, names []string, answered, encrypted bool, err error, needs []string) {
+func (i *inspection) reportStages(ctx context.Context, trip *conntrace.Trace, names []string, answered, encrypted bool, err error, needs []string) {
 	for n, stage := range []conntrace.Stage{conntrace.DNS, conntrace.Connect, conntrace.TLS} {
 		i.check(ctx, names[n], needs, func(context.Context) outcome {
 			done, passed := trip.Passed(stage)
@@ -157,7 +157,7 @@ func (i *inspection) documents(ctx context.Context) document {
 		if version, err = i.Secrets.Current(ctx, i.event.SecretID); errors.Is(err, ErrVersionNotFound) && i.passed(checkDescribe) {
 			err = failure.Errorf(failure.CurrentSecretMissing, "reading the %s document: %w: store a document in the secret", Current, err)
 		}
-		o := did(fmt.Sprintf("%s is version %s", Current, version.ID), err)
+		o := outcomeOf(fmt.Sprintf("%s is version %s", Current, version.ID), err)
 		if failure.Of(err) == failure.SecretsManagerAccessDenied {
 			o.remedy = "allow secretsmanager:GetSecretValue on it to the function's role" + attachFirst
 		}
@@ -167,15 +167,15 @@ func (i *inspection) documents(ctx context.Context) document {
 	i.check(ctx, checkDocument, []string{checkRead}, func(context.Context) outcome {
 		read, err := secret.Parse(version.Document)
 		if err != nil {
-			return did("", fmt.Errorf("reading the %s document: %w", Current, err))
+			return outcomeOf("", fmt.Errorf("reading the %s document: %w", Current, err))
 		}
 		current = document{read, version.ID, version.Created}
 		i.record.application(read)
-		return did(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
+		return outcomeOf(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
 	})
 	i.check(ctx, checkName, []string{checkDocument}, func(context.Context) outcome {
 		err := secret.CheckUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
-		return did(fmt.Sprintf("it is %q's turn after %q", secret.Other(current.Username()), current.Username()), err)
+		return outcomeOf(fmt.Sprintf("it is %q's turn after %q", secret.Other(current.Username()), current.Username()), err)
 	})
 	return current
 }
@@ -186,7 +186,7 @@ func (i *inspection) adminSecret(ctx context.Context, current document) document
 	i.check(ctx, checkAdminNamed, []string{checkDocument}, func(context.Context) outcome {
 		var err error
 		d.adminARN, err = i.adminARN(current.Document)
-		return did(d.adminARN, err)
+		return outcomeOf(d.adminARN, err)
 	})
 	var version Version
 	i.check(ctx, checkAdminRead, []string{checkAdminNamed}, func(ctx context.Context) outcome {
@@ -198,33 +198,33 @@ func (i *inspection) adminSecret(ctx context.Context, current document) document
 		} else if _, err = i.Secrets.Describe(ctx, d.adminARN); err != nil {
 			err = fmt.Errorf("reading the admin secret's labels, which a rotation of it in the meantime makes necessary: %w", err)
 		}
-		return did(fmt.Sprintf("%s is version %s", Current, version.ID), err)
+		return outcomeOf(fmt.Sprintf("%s is version %s", Current, version.ID), err)
 	})
 	d.adminVersion = version.ID
 	i.check(ctx, checkAdminDocument, []string{checkAdminRead}, func(context.Context) outcome {
 		read, err := secret.ParseAdmin(version.Document)
 		if err != nil {
-			return did("", fmt.Errorf("reading the admin secret %s: %w", d.adminARN, err))
+			return outcomeOf("", fmt.Errorf("reading the admin secret %s: %w", d.adminARN, err))
 		}
 		d.admin.Document = read
 		detail := fmt.Sprintf("user %q at %s:%d", read.Username(), read.Host(), read.Port())
 		if read.ManagedByRDS() {
 			detail = fmt.Sprintf("user %q, managed by RDS", read.Username())
 		}
-		return did(detail, adminIsAnother(read, d.adminARN, current.Username(), secret.Other(current.Username())))
+		return outcomeOf(detail, adminIsAnother(read, d.adminARN, current.Username(), secret.Other(current.Username())))
 	})
 	i.check(ctx, checkRDS, []string{checkAdminDocument}, func(ctx context.Context) outcome {
-		at, err := i.place(ctx, d.admin.Document, d.adminARN, current.Document)
-		d.admin.place = at
+		at, err := i.topology(ctx, d.admin.Document, d.adminARN, current.Document)
+		d.admin.topology = at
 		switch {
 		case err != nil:
-			return did("", err)
-		case at.apart:
-			return did(fmt.Sprintf("%s:%d is a reader of %s:%d, where the users are changed", current.Host(), current.Port(), at.writer.Host, at.writer.Port), nil)
+			return outcomeOf("", err)
+		case at.viaReader:
+			return outcomeOf(fmt.Sprintf("%s:%d is a reader of %s:%d, where the users are changed", current.Host(), current.Port(), at.writer.Host, at.writer.Port), nil)
 		case d.admin.ManagedByRDS():
-			return did(fmt.Sprintf("the admin's server is %s:%d", at.writer.Host, at.writer.Port), nil)
+			return outcomeOf(fmt.Sprintf("the admin's server is %s:%d", at.writer.Host, at.writer.Port), nil)
 		}
-		return did("not asked: both secrets name the same host", nil)
+		return outcomeOf("not asked: both secrets name the same host", nil)
 	})
 	return d
 }
@@ -234,7 +234,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	var proof, admin Session
 	var refused error
 	if i.passed(checkDocument) {
-		traced, trip := conntrace.With(ctx)
+		traced, trip := conntrace.WithTrace(ctx)
 		began := time.Now()
 		var err error
 		if ctx.Err() == nil {
@@ -246,7 +246,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		// server has answered to it.
 		answered := err == nil || failure.Number(err) != 0 || errors.Is(err, ErrLoginRefused) ||
 			failure.Of(err) == failure.PluginUnsupported || failure.Of(err) == failure.ServerUnsupported || failure.Of(err) == failure.TLSRequired
-		i.along(ctx, trip, []string{checkServerDNS, checkServerConnect, checkServerTLS}, answered, current.TLS() != secret.TLSDisabled, err, []string{checkDocument})
+		i.reportStages(ctx, trip, []string{checkServerDNS, checkServerConnect, checkServerTLS}, answered, current.TLS() != secret.TLSDisabled, err, []string{checkDocument})
 		i.certificate(proof)
 		before := checkServerTLS
 		if answered {
@@ -254,7 +254,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		}
 		i.check(ctx, checkCurrent, []string{before}, func(context.Context) outcome {
 			if err != nil {
-				return did("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, err)))
+				return outcomeOf("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, err)))
 			}
 			facts := proof.Facts()
 			return outcome{detail: fmt.Sprintf("%q is logged in as %s, and seen as coming from %s", current.Username(), facts.Account, facts.From), took: took}
@@ -270,7 +270,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	}
 	i.check(ctx, checkDatabase, []string{checkCurrent}, func(ctx context.Context) outcome {
 		if current.Database() == "" {
-			return did("the document names none", nil)
+			return outcomeOf("the document names none", nil)
 		}
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
@@ -278,37 +278,37 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		if err != nil {
 			err = denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", current.Username(), err))
 		}
-		return did(fmt.Sprintf("%q is opened", current.Database()), err)
+		return outcomeOf(fmt.Sprintf("%q is opened", current.Database()), err)
 	})
 	i.check(ctx, checkAdmin, []string{checkRDS, checkName}, func(ctx context.Context) outcome {
 		next, err := i.nextDocument(ctx, labels, current)
 		if err != nil {
-			return did("", err)
+			return outcomeOf("", err)
 		}
 		d.pending = next
 		session, at, err := i.connectAdmin(ctx, d)
 		if err != nil {
-			return did("", err)
+			return outcomeOf("", err)
 		}
-		admin, d.admin.place = session, at
-		return did(fmt.Sprintf("logged in as %s", session.Facts().Account), nil)
+		admin, d.admin.topology = session, at
+		return outcomeOf(fmt.Sprintf("logged in as %s", session.Facts().Account), nil)
 	})
 	if admin != nil {
 		defer i.close(ctx, admin)
 		i.nameAnonymous(ctx, admin, current.Username(), refused)
 	}
-	i.serverItself(ctx, proof, admin, current)
+	i.checkServerState(ctx, proof, admin, current)
 	i.check(ctx, checkIdentity, []string{checkCurrent, checkAdmin}, func(ctx context.Context) outcome {
 		at := proof
-		if d.admin.apart {
-			there, err := i.Database.Connect(ctx, d.admin.place.login(current.Document))
+		if d.admin.viaReader {
+			there, err := i.Database.Connect(ctx, d.admin.topology.login(current.Document))
 			if err != nil {
-				return did("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err)))
+				return outcomeOf("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err)))
 			}
 			defer i.close(ctx, there)
 			at = there
 		}
-		return did("both logins stand on "+at.Facts().Identity, d.admin.sameServer(at.Facts(), admin.Facts()))
+		return outcomeOf("both logins stand on "+at.Facts().Identity, d.admin.sameServer(at.Facts(), admin.Facts()))
 	})
 	i.lock(ctx, admin, current)
 	i.plan(ctx, labels, d, proof, admin)
@@ -324,7 +324,7 @@ func (i *inspection) certificate(session Session) {
 	if facts.Plaintext && f.Result == ResultOK {
 		f.Result, f.Type = ResultAttention, warning.Plaintext
 	}
-	for _, w := range wearing(Facts{Server: facts.Server, Certificate: facts.Certificate}, time.Now()) {
+	for _, w := range expiryWarnings(Facts{Server: facts.Server, Certificate: facts.Certificate}, time.Now()) {
 		if w.Type != warning.OldServer {
 			f.Result, f.Type, f.Detail = ResultAttention, w.Type, f.Detail+"; "+w.Message
 		}
@@ -336,7 +336,7 @@ func (i *inspection) certificate(session Session) {
 }
 
 // serverItself tells what server it is. Either login will do.
-func (i *inspection) serverItself(ctx context.Context, proof, admin Session, current document) {
+func (i *inspection) checkServerState(ctx context.Context, proof, admin Session, current document) {
 	session, need := admin, checkAdmin
 	if session == nil {
 		session, need = proof, checkCurrent
@@ -346,21 +346,21 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 		detail := fmt.Sprintf("%s %s", facts.Server.Flavor, facts.Server.Text)
 		if facts.Server.Flavor == account.MySQL {
 			if err := secret.CheckUsername(secret.MySQL, secret.Other(current.Username()), 0); err != nil {
-				return did("", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", current.Engine(), err))
+				return outcomeOf("", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", current.Engine(), err))
 			}
 		}
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		inspector, ok := session.(Inspector)
 		if !ok {
-			return did(detail, nil)
+			return outcomeOf(detail, nil)
 		}
 		state, err := inspector.State(ctx)
 		switch {
 		case err != nil:
-			return did("", err)
+			return outcomeOf("", err)
 		case facts.ReadOnly && need == checkAdmin:
-			return did("", failure.Errorf(failure.ReadOnlyServer, "%s is read-only: use the address of the writer, or wait for the end of a failover", detail))
+			return outcomeOf("", failure.Errorf(failure.ReadOnlyServer, "%s is read-only: use the address of the writer, or wait for the end of a failover", detail))
 		case facts.ReadOnly:
 			detail += ", read-only"
 		default:
@@ -374,8 +374,8 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 		default:
 			detail += "; it is not a replica"
 		}
-		o := did(detail, nil)
-		for _, w := range wearing(Facts{Server: facts.Server}, time.Now()) {
+		o := outcomeOf(detail, nil)
+		for _, w := range expiryWarnings(Facts{Server: facts.Server}, time.Now()) {
 			o.result, o.kind, o.detail, o.remedy = ResultAttention, w.Type, w.Message, warning.Remedy(w.Type)
 		}
 		return o
@@ -385,11 +385,11 @@ func (i *inspection) serverItself(ctx context.Context, proof, admin Session, cur
 // nextDocument is the pending document of the rotation that is in progress, or else
 // one as the next rotation would make it, with a password that is used for nothing.
 func (i *inspection) nextDocument(ctx context.Context, labels Labels, current document) (document, error) {
-	if id := labels.Carrier(InWork); id != "" && id != current.versionID {
+	if id := labels.VersionWith(Pending); id != "" && id != current.versionID {
 		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
 		switch {
 		case err == nil:
-			if next, err := i.agree(current.Document, version); err == nil {
+			if next, err := i.parseMatching(current.Document, version); err == nil {
 				return document{next, version.ID, version.Created}, nil
 			}
 		case !errors.Is(err, ErrVersionNotFound):

@@ -16,20 +16,20 @@ import (
 // password and stores the pending document. It is done already when the token's
 // version has a value.
 func (s step) createSecret(ctx context.Context) (string, error) {
-	labels := question[Labels]{ask: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
-	now := question[document]{ask: func() (document, error) { return s.currentDocument(ctx) }}
-	stored := question[Version]{ask: func() (Version, error) { return s.Secrets.Version(ctx, s.event.SecretID, s.event.Token) }}
+	labels := call[Labels]{do: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
+	now := call[document]{do: func() (document, error) { return s.currentDocument(ctx) }}
+	stored := call[Version]{do: func() (Version, error) { return s.Secrets.Version(ctx, s.event.SecretID, s.event.Token) }}
 	// Where the version turns out to have a value, a password has been made in vain.
-	password := question[redact.Secret]{ask: func() (redact.Secret, error) { return s.Secrets.RandomPassword(ctx) }}
-	s.together(labels.run, now.run, stored.run, password.run)
+	password := call[redact.Secret]{do: func() (redact.Secret, error) { return s.Secrets.RandomPassword(ctx) }}
+	s.concurrently(labels.run, now.run, stored.run, password.run)
 
 	if labels.err != nil {
 		return "", labels.err
 	}
-	if finished, err := labels.answer.progress(s.event.Token); finished || err != nil {
+	if finished, err := labels.result.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
-	current, err := now.answer, now.err
+	current, err := now.result, now.err
 	if err != nil {
 		return "", err
 	}
@@ -46,17 +46,17 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 
 	switch {
 	case stored.err == nil:
-		return s.keepPending(ctx, current.Document, stored.answer, "the version has its value already")
+		return s.keepPending(ctx, current.Document, stored.result, "the version has its value already")
 	case !errors.Is(stored.err, ErrVersionNotFound):
 		return "", stored.err
 	case password.err != nil:
 		return "", password.err
 	}
-	pending, err := current.WithCredentials(other, password.answer)
+	pending, err := current.WithCredentials(other, password.result)
 	if err != nil {
 		return "", fmt.Errorf("writing the pending document: %w", err)
 	}
-	err = s.Secrets.PutPending(ctx, Pending{
+	err = s.Secrets.PutPending(ctx, PendingVersion{
 		SecretID:      s.event.SecretID,
 		VersionID:     s.event.Token,
 		Document:      pending.Raw(),
@@ -102,13 +102,13 @@ func (s step) currentDocument(ctx context.Context) (document, error) {
 
 // readDocuments reads the token's version and the current one.
 func (s step) readDocuments(ctx context.Context) (pending Version, current document, err error) {
-	next := question[Version]{ask: func() (Version, error) { return s.pendingVersion(ctx) }}
-	now := question[document]{ask: func() (document, error) { return s.currentDocument(ctx) }}
-	s.together(next.run, now.run)
+	next := call[Version]{do: func() (Version, error) { return s.pendingVersion(ctx) }}
+	now := call[document]{do: func() (document, error) { return s.currentDocument(ctx) }}
+	s.concurrently(next.run, now.run)
 	if err = next.err; err == nil {
 		err = now.err
 	}
-	return next.answer, now.answer, err
+	return next.result, now.result, err
 }
 
 // adminARN is the admin secret that the document, or else the function's

@@ -40,7 +40,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	s.record.pending(pending)
 	session, err := s.connectToFinish(ctx, pending)
 	if err != nil {
-		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", InWork, Current, err))
+		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", Pending, Current, err))
 	}
 	defer s.close(ctx, session)
 	if err := s.lockable(ctx, session, pending); err != nil {
@@ -50,26 +50,26 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 
-	labels := question[Labels]{ask: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
-	now := question[document]{ask: func() (document, error) { return s.currentDocument(ctx) }}
-	s.together(labels.run, now.run)
+	labels := call[Labels]{do: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
+	now := call[document]{do: func() (document, error) { return s.currentDocument(ctx) }}
+	s.concurrently(labels.run, now.run)
 	if labels.err != nil {
 		return "", labels.err
 	}
-	if finished, err := labels.answer.progress(s.event.Token); finished || err != nil {
+	if finished, err := labels.result.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
-	if labels.answer.Carrier(Current) == "" {
+	if labels.result.VersionWith(Current) == "" {
 		return "", failure.Errorf(failure.CurrentSecretMissing, "no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
 	}
-	current, err := now.answer, now.err
+	current, err := now.result, now.err
 	if err != nil {
 		return "", err
 	}
 	if current.versionID == s.event.Token {
 		return alreadyFinished, nil
 	}
-	if _, err := s.agree(current.Document, version); err != nil {
+	if _, err := s.parseMatching(current.Document, version); err != nil {
 		return s.giveUp(ctx, err)
 	}
 	// The server keeps the lock until the invocation's deadline. One that was
@@ -94,8 +94,8 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		s.record.moved = true
 		return alreadyFinished, nil
 	}
-	if carrier := after.Carrier(Current); carrier != "" && carrier != from {
-		return "", failure.Errorf(failure.RotationOvertaken, "%s has moved from version %s to %s since this step read it, so it was not moved on to %s; the next try reads it anew: %w",
+	if carrier := after.VersionWith(Current); carrier != "" && carrier != from {
+		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s since this step read it, so it was not moved on to %s; the next try reads it anew: %w",
 			Current, from, carrier, s.event.Token, moveErr)
 	}
 	return "", moveErr
@@ -106,7 +106,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 // login counts against FAILED_LOGIN_ATTEMPTS. Where the version's own labels leave
 // no doubt, the secret's need not be asked for.
 func (s step) finished(ctx context.Context, version Version) (bool, error) {
-	if slices.Contains(version.Stages, InWork) && !slices.Contains(version.Stages, Current) {
+	if slices.Contains(version.Stages, Pending) && !slices.Contains(version.Stages, Current) {
 		return false, nil
 	}
 	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
@@ -131,5 +131,5 @@ func (s step) lockable(ctx context.Context, session Session, pending secret.Docu
 		return nil
 	}
 	return failure.Errorf(failure.ReadOnlyServer, "the server that the %s credentials have reached is read-only, so it is a reader, or a writer in a failover: %s was not moved; "+
-		"use the address of the writer, or wait for the end of the failover: the next try goes on", InWork, Current)
+		"use the address of the writer, or wait for the end of the failover: the next try goes on", Pending, Current)
 }

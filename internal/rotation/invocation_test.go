@@ -81,10 +81,10 @@ func invoke(s scenario, token string, step rotation.Step, wrap wrapping) *invoca
 	}
 	rotator := rotation.Rotator{
 		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: s.mode},
-		Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Together: inOrder,
+		Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Concurrently: inOrder,
 	}
 	if s.reversed {
-		rotator.Together = inReverse
+		rotator.Concurrently = inReverse
 	}
 	go func() {
 		v.done <- rotator.Rotate(context.Background(), rotation.Event{Step: step, SecretID: secretID, Token: token})
@@ -180,7 +180,7 @@ func (v askedSecrets) Version(_ context.Context, _, id string) (rotation.Version
 	return version, a.err
 }
 
-func (v askedSecrets) PutPending(_ context.Context, p rotation.Pending) error {
+func (v askedSecrets) PutPending(_ context.Context, p rotation.PendingVersion) error {
 	return v.ask(request{text: "put version " + p.VersionID, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
 		if err := u.put(p.VersionID, p.Document.Reveal()); err != nil {
 			return failed(err)
@@ -324,8 +324,8 @@ func (s *askedSession) Roles(context.Context, []account.Name) (account.RoleFacts
 	return account.RoleFacts{}, s.through(request{text: "roles", alone: true, do: nothing}).err
 }
 
-// InsistOnClear is answered by what Lock has read.
-func (s *askedSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
+// PluginsNeedingPlaintext is answered by what Lock has read.
+func (s *askedSession) PluginsNeedingPlaintext(context.Context) ([]string, error) { return nil, nil }
 
 func (s *askedSession) Exists(_ context.Context, object account.Object, _ string) (bool, error) {
 	return true, s.through(request{text: "whether " + object.Name + " exists", alone: true, do: nothing}).err

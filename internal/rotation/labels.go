@@ -13,11 +13,11 @@ import (
 const (
 	Current  = "AWSCURRENT"
 	Previous = "AWSPREVIOUS"
-	InWork   = "AWSPENDING"
+	Pending   = "AWSPENDING"
 )
 
 // Carrier is the ID of the version that carries a label; empty where none does.
-func (l Labels) Carrier(label string) string {
+func (l Labels) VersionWith(label string) string {
 	for id, stages := range l.Stages {
 		if slices.Contains(stages, label) {
 			return id
@@ -48,8 +48,8 @@ func (l Labels) progress(token string) (finished bool, err error) {
 		return false, failure.Errorf(failure.RotationNotInProgress, "the secret has no version %s with a label: its rotation has been given up or overtaken, or it is a token of one's own; rotate the secret again", token)
 	case slices.Contains(stages, Current):
 		return true, nil
-	case !slices.Contains(stages, InWork):
-		return false, failure.Errorf(failure.RotationNotInProgress, "version %s does not carry %s (it carries %v): its rotation has been given up or overtaken; rotate the secret again", token, InWork, stages)
+	case !slices.Contains(stages, Pending):
+		return false, failure.Errorf(failure.RotationNotInProgress, "version %s does not carry %s (it carries %v): its rotation has been given up or overtaken; rotate the secret again", token, Pending, stages)
 	case l.RotationEnabled != nil && !*l.RotationEnabled:
 		return false, failure.Errorf(failure.RotationNotInProgress, "rotation is not enabled for the secret: turn it on, or call RotateSecret")
 	}

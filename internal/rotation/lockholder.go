@@ -147,9 +147,9 @@ func (i *inspection) lock(ctx context.Context, admin Session, current document) 
 		holder, err := inspector.LockHolder(ctx, lockName(original))
 		switch {
 		case err != nil:
-			return did("", err)
+			return outcomeOf("", err)
 		case holder.Connection == 0:
-			return did(fmt.Sprintf("nobody holds the lock of %q and its clone", original), nil)
+			return outcomeOf(fmt.Sprintf("nobody holds the lock of %q and its clone", original), nil)
 		case holder.noRotation(original, i.record.adminUser):
 			return outcome{err: failure.Errorf(failure.LockHeldByAnotherProgram, "the lock of %q and its clone is held by a session that is no rotation's: %s", original, holder),
 				remedy: "end it, as somebody who may, by " + holder.end() + ", and find out why it takes the lock"}
@@ -161,7 +161,7 @@ func (i *inspection) lock(ctx context.Context, admin Session, current document) 
 
 // LockHolder implements LockInspector.
 func (t timedSession) LockHolder(ctx context.Context, name string) (LockHolder, error) {
-	defer t.record.time(legLock)()
+	defer t.record.time(phaseLock)()
 	if inspector, ok := t.Session.(LockInspector); ok {
 		return inspector.LockHolder(ctx, name)
 	}

@@ -19,7 +19,7 @@ var ErrStale = failure.New(failure.PendingSecretMismatch, "the secret was change
 func parsePending(pending Version) (secret.Document, error) {
 	next, err := secret.Parse(pending.Document)
 	if err != nil {
-		return secret.Document{}, failure.Errorf(failure.PendingSecretMismatch, "reading the %s document of version %s: %w: %w", InWork, pending.ID, err, ErrStale)
+		return secret.Document{}, failure.Errorf(failure.PendingSecretMismatch, "reading the %s document of version %s: %w: %w", Pending, pending.ID, err, ErrStale)
 	}
 	return next, nil
 }
@@ -28,7 +28,7 @@ func parsePending(pending Version) (secret.Document, error) {
 // with the other user's name and its own password put into it, byte for byte. The
 // document belongs to its owner: whatever else they have changed since the pending
 // one was made would be undone by moving AWSCURRENT to it.
-func (s step) agree(current secret.Document, pending Version) (secret.Document, error) {
+func (s step) parseMatching(current secret.Document, pending Version) (secret.Document, error) {
 	next, err := parsePending(pending)
 	if err != nil {
 		return secret.Document{}, err
@@ -41,7 +41,7 @@ func (s step) agree(current secret.Document, pending Version) (secret.Document, 
 	} {
 		if field.want != field.got {
 			return secret.Document{}, fmt.Errorf("the %s document of version %s has %s %q where the %s document asks for %q: %w",
-				InWork, pending.ID, field.name, field.got, Current, field.want, ErrStale)
+				Pending, pending.ID, field.name, field.got, Current, field.want, ErrStale)
 		}
 	}
 	want, err := current.WithCredentials(next.Username(), next.Password())
@@ -53,7 +53,7 @@ func (s step) agree(current secret.Document, pending Version) (secret.Document, 
 		what = strings.Join(capped(keys), ", ")
 	}
 	return secret.Document{}, fmt.Errorf("the %s document of version %s differs from the %s document in more than the username and the password, in %s: %w",
-		InWork, pending.ID, Current, what, ErrStale)
+		Pending, pending.ID, Current, what, ErrStale)
 }
 
 // keepPending goes on with a value that the token has already, if a rotation can
@@ -64,7 +64,7 @@ func (s step) agree(current secret.Document, pending Version) (secret.Document, 
 // for a user who may have become the current one. And where the secret was changed
 // while a rotation was failing.
 func (s step) keepPending(ctx context.Context, current secret.Document, pending Version, result string) (string, error) {
-	if _, stale := s.agree(current, pending); stale != nil {
+	if _, stale := s.parseMatching(current, pending); stale != nil {
 		return s.giveUp(ctx, stale)
 	}
 	return result, nil
@@ -84,17 +84,17 @@ func (s step) keepPending(ctx context.Context, current secret.Document, pending 
 func (s step) giveUp(ctx context.Context, reason error) (result string, err error) {
 	labels, err := s.Secrets.Describe(ctx, s.event.SecretID)
 	if err != nil {
-		return "", fmt.Errorf("%w; looking whether %s is still on version %s, without which no other rotation begins: %w", reason, InWork, s.event.Token, err)
+		return "", fmt.Errorf("%w; looking whether %s is still on version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)
 	}
 	if finished, err := labels.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
-		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, InWork, s.event.Token, err)
+		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)
 	}
-	s.warn(ctx, warning.RotationGivenUp, "label taken off, as nothing can come of its version", "label", InWork, "from", s.event.Token)
+	s.warn(ctx, warning.RotationAbandoned, "label taken off, as nothing can come of its version", "label", Pending, "from", s.event.Token)
 	return "", fmt.Errorf("%w; %s was taken off version %s, so that the next rotation can begin: rotate the secret again, or leave that to its schedule",
-		reason, InWork, s.event.Token)
+		reason, Pending, s.event.Token)
 }
 
 // alreadyFinished is the result of a step that comes after its rotation's end.

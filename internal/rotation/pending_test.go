@@ -43,7 +43,7 @@ func TestEveryStepGivesUpWhatIsStale(t *testing.T) {
 				if changed := w.mutating(); len(changed) != 1 {
 					t.Errorf("it has done %v", changed)
 				}
-				if carrier := (rotation.Labels{Stages: w.labels}).Carrier("AWSPENDING"); carrier != "" {
+				if carrier := (rotation.Labels{Stages: w.labels}).VersionWith("AWSPENDING"); carrier != "" {
 					t.Errorf("AWSPENDING is on %s", carrier)
 				}
 				w.labels[newToken] = []string{"AWSPENDING"}
@@ -97,7 +97,7 @@ func TestEditDuringFinishSecret(t *testing.T) {
 		err := w.step(rotation.FinishSecret)
 		want := failure.PendingSecretMismatch
 		if undisturbed.trace[at] == "move" {
-			want = failure.RotationOvertaken
+			want = failure.RotationSuperseded
 		}
 		if failure.Of(err) != want || !slices.Contains(w.labels[newToken], "AWSCURRENT") {
 			t.Errorf("edited before %q: error %v, labels %v", undisturbed.trace[at], err, w.labels)
@@ -178,7 +178,7 @@ func TestRefusedPassword(t *testing.T) {
 			return failure.New(failure.PasswordRefused, "not by my rules")
 		}
 		err := w.step(rotation.SetSecret)
-		givenUp := (rotation.Labels{Stages: w.labels}).Carrier("AWSPENDING") == ""
+		givenUp := (rotation.Labels{Stages: w.labels}).VersionWith("AWSPENDING") == ""
 		if failure.Of(err) != failure.PasswordRefused || givenUp == set || strings.Contains(err.Error(), "was taken off") == set {
 			t.Errorf("set %v: given up %v, error %v after %v", set, givenUp, err, w.trace)
 		}

@@ -10,38 +10,38 @@ import (
 )
 
 // place is where a rotation changes its users.
-type place struct {
+type topology struct {
 	// writer is the admin's server.
 	writer Endpoint
 	// apart is true where the application logs in at another address than the
 	// admin: at a reader, which gets by replication what is changed at the writer.
-	apart bool
+	viaReader bool
 }
 
 // place finds out where the admin's server is, and that the application's is the
 // same one or a reader of it. RDS is asked where the documents do not say: for an
 // admin secret that RDS manages, and for hosts that differ. Nothing is guessed: a
 // host counts as an instance's or a cluster's when RDS answers with this very name.
-func (s step) place(ctx context.Context, admin secret.Document, adminARN string, application secret.Document) (place, error) {
+func (s step) topology(ctx context.Context, admin secret.Document, adminARN string, application secret.Document) (topology, error) {
 	writer := Endpoint{admin.Host(), admin.Port()}
 	if admin.ManagedByRDS() {
 		var err error
 		if writer, err = s.managed(ctx, adminARN, application.Engine()); err != nil {
-			return place{}, fmt.Errorf("finding the server of the admin secret %s, which RDS manages: %w", adminARN, err)
+			return topology{}, fmt.Errorf("finding the server of the admin secret %s, which RDS manages: %w", adminARN, err)
 		}
 	}
 	host := Endpoint{application.Host(), application.Port()}
 	if writer.Port == host.Port && strings.EqualFold(writer.Host, host.Host) {
-		return place{writer: writer}, nil
+		return topology{writer: writer}, nil
 	}
-	reason, err := s.reads(ctx, host, writer)
+	reason, err := s.whyNotReader(ctx, host, writer)
 	if err == nil && reason == "" {
-		return place{writer: writer, apart: true}, nil
+		return topology{writer: writer, viaReader: true}, nil
 	}
 	if err == nil {
 		err = failure.New(failure.AdminSecretMismatch, reason)
 	}
-	return place{}, fmt.Errorf("the admin secret %s is for %s:%d and the secret is for %s:%d: %w; name the admin secret of the secret's own server, or the same host in both",
+	return topology{}, fmt.Errorf("the admin secret %s is for %s:%d and the secret is for %s:%d: %w; name the admin secret of the secret's own server, or the same host in both",
 		adminARN, writer.Host, writer.Port, host.Host, host.Port, err)
 }
 
@@ -76,13 +76,13 @@ func (s step) managed(ctx context.Context, adminARN string, engine secret.Engine
 		at                  Endpoint
 	}
 	if instance != "" {
-		read, err := s.Whereabouts.Instance(ctx, name)
+		read, err := s.RDS.Instance(ctx, name)
 		if err != nil {
 			return Endpoint{}, err
 		}
 		found.arn, found.engine, found.status, found.at = read.ARN, read.Engine, read.Status, read.Endpoint
 	} else {
-		read, err := s.Whereabouts.Cluster(ctx, name)
+		read, err := s.RDS.Cluster(ctx, name)
 		if err != nil {
 			return Endpoint{}, err
 		}
@@ -108,7 +108,7 @@ func sameFamily(ofRDS string, engine secret.Engine) bool {
 
 // reads says why the host is not known to be a reader of the writer's; nothing
 // where it is one. An error means that RDS could not be asked.
-func (s step) reads(ctx context.Context, host, writer Endpoint) (reason string, err error) {
+func (s step) whyNotReader(ctx context.Context, host, writer Endpoint) (reason string, err error) {
 	if strings.EqualFold(host.Host, writer.Host) {
 		return "the two ports of one host are two servers", nil
 	}
@@ -138,7 +138,7 @@ func (s step) reads(ctx context.Context, host, writer Endpoint) (reason string, 
 		if err != nil || reason != "" {
 			return reason, err
 		}
-		return s.writes(ctx, cluster, of, writer)
+		return s.whyNotWriter(ctx, cluster, of, writer)
 	}
 	instance, reason, err := s.instance(ctx, named.name, host)
 	if err != nil || reason != "" {
@@ -146,20 +146,20 @@ func (s step) reads(ctx context.Context, host, writer Endpoint) (reason string, 
 	}
 	switch {
 	case instance.Source != "":
-		return s.replicates(ctx, instance, of, host, writer)
+		return s.whyNotSource(ctx, instance, of, host, writer)
 	case instance.Cluster != "":
-		cluster, err := s.Whereabouts.Cluster(ctx, ServerName{instance.Cluster, named.name.Region})
+		cluster, err := s.RDS.Cluster(ctx, ServerName{instance.Cluster, named.name.Region})
 		if err != nil {
 			return "", err
 		}
-		return s.writes(ctx, cluster, of, writer)
+		return s.whyNotWriter(ctx, cluster, of, writer)
 	}
 	return host.Host + " is neither a read replica nor part of a cluster", nil
 }
 
 // instance reads the instance whose endpoint a host is.
 func (s step) instance(ctx context.Context, name ServerName, host Endpoint) (Instance, string, error) {
-	instance, err := s.Whereabouts.Instance(ctx, name)
+	instance, err := s.RDS.Instance(ctx, name)
 	if err != nil {
 		return Instance{}, "", err
 	}
@@ -168,7 +168,7 @@ func (s step) instance(ctx context.Context, name ServerName, host Endpoint) (Ins
 
 // cluster reads the cluster of whose endpoints a host is one.
 func (s step) cluster(ctx context.Context, name ServerName, host Endpoint, endpoint func(Cluster) string) (Cluster, string, error) {
-	cluster, err := s.Whereabouts.Cluster(ctx, name)
+	cluster, err := s.RDS.Cluster(ctx, name)
 	if err != nil {
 		return Cluster{}, "", err
 	}
@@ -187,7 +187,7 @@ func notTheEndpoint(kind, id string, is, host Endpoint) string {
 }
 
 // writes says why the writer's host is not the one that writes in the cluster.
-func (s step) writes(ctx context.Context, cluster Cluster, of hostName, writer Endpoint) (string, error) {
+func (s step) whyNotWriter(ctx context.Context, cluster Cluster, of hostName, writer Endpoint) (string, error) {
 	if of.kind == clusterHost {
 		return notTheEndpoint("cluster", cluster.ID, cluster.Writer, writer), nil
 	}
@@ -206,7 +206,7 @@ func (s step) writes(ctx context.Context, cluster Cluster, of hostName, writer E
 
 // replicates says why the writer's host is not the instance that the replica has
 // as its source.
-func (s step) replicates(ctx context.Context, replica Instance, of hostName, host, writer Endpoint) (string, error) {
+func (s step) whyNotSource(ctx context.Context, replica Instance, of hostName, host, writer Endpoint) (string, error) {
 	if of.kind != instanceHost {
 		return fmt.Sprintf("%s is a read replica of the instance %s, and %s is not an instance's endpoint", host.Host, replica.Source, writer.Host), nil
 	}

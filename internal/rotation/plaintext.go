@@ -32,7 +32,7 @@ func (s step) warnOfPlaintext(ctx context.Context, login Login) {
 // password itself, and not a verifier, over a connection without TLS that the admin
 // secret's document does not ask for. ALLOW_PLAINTEXT speaks for every secret, and
 // whoever sits between the function and a server can make it take effect.
-func (w *work) checkPasswordEncrypted(pair account.Pair) error {
+func (w *setSecretRun) checkPasswordEncrypted(pair account.Pair) error {
 	if !w.admin.Facts().Plaintext || w.documents.admin.TLS() == secret.TLSDisabled || !pair.SendsPassword() {
 		return nil
 	}

@@ -161,7 +161,7 @@ func (m moving) MoveCurrent(ctx context.Context, secretID, to, _ string) error {
 	if err != nil {
 		return err
 	}
-	return m.Secrets.MoveCurrent(ctx, secretID, to, labels.Carrier(rotation.Current))
+	return m.Secrets.MoveCurrent(ctx, secretID, to, labels.VersionWith(rotation.Current))
 }
 
 // sessions plants a defect in every session; it is told the pending document.

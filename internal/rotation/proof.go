@@ -24,7 +24,7 @@ func proofOf(session Session, began time.Time) proof { return proof{session.Fact
 // has done.
 //
 // What the server has stored is compared only where it is not older than the proof.
-func (w *work) stillProven(pair account.Pair) error {
+func (w *setSecretRun) checkPasswordUnchanged(pair account.Pair) error {
 	user := pair.Original
 	if secret.IsClone(w.current.Username()) {
 		user = pair.Clone

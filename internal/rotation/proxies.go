@@ -11,7 +11,7 @@ import (
 
 // denyProxies finds out which PROXY privileges of the two users the admin cannot pass
 // on, where they have any.
-func (w *work) denyProxies(ctx context.Context, pair *account.Pair) error {
+func (w *setSecretRun) denyProxies(ctx context.Context, pair *account.Pair) error {
 	if pair.ProxiesDenied != nil || !pair.HasProxies() {
 		return nil
 	}

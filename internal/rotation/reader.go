@@ -15,7 +15,7 @@ import (
 // leadsToMany reports whether a host is a cluster's reader endpoint. Each login
 // there may reach another server: a lock taken there is met by nobody, and one
 // successful login says nothing of the next.
-func leadsToMany(host string) bool { return parseHost(host).kind == readerHost }
+func isReaderEndpoint(host string) bool { return parseHost(host).kind == readerHost }
 
 // connectReplicated logs in with pending credentials. A reader refuses them until
 // it has got them from its writer, so there a refusal is followed by another try,
@@ -76,8 +76,8 @@ func (s step) isReader(ctx context.Context, application secret.Document) (bool, 
 	if err != nil {
 		return false, fmt.Errorf("reading the admin secret %s: %w", arn, err)
 	}
-	at, err := s.place(ctx, document, arn, application)
-	return at.apart, err
+	at, err := s.topology(ctx, document, arn, application)
+	return at.viaReader, err
 }
 
 // testMembers logs in at each of a cluster's instances where the document's host
@@ -85,14 +85,14 @@ func (s step) isReader(ctx context.Context, application secret.Document) (bool, 
 // that is starting or going away, and does not answer, is left out with a warning:
 // the endpoint does not lead there.
 func (s step) testMembers(ctx context.Context, pending secret.Document) error {
-	if !leadsToMany(pending.Host()) {
+	if !isReaderEndpoint(pending.Host()) {
 		return nil
 	}
 	cluster, err := s.readerCluster(ctx, pending)
 	if err != nil {
 		return err
 	}
-	members, err := s.Whereabouts.Members(ctx, ServerName{cluster.ID, parseHost(pending.Host()).name.Region})
+	members, err := s.RDS.Members(ctx, ServerName{cluster.ID, parseHost(pending.Host()).name.Region})
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ const available = "available"
 // the cluster's writer.
 func (s step) connectToFinish(ctx context.Context, pending secret.Document) (Session, error) {
 	to := login(pending)
-	if !leadsToMany(to.Host) {
+	if !isReaderEndpoint(to.Host) {
 		return s.connectReplicated(ctx, to, pending)
 	}
 	cluster, err := s.readerCluster(ctx, pending)

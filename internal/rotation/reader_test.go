@@ -154,8 +154,8 @@ func TestReaderEndpointOfAnother(t *testing.T) {
 // stepWithin is step with a context and a log.
 func (w *world) stepWithin(ctx context.Context, name rotation.Step, log *slog.Logger) error {
 	rotator := rotation.Rotator{
-		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Whereabouts: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
-		Random: rand.Reader, Log: log, Together: inOrder,
+		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
+		Random: rand.Reader, Log: log, Concurrently: inOrder,
 	}
 	return rotator.Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
 }

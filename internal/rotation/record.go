@@ -36,65 +36,65 @@ type record struct {
 	warnings []string // types, each once
 	met      map[string]bool
 	plain    map[string]bool // logins without TLS that have been warned of
-	legs     []legTime
+	phases     []phaseTime
 	retries  *retries.Count
 }
 
 // leg is a part of a step that waits for somebody else.
-type leg string
+type phase string
 
 // The legs, as the log names them.
 const (
-	legSecretsManager leg = "secretsManager"
-	legRDS            leg = "rds"
-	legCurrentLogin   leg = "currentLogin"
-	legPendingLogin   leg = "pendingLogin"
-	legAdminLogin     leg = "adminLogin"
-	legLock           leg = "lock"
-	legReading        leg = "reading"
-	legChanging       leg = "changing"
+	phaseSecretsManager phase = "secretsManager"
+	phaseRDS            phase = "rds"
+	phaseCurrentLogin   phase = "currentLogin"
+	phasePendingLogin   phase = "pendingLogin"
+	phaseAdminLogin     phase = "adminLogin"
+	phaseLock           phase = "lock"
+	phaseReading        phase = "reading"
+	phaseChanging       phase = "changing"
 )
 
 // legs are in the order in which a step comes to them. Some go side by side, and end
 // in any order.
-var legs = []leg{legSecretsManager, legRDS, legCurrentLogin, legPendingLogin, legAdminLogin, legLock, legReading, legChanging}
+var phases = []phase{phaseSecretsManager, phaseRDS, phaseCurrentLogin, phasePendingLogin, phaseAdminLogin, phaseLock, phaseReading, phaseChanging}
 
 // says names a leg to a person.
-var says = map[leg]string{
-	legSecretsManager: "calls of Secrets Manager", legRDS: "calls of RDS", legCurrentLogin: "the login with the current credentials",
-	legPendingLogin: "the login with the pending credentials", legAdminLogin: "the admin's login", legLock: "taking the pair's lock and listing the accounts",
-	legReading: "reading from the server", legChanging: "statements that change accounts",
+var phaseTitles = map[phase]string{
+	phaseSecretsManager: "calls of Secrets Manager", phaseRDS: "calls of RDS", phaseCurrentLogin: "the login with the current credentials",
+	phasePendingLogin: "the login with the pending credentials", phaseAdminLogin: "the admin's login", phaseLock: "taking the pair's lock and listing the accounts",
+	phaseReading: "reading from the server", phaseChanging: "statements that change accounts",
 }
 
 // legTime is how long all of a leg took.
-type legTime struct {
-	leg
+type phaseTime struct {
+	phase
 	took time.Duration
 }
 
 // time counts the time until the function that it returns is called.
-func (r *record) time(l leg) (end func()) {
+func (r *record) time(l phase) (end func()) {
 	began := time.Now()
 	return func() {
 		took := time.Since(began)
 		r.mutex.Lock()
 		defer r.mutex.Unlock()
-		for i := range r.legs {
-			if r.legs[i].leg == l {
-				r.legs[i].took += took
+		for i := range r.phases {
+			if r.phases[i].phase == l {
+				r.phases[i].took += took
 				return
 			}
 		}
-		r.legs = append(r.legs, legTime{l, took})
-		slices.SortFunc(r.legs, func(a, b legTime) int { return slices.Index(legs, a.leg) - slices.Index(legs, b.leg) })
+		r.phases = append(r.phases, phaseTime{l, took})
+		slices.SortFunc(r.phases, func(a, b phaseTime) int { return slices.Index(phases, a.phase) - slices.Index(phases, b.phase) })
 	}
 }
 
 // longest is the leg that took the most of the time.
-func (r *record) longest() (l legTime, found bool) {
+func (r *record) longest() (l phaseTime, found bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	for _, one := range r.legs {
+	for _, one := range r.phases {
 		if one.took > l.took {
 			l, found = one, true
 		}
@@ -118,17 +118,17 @@ func (r *record) pending(d secret.Document) {
 }
 
 // loginOf tells whose login one is by its name.
-func (r *record) loginOf(username string) leg {
+func (r *record) loginOf(username string) phase {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	switch username {
 	case r.pendingUser:
-		return legPendingLogin
+		return phasePendingLogin
 	case r.currentUser:
-		return legCurrentLogin
+		return phaseCurrentLogin
 	}
 	r.adminUser = username
-	return legAdminLogin
+	return phaseAdminLogin
 }
 
 // sent notes a step that the server has carried out.
@@ -216,8 +216,8 @@ func (r *record) attributes() []slog.Attr {
 	list("statements", shortened(r.statements))
 	list("warnings", r.warnings)
 	var times []any
-	for _, l := range r.legs {
-		times = append(times, slog.Float64(string(l.leg)+"Ms", milliseconds(l.took)))
+	for _, l := range r.phases {
+		times = append(times, slog.Float64(string(l.phase)+"Ms", milliseconds(l.took)))
 	}
 	if len(times) > 0 {
 		out = append(out, slog.Group("legs", times...))
@@ -282,7 +282,7 @@ func (s step) write(ctx context.Context, began time.Time, result string, err err
 const expirySoon = 90 * 24 * time.Hour
 
 // meet notes the server behind a session, and warns of what will not last.
-func (s step) meet(ctx context.Context, login Login, facts Facts) {
+func (s step) noteServer(ctx context.Context, login Login, facts Facts) {
 	at := fmt.Sprintf("%s:%d", login.Host, login.Port)
 	s.record.mutex.Lock()
 	s.record.server = facts.Server
@@ -295,14 +295,14 @@ func (s step) meet(ctx context.Context, login Login, facts Facts) {
 	if known {
 		return
 	}
-	for _, w := range wearing(facts, time.Now()) {
+	for _, w := range expiryWarnings(facts, time.Now()) {
 		s.warn(ctx, w.Type, w.Message, "host", login.Host)
 	}
 }
 
 // wearing are the warnings of a server whose release, certificate or root is at
 // its end, or soon will be.
-func wearing(facts Facts, now time.Time) []account.Warning {
+func expiryWarnings(facts Facts, now time.Time) []account.Warning {
 	var found []account.Warning
 	if ended, old := facts.Server.SupportEnded(now); old {
 		text := fmt.Sprintf("%s %s has no support any more: upgrade the server", facts.Server.Flavor, facts.Server.Text)

@@ -26,7 +26,7 @@ var ErrAccountOrPassword = failure.New(failure.StatementRefused, "the server ref
 // has set it, and lost the answer. Such a rotation can be finished and goes on, so
 // the accounts are read first. The pair's lock is held: no other invocation can set
 // the password in between.
-func (w *work) unlessRefused(ctx context.Context, result string, err error) (string, error) {
+func (w *setSecretRun) unlessRefused(ctx context.Context, result string, err error) (string, error) {
 	inDoubt := len(w.clear) > 0 && errors.Is(err, ErrAccountOrPassword)
 	if !inDoubt && failure.Of(err) != failure.PasswordRefused {
 		return result, err
@@ -37,7 +37,7 @@ func (w *work) unlessRefused(ctx context.Context, result string, err error) (str
 	}
 	for _, user := range users {
 		for _, a := range user.Accounts {
-			if !a.Attributes.Locked && lets(a, w.pending.Password()) {
+			if !a.Attributes.Locked && acceptsPassword(a, w.pending.Password()) {
 				return "", err
 			}
 		}

@@ -79,7 +79,7 @@ type Version struct {
 }
 
 // Pending is what createSecret stores.
-type Pending struct {
+type PendingVersion struct {
 	SecretID string
 	// VersionID is the event's ClientRequestToken.
 	VersionID string
@@ -98,7 +98,7 @@ type Secrets interface {
 	Version(ctx context.Context, secretID, versionID string) (Version, error)
 	// PutPending stores a version under AWSPENDING. Storing the same value again
 	// succeeds; another value is ErrVersionExists.
-	PutPending(ctx context.Context, pending Pending) error
+	PutPending(ctx context.Context, pending PendingVersion) error
 	// MoveCurrent moves AWSCURRENT from one version, which must have it, to another.
 	MoveCurrent(ctx context.Context, secretID, to, from string) error
 	// DropPending takes AWSPENDING off a version, which must have it.
@@ -190,9 +190,9 @@ type Session interface {
 	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
 	// Roles tells what the accounts do not say of the roles that they name.
 	Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error)
-	// InsistOnClear lists the plugins for whose sake the server refuses verifiers, and
+	// PluginsNeedingPlaintext lists the plugins for whose sake the server refuses verifiers, and
 	// has to be sent passwords in clear.
-	InsistOnClear(ctx context.Context) ([]string, error)
+	PluginsNeedingPlaintext(ctx context.Context) ([]string, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Exists reports whether a routine, a table, or where one is named a column of it, is
@@ -260,11 +260,11 @@ type Rotator struct {
 	Secrets  Secrets
 	Database Database
 	// Whereabouts is asked only where the documents do not say where a server is.
-	Whereabouts Whereabouts
+	RDS RDS
 	Settings    Settings
 	// Together runs tasks and returns when all have ended; side by side where it is
 	// nil. It is for those who have to know what comes before what.
-	Together func(tasks ...func())
+	Concurrently func(tasks ...func())
 	// Random is where the salts of verifiers come from.
 	Random io.Reader
 	Log    *slog.Logger
@@ -272,7 +272,7 @@ type Rotator struct {
 	Function Function
 	// Unfit, where it is set, is what every step fails with: the error of a
 	// configuration that cannot be read.
-	Unfit error
+	ConfigError error
 }
 
 // Function is what the log and the metrics say of the function.
@@ -311,7 +311,7 @@ func (r *Rotator) timed(s step) *Rotator {
 	timed := *r
 	timed.Secrets = timedSecrets{r.Secrets, s.record}
 	timed.Database = timedDatabase{r.Database, s}
-	timed.Whereabouts = timedWhereabouts{r.Whereabouts, s.record}
+	timed.RDS = timedRDS{r.RDS, s.record}
 	return &timed
 }
 
@@ -324,8 +324,8 @@ type step struct {
 }
 
 func (s step) perform(ctx context.Context) (result string, err error) {
-	if s.Unfit != nil {
-		return "", s.Unfit
+	if s.ConfigError != nil {
+		return "", s.ConfigError
 	}
 	switch s.event.Step {
 	case CreateSecret:
@@ -348,7 +348,7 @@ func (s step) deadlineFirst(ctx context.Context, err error) error {
 	}
 	most := ""
 	if l, found := s.record.longest(); found {
-		most = fmt.Sprintf(", most of it (%s) spent on %s", l.took.Round(time.Millisecond), says[l.leg])
+		most = fmt.Sprintf(", most of it (%s) spent on %s", l.took.Round(time.Millisecond), phaseTitles[l.phase])
 	}
 	return fmt.Errorf("out of time (%w)%s; the current credentials are unchanged and work, and the next try goes on from here; "+
 		"raise the function's timeout if this repeats: %w", ctx.Err(), most, err)

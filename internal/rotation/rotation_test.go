@@ -90,7 +90,7 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := (rotation.Labels{Stages: w.labels}).Carrier("AWSCURRENT"); got != token {
+	if got := (rotation.Labels{Stages: w.labels}).VersionWith("AWSCURRENT"); got != token {
 		t.Errorf("AWSCURRENT is on %s", got)
 	}
 	if want := document("app_clone", "random password", nil); w.values[token] != want {
@@ -452,7 +452,7 @@ func TestStepsInSnakeCase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := (rotation.Labels{Stages: w.labels}).Carrier("AWSCURRENT"); got != token {
+	if got := (rotation.Labels{Stages: w.labels}).VersionWith("AWSCURRENT"); got != token {
 		t.Errorf("AWSCURRENT is on %s", got)
 	}
 	if strings.Contains(w.log.String(), "_secret") || !strings.Contains(w.log.String(), `"step":"createSecret"`) {

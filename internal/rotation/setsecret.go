@@ -42,7 +42,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	}
 	defer s.close(ctx, admin)
 	reader := proof
-	if at.apart {
+	if at.viaReader {
 		// The application's host is a reader. What is changed is changed at the
 		// writer, so there too the current credentials have to be those of its users.
 		defer s.close(ctx, reader)
@@ -68,7 +68,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		}
 	}
 
-	if at.apart && !leadsToMany(documents.current.Host()) && reader.Facts().Identity != admin.Facts().Identity {
+	if at.viaReader && !isReaderEndpoint(documents.current.Host()) && reader.Facts().Identity != admin.Facts().Identity {
 		// finishSecret, which need not know that there is a writer, takes it there. After
 		// a failover the reader may have become the writer, whose lock is taken by now.
 		if err := s.lock(ctx, reader, documents.current.Document); err != nil {
@@ -86,40 +86,40 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	}
 	// A version's value never changes: as long as the label is where it was, the
 	// document is the one that the pending one was compared with.
-	if carrier := labels.Carrier(Current); carrier != documents.current.versionID {
-		return "", failure.Errorf(failure.RotationOvertaken, "%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
+	if carrier := labels.VersionWith(Current); carrier != documents.current.versionID {
+		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
 			Current, documents.current.versionID, carrier)
 	}
 
 	proven := proofOf(proof, began)
-	work := &work{step: s, documents: documents, admin: admin, labels: labels, proof: proven}
+	work := &setSecretRun{step: s, documents: documents, admin: admin, labels: labels, proof: proven}
 	result, err := work.perform(ctx)
 	return work.unlessRefused(ctx, result, err)
 }
 
 // reach proves the current credentials and logs in as the admin, side by side: no
 // statement is sent as the admin yet.
-func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at place, err error) {
-	current := question[Session]{ask: func() (Session, error) { return s.Database.Connect(ctx, login(d.current.Document)) }}
-	changing := question[Session]{ask: func() (session Session, err error) {
+func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at topology, err error) {
+	current := call[Session]{do: func() (Session, error) { return s.Database.Connect(ctx, login(d.current.Document)) }}
+	changing := call[Session]{do: func() (session Session, err error) {
 		session, at, err = s.connectAdmin(ctx, d)
 		return session, err
 	}}
-	s.together(current.run, changing.run)
+	s.concurrently(current.run, changing.run)
 	if current.err != nil {
 		err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials, without which nothing is changed: %w", Current, current.err))
 		if changing.err == nil {
-			err = nameAnonymous(ctx, changing.answer, d.current.Username(), err)
+			err = nameAnonymous(ctx, changing.result, d.current.Username(), err)
 		}
 	} else {
 		err = changing.err
 	}
 	if err == nil {
-		return current.answer, changing.answer, at, nil
+		return current.result, changing.result, at, nil
 	}
-	for _, opened := range []question[Session]{current, changing} {
+	for _, opened := range []call[Session]{current, changing} {
 		if opened.err == nil {
-			s.close(ctx, opened.answer)
+			s.close(ctx, opened.result)
 		}
 	}
 	return nil, nil, at, err
@@ -128,14 +128,14 @@ func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at 
 // documents are the three that a setSecret needs, in agreement with each other.
 type documents struct {
 	current, pending document
-	admin            admin
+	admin            adminLogin
 	// adminARN and adminVersion are where admin was read.
 	adminARN, adminVersion string
 }
 
 func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {
 	var none documents
-	next, err := s.agree(current.Document, pending)
+	next, err := s.parseMatching(current.Document, pending)
 	if err != nil {
 		return none, err
 	}
@@ -150,7 +150,7 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 	if err != nil {
 		return none, fmt.Errorf("reading the admin secret: %w", err)
 	}
-	admin, err := s.admin(ctx, version, adminARN, current.Document, next)
+	admin, err := s.readAdmin(ctx, version, adminARN, current.Document, next)
 	if err != nil {
 		return none, err
 	}
@@ -159,7 +159,7 @@ func (s step) documents(ctx context.Context, current document, pending Version) 
 
 // sameServer refuses an admin session that stands elsewhere than the proof:
 // behind one name there can be several servers.
-func (p place) sameServer(proof, admin Facts) error {
+func (p topology) sameServer(proof, admin Facts) error {
 	if proof.Identity == admin.Identity {
 		return nil
 	}
@@ -168,7 +168,7 @@ func (p place) sameServer(proof, admin Facts) error {
 }
 
 // login is a document's, at the writer.
-func (p place) login(d secret.Document) Login {
+func (p topology) login(d secret.Document) Login {
 	there := login(d)
 	there.Host, there.Port = p.writer.Host, p.writer.Port
 	return there

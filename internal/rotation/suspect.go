@@ -29,8 +29,8 @@ const clockTolerance = 10 * time.Second
 //
 // In the first rotation there is nothing to compare with, and what is there is a
 // matter of adoption.
-func (w *work) suspect(ctx context.Context, pair account.Pair) error {
-	previous := w.labels.Carrier(Previous)
+func (w *setSecretRun) warnIfPasswordSetElsewhere(ctx context.Context, pair account.Pair) error {
+	previous := w.labels.VersionWith(Previous)
 	if previous == "" || w.current.created.IsZero() {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (w *work) suspect(ctx context.Context, pair account.Pair) error {
 	for i := range user.Accounts {
 		a := &user.Accounts[i]
 		if !a.Attributes.Locked && a.PasswordChanged.After(w.current.created.Add(clockTolerance)) &&
-			!lets(*a, w.pending.Password()) && !slices.ContainsFunc(a.Factors, func(f account.Factor) bool { return w.isThrowaway(f.Plugin, f.Verifier) }) {
+			!acceptsPassword(*a, w.pending.Password()) && !slices.ContainsFunc(a.Factors, func(f account.Factor) bool { return w.isThrowaway(f.Plugin, f.Verifier) }) {
 			foreign = a
 		}
 	}
@@ -55,7 +55,7 @@ func (w *work) suspect(ctx context.Context, pair account.Pair) error {
 	}
 	if document, err := secret.Parse(version.Document); err == nil && document.Username() == user.Name {
 		for _, a := range user.Accounts {
-			if lets(a, document.Password()) {
+			if acceptsPassword(a, document.Password()) {
 				return nil
 			}
 		}
@@ -68,7 +68,7 @@ func (w *work) suspect(ctx context.Context, pair account.Pair) error {
 }
 
 // lets reports whether a password is what the account asks for in one of its factors.
-func lets(a account.Account, password redact.Secret) bool {
+func acceptsPassword(a account.Account, password redact.Secret) bool {
 	for _, factor := range a.Factors {
 		if fits, err := matches(factor.Plugin, factor.Verifier, password); err == nil && fits {
 			return true

@@ -19,7 +19,7 @@ import (
 // after the secret was restored or moved with its current version alone, the original
 // is still taken if it may do no more than its clone: nobody gains anything by that.
 // In a steady rotation it may not, and no version is read.
-func (w *work) ownsOriginal(ctx context.Context, pair account.Pair) error {
+func (w *setSecretRun) ownsOriginal(ctx context.Context, pair account.Pair) error {
 	if w.turn() != account.TurnOfOriginal {
 		return nil
 	}

@@ -26,17 +26,17 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 	// is false): the pending version is a copy of the current one.
 	pending, rehearsal := current.Document, version.Document.Equal(current.Raw())
 	if !rehearsal {
-		if pending, err = s.agree(current.Document, version); err != nil {
+		if pending, err = s.parseMatching(current.Document, version); err != nil {
 			return s.giveUp(ctx, err)
 		}
 	}
 
 	if err := s.testMembers(ctx, pending); err != nil {
-		return s.unlessUnusable(ctx, fmt.Errorf("testing the %s credentials: %w", InWork, err))
+		return s.unlessUnusable(ctx, fmt.Errorf("testing the %s credentials: %w", Pending, err))
 	}
 	session, err := s.connectReplicated(ctx, login(pending), pending)
 	if err != nil {
-		return s.unlessUnusable(ctx, refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", InWork, err)))
+		return s.unlessUnusable(ctx, refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", Pending, err)))
 	}
 	defer s.close(ctx, session)
 	if database := pending.Database(); database != "" {

@@ -10,7 +10,7 @@ import (
 
 // throwaway makes the verifier that a new account, locked, has until its password
 // is set.
-func (w *work) throwaway(plugin string) (redact.Secret, error) {
+func (w *setSecretRun) throwaway(plugin string) (redact.Secret, error) {
 	if len(w.clear) > 0 {
 		return w.validThrowaway(), nil
 	}
@@ -20,7 +20,7 @@ func (w *work) throwaway(plugin string) (redact.Secret, error) {
 // throwawayPassword is not the pending one and cannot be had without it, yet is
 // the same in every try of this rotation: by it a later try knows the account
 // that an earlier one had made when it died.
-func (w *work) throwawayPassword() redact.Secret {
+func (w *setSecretRun) throwawayPassword() redact.Secret {
 	return redact.New(hex.EncodeToString(w.throwawaySum("")) + "-Zz0")
 }
 
@@ -31,7 +31,7 @@ func (w *work) throwawayPassword() redact.Secret {
 //
 // Source: MariaDB, "Simple Password Check Plugin", whose rules are a length and a
 // number of digits, of letters of each case, and of other characters.
-func (w *work) validThrowaway() redact.Secret {
+func (w *setSecretRun) validThrowaway() redact.Secret {
 	like := []byte(w.pending.Password().Reveal())
 	var stream []byte
 	for i, c := range like {
@@ -47,14 +47,14 @@ func (w *work) validThrowaway() redact.Secret {
 	return redact.New(string(like) + w.throwawayPassword().Reveal())
 }
 
-func (w *work) throwawaySum(part string) []byte {
+func (w *setSecretRun) throwawaySum(part string) []byte {
 	sum := sha256.Sum256([]byte("tandem throwaway" + part + "\x00" + w.event.Token + "\x00" + w.pending.Password().Reveal()))
 	return sum[:]
 }
 
 // isThrowaway reports whether a factor has the password of an account that a try of
 // this rotation has made, and not got ready.
-func (w *work) isThrowaway(plugin string, verifier redact.Secret) bool {
+func (w *setSecretRun) isThrowaway(plugin string, verifier redact.Secret) bool {
 	for _, password := range []redact.Secret{w.throwawayPassword(), w.validThrowaway()} {
 		if fits, err := matches(plugin, verifier, password); err == nil && fits {
 			return true

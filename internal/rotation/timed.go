@@ -20,75 +20,75 @@ type timedSecrets struct {
 }
 
 // call bounds a call, and counts its time for a leg until end is called.
-func (r *record) call(ctx context.Context, l leg) (limited context.Context, end func()) {
+func (r *record) call(ctx context.Context, l phase) (limited context.Context, end func()) {
 	limited, cancel := timeout.Call().Context(ctx)
 	ended := r.time(l)
 	return limited, func() { ended(); cancel() }
 }
 
 func (t timedSecrets) Describe(ctx context.Context, secretID string) (Labels, error) {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.Describe(ctx, secretID)
 }
 
 func (t timedSecrets) Current(ctx context.Context, secretID string) (Version, error) {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.Current(ctx, secretID)
 }
 
 func (t timedSecrets) Version(ctx context.Context, secretID, versionID string) (Version, error) {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.Version(ctx, secretID, versionID)
 }
 
-func (t timedSecrets) PutPending(ctx context.Context, pending Pending) error {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+func (t timedSecrets) PutPending(ctx context.Context, pending PendingVersion) error {
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.PutPending(ctx, pending)
 }
 
 func (t timedSecrets) MoveCurrent(ctx context.Context, secretID, to, from string) error {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.MoveCurrent(ctx, secretID, to, from)
 }
 
 func (t timedSecrets) DropPending(ctx context.Context, secretID, from string) error {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.DropPending(ctx, secretID, from)
 }
 
 func (t timedSecrets) RandomPassword(ctx context.Context) (redact.Secret, error) {
-	ctx, end := t.record.call(ctx, legSecretsManager)
+	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
 	return t.Secrets.RandomPassword(ctx)
 }
 
-type timedWhereabouts struct {
-	Whereabouts
+type timedRDS struct {
+	RDS
 	record *record
 }
 
-func (t timedWhereabouts) Instance(ctx context.Context, name ServerName) (Instance, error) {
-	ctx, end := t.record.call(ctx, legRDS)
+func (t timedRDS) Instance(ctx context.Context, name ServerName) (Instance, error) {
+	ctx, end := t.record.call(ctx, phaseRDS)
 	defer end()
-	return t.Whereabouts.Instance(ctx, name)
+	return t.RDS.Instance(ctx, name)
 }
 
-func (t timedWhereabouts) Cluster(ctx context.Context, name ServerName) (Cluster, error) {
-	ctx, end := t.record.call(ctx, legRDS)
+func (t timedRDS) Cluster(ctx context.Context, name ServerName) (Cluster, error) {
+	ctx, end := t.record.call(ctx, phaseRDS)
 	defer end()
-	return t.Whereabouts.Cluster(ctx, name)
+	return t.RDS.Cluster(ctx, name)
 }
 
-func (t timedWhereabouts) Members(ctx context.Context, cluster ServerName) ([]Instance, error) {
-	ctx, end := t.record.call(ctx, legRDS)
+func (t timedRDS) Members(ctx context.Context, cluster ServerName) ([]Instance, error) {
+	ctx, end := t.record.call(ctx, phaseRDS)
 	defer end()
-	return t.Whereabouts.Members(ctx, cluster)
+	return t.RDS.Members(ctx, cluster)
 }
 
 type timedDatabase struct {
@@ -105,7 +105,7 @@ func (t timedDatabase) Connect(ctx context.Context, login Login) (Session, error
 		return nil, err
 	}
 	if !login.Admin { // whose server is known when it has the lock
-		t.step.meet(ctx, login, session.Facts())
+		t.step.noteServer(ctx, login, session.Facts())
 	}
 	return timedSession{session, t.step, t.step.record, login}, nil
 }
@@ -118,57 +118,57 @@ type timedSession struct {
 }
 
 func (t timedSession) Lock(ctx context.Context, name string, wait time.Duration, users ...string) error {
-	end := t.record.time(legLock)
+	end := t.record.time(phaseLock)
 	err := t.Session.Lock(ctx, name, wait, users...)
 	end()
 	if err == nil && t.login.Admin {
-		t.step.meet(ctx, t.login, t.Session.Facts())
+		t.step.noteServer(ctx, t.login, t.Session.Facts())
 	}
 	return err
 }
 
 func (t timedSession) Users(ctx context.Context, names ...string) ([]account.User, error) {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.Users(ctx, names...)
 }
 
 func (t timedSession) Dependents(ctx context.Context, name account.Name) ([]string, error) {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.Dependents(ctx, name)
 }
 
 func (t timedSession) GrantedTo(ctx context.Context, user string) ([]account.Name, error) {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.GrantedTo(ctx, user)
 }
 
 func (t timedSession) Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error) {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.Roles(ctx, names)
 }
 
-func (t timedSession) InsistOnClear(ctx context.Context) ([]string, error) {
-	defer t.record.time(legReading)()
-	return t.Session.InsistOnClear(ctx)
+func (t timedSession) PluginsNeedingPlaintext(ctx context.Context) ([]string, error) {
+	defer t.record.time(phaseReading)()
+	return t.Session.PluginsNeedingPlaintext(ctx)
 }
 
 func (t timedSession) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.OwnGrants(ctx)
 }
 
 func (t timedSession) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.Exists(ctx, object, column)
 }
 
 func (t timedSession) Use(ctx context.Context, database string) error {
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return t.Session.Use(ctx, database)
 }
 
 func (t timedSession) Apply(ctx context.Context, statements ...statement.Statement) error {
-	defer t.record.time(legChanging)()
+	defer t.record.time(phaseChanging)()
 	return t.Session.Apply(ctx, statements...)
 }
 
@@ -178,6 +178,6 @@ func (t timedSession) State(ctx context.Context) (ServerState, error) {
 	if !ok {
 		return ServerState{}, nil
 	}
-	defer t.record.time(legReading)()
+	defer t.record.time(phaseReading)()
 	return inspector.State(ctx)
 }

@@ -9,19 +9,19 @@ import (
 // question is something that is asked beside others. What it was answered, and
 // with which error, is looked at when its turn comes: so an error reads as if one
 // had been asked after the other, and does not depend on who was faster.
-type question[T any] struct {
-	ask    func() (T, error)
-	answer T
+type call[T any] struct {
+	do    func() (T, error)
+	result T
 	err    error
 }
 
-func (q *question[T]) run() { q.answer, q.err = q.ask() }
+func (q *call[T]) run() { q.result, q.err = q.do() }
 
 // together runs tasks side by side, and returns when all have ended. None is
 // broken off because another has failed: what they open has to be closed.
-func (s step) together(tasks ...func()) {
-	if s.Together != nil {
-		s.Together(tasks...)
+func (s step) concurrently(tasks ...func()) {
+	if s.Concurrently != nil {
+		s.Concurrently(tasks...)
 		return
 	}
 	panics := make([]*Panic, len(tasks))

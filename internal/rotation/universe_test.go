@@ -150,7 +150,7 @@ func nativeVerifier(password string) string {
 
 func (u *universe) labels() rotation.Labels {
 	stages := map[string][]string{}
-	for _, l := range []struct{ label, version string }{{rotation.Current, u.current}, {rotation.InWork, u.pending}, {rotation.Previous, u.previous}} {
+	for _, l := range []struct{ label, version string }{{rotation.Current, u.current}, {rotation.Pending, u.pending}, {rotation.Previous, u.previous}} {
 		if l.version != "" {
 			stages[l.version] = append(stages[l.version], l.label)
 		}

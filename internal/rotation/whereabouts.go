@@ -15,7 +15,7 @@ var ErrServerNotFound = failure.New(failure.RDSServerNotFound, "RDS knows no suc
 // documents do not decide.
 //
 // A server is named by its identifier in a region, or by its ARN.
-type Whereabouts interface {
+type RDS interface {
 	// Instance reads a DB instance.
 	Instance(ctx context.Context, name ServerName) (Instance, error)
 	// Cluster reads a DB cluster.

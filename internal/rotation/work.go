@@ -15,14 +15,14 @@ import (
 
 // work is what setSecret does under the lock: it makes the pending user what it
 // must be, and sets its password last.
-type work struct {
+type setSecretRun struct {
 	step
 	documents
 	admin  Session
 	labels Labels
 	proof  proof
 	// unproven is true where a check looks on without such a session.
-	unproven bool
+	withoutProof bool
 	sent     sent
 	clear    []string // the plugins that insist on clear passwords
 	warned   map[account.Warning]bool
@@ -30,14 +30,14 @@ type work struct {
 	pendingAccounts []account.Name
 }
 
-func (w *work) turn() account.Turn {
+func (w *setSecretRun) turn() account.Turn {
 	if secret.IsClone(w.pending.Username()) {
 		return account.TurnOfClone
 	}
 	return account.TurnOfOriginal
 }
 
-func (w *work) perform(ctx context.Context) (string, error) {
+func (w *setSecretRun) perform(ctx context.Context) (string, error) {
 	pair, err := w.equalise(ctx)
 	if err != nil {
 		return "", denied(failure.AdminAccessDenied, err)
@@ -71,18 +71,18 @@ func (w *work) perform(ctx context.Context) (string, error) {
 // them as they then are. What it sent counts only when the server, asked again,
 // shows the result: with partial_revokes, say, a GRANT can succeed and add a
 // restriction.
-func (w *work) equalise(ctx context.Context) (account.Pair, error) {
+func (w *setSecretRun) equalise(ctx context.Context) (account.Pair, error) {
 	pair, err := w.read(ctx, account.Pair{Known: true}) // until it matters
 	if err != nil {
 		return account.Pair{}, err
 	}
-	if err := w.stillProven(pair); err != nil {
+	if err := w.checkPasswordUnchanged(pair); err != nil {
 		return account.Pair{}, err
 	}
 	if err := w.ownsOriginal(ctx, pair); err != nil {
 		return account.Pair{}, err
 	}
-	if err := w.suspect(ctx, pair); err != nil {
+	if err := w.warnIfPasswordSetElsewhere(ctx, pair); err != nil {
 		return account.Pair{}, err
 	}
 	// One round makes nothing that the next has to mend, as far as is known; that the
@@ -94,21 +94,21 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 		if err != nil {
 			return account.Pair{}, fmt.Errorf("planning the change of %q: %w", w.pending.Username(), err)
 		}
-		if pair.Known && w.mayBeForeign(pair, plan) {
-			if pair.Known, err = w.known(ctx, pair.Clone); err != nil {
+		if pair.Known && w.mustCheckOwnership(pair, plan) {
+			if pair.Known, err = w.clonedByUs(ctx, pair.Clone); err != nil {
 				return account.Pair{}, err
 			}
 			if !pair.Known {
 				continue // with a plan that adopts it, or refuses to
 			}
 		}
-		if len(w.sent.doubtful) == 0 { // else they are of a rest, and have been said
+		if len(w.sent.unconfirmed) == 0 { // else they are of a rest, and have been said
 			w.warn(ctx, plan.Warnings)
 		}
 		if len(plan.Steps) == 0 {
 			return pair, nil
 		}
-		if summary := plan.Summary(); rounds == most || rounds > 0 && summary == left {
+		if summary := plan.StatementList(); rounds == most || rounds > 0 && summary == left {
 			return account.Pair{}, failure.Errorf(failure.PrivilegesStillDiffer, "making %q equal: the server accepted every statement, and this is still different: %s; "+
 				"the password was not set; grant admin %s what it lacks, or change the original by hand", w.pending.Username(), summary, w.admin.Facts().Account)
 		} else {
@@ -132,7 +132,7 @@ func (w *work) equalise(ctx context.Context) (account.Pair, error) {
 }
 
 // mendStep adds to a denial what lets the admin do the step.
-func (w *work) mendStep(step account.Step, err error) error {
+func (w *setSecretRun) mendStep(step account.Step, err error) error {
 	facts := w.admin.Facts()
 	role := step.MendRole(facts.Server, facts.Account)
 	if role == "" {
@@ -156,7 +156,7 @@ func mend(err error, remedy statement.Statement) error {
 
 // read reads both users, and what else a plan depends on. Of an earlier reading
 // it keeps what was found gone.
-func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, error) {
+func (w *setSecretRun) read(ctx context.Context, earlier account.Pair) (account.Pair, error) {
 	original := secret.Original(w.current.Username())
 	users, err := w.admin.Users(ctx, original, secret.Clone(original))
 	if err != nil {
@@ -174,7 +174,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	if pair.Roles, err = w.admin.Roles(ctx, pair.RoleNames()); err != nil {
 		return account.Pair{}, fmt.Errorf("reading the roles of %q and its clone: %w", original, err)
 	}
-	if w.clear, err = w.admin.InsistOnClear(ctx); err != nil {
+	if w.clear, err = w.admin.PluginsNeedingPlaintext(ctx); err != nil {
 		return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
 	}
 	pair.Clear = w.clear
@@ -194,8 +194,8 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 	if secret.IsClone(w.current.Username()) {
 		currentUser = pair.Clone
 	}
-	if !w.unproven && !currentUser.Has(w.proof.Account) {
-		return account.Pair{}, failure.Errorf(failure.LoginTakenForAnother, "the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
+	if !w.withoutProof && !currentUser.Has(w.proof.Account) {
+		return account.Pair{}, failure.Errorf(failure.LoggedInAsOtherUser, "the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
 			Current, w.current.Username(), w.proof.Account)
 	}
 	if w.turn() == account.TurnOfOriginal || w.Settings.Mode == account.Off {
@@ -215,7 +215,7 @@ func (w *work) read(ctx context.Context, earlier account.Pair) (account.Pair, er
 
 // adminDynamic asks what the admin's dynamic privileges are, where that decides:
 // one of the accounts has SYSTEM_USER. Otherwise it is nil.
-func (w *work) adminDynamic(ctx context.Context, users ...account.User) (map[string]bool, error) {
+func (w *setSecretRun) adminDynamic(ctx context.Context, users ...account.User) (map[string]bool, error) {
 	system := false
 	for _, user := range users {
 		for _, read := range user.Accounts {
@@ -238,7 +238,7 @@ func (w *work) adminDynamic(ctx context.Context, users ...account.User) (map[str
 
 // depends asks, for each account of the clone at a host that the original has
 // none at, what would break without it.
-func (w *work) depends(ctx context.Context, pair account.Pair) (map[account.Name][]string, error) {
+func (w *setSecretRun) depends(ctx context.Context, pair account.Pair) (map[account.Name][]string, error) {
 	var depends map[account.Name][]string
 	for _, name := range pair.Lost() {
 		needed, err := w.admin.Dependents(ctx, name)
@@ -258,7 +258,7 @@ func (w *work) depends(ctx context.Context, pair account.Pair) (map[account.Name
 // mayBeForeign reports whether there is a reason to ask whose the clone is. There
 // is none in a rotation that finds everything as an earlier one left it, and so
 // that one is spared the call.
-func (w *work) mayBeForeign(pair account.Pair, plan account.Plan) bool {
+func (w *setSecretRun) mustCheckOwnership(pair account.Pair, plan account.Plan) bool {
 	if w.turn() != account.TurnOfClone || w.Settings.Mode == account.Off || w.sent.begun {
 		return false
 	}
@@ -268,7 +268,7 @@ func (w *work) mayBeForeign(pair account.Pair, plan account.Plan) bool {
 // known reports whether the clone is this program's own: it does not exist yet,
 // an earlier try of this rotation made it, or a version of the secret names it,
 // other than the pending one that every rotation to the clone makes.
-func (w *work) known(ctx context.Context, clone account.User) (bool, error) {
+func (w *setSecretRun) clonedByUs(ctx context.Context, clone account.User) (bool, error) {
 	if len(clone.Accounts) == 0 {
 		return true, nil
 	}
@@ -297,7 +297,7 @@ func (w *work) known(ctx context.Context, clone account.User) (bool, error) {
 	return false, nil
 }
 
-func (w *work) warn(ctx context.Context, warnings []account.Warning) {
+func (w *setSecretRun) warn(ctx context.Context, warnings []account.Warning) {
 	for _, warning := range warnings {
 		if w.warned[warning] {
 			continue
@@ -320,6 +320,6 @@ func matches(plugin string, stored, password redact.Secret) (bool, error) {
 	return fits, err
 }
 
-func (w *work) verifierOf(plugin string, password redact.Secret) (redact.Secret, error) {
+func (w *setSecretRun) verifierOf(plugin string, password redact.Secret) (redact.Secret, error) {
 	return verifier.New(plugin, password, w.Random)
 }

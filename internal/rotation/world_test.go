@@ -107,8 +107,8 @@ func (w *world) step(name rotation.Step) error { return w.stepOf(name, token) }
 
 func (w *world) stepOf(name rotation.Step, token string) error {
 	rotator := rotation.Rotator{
-		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Whereabouts: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
-		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Together: inOrder,
+		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
+		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
@@ -154,7 +154,7 @@ func (w fakeSecrets) Current(_ context.Context, id string) (rotation.Version, er
 	if err := w.do("read current"); err != nil {
 		return rotation.Version{}, err
 	}
-	carrier := (rotation.Labels{Stages: w.labels}).Carrier("AWSCURRENT")
+	carrier := (rotation.Labels{Stages: w.labels}).VersionWith("AWSCURRENT")
 	return rotation.Version{ID: carrier, Document: redact.New(w.values[carrier])}, nil
 }
 
@@ -169,7 +169,7 @@ func (w fakeSecrets) Version(_ context.Context, _, id string) (rotation.Version,
 	return rotation.Version{ID: id, Document: redact.New(value)}, nil
 }
 
-func (w fakeSecrets) PutPending(_ context.Context, p rotation.Pending) error {
+func (w fakeSecrets) PutPending(_ context.Context, p rotation.PendingVersion) error {
 	if err := w.do("put %s", p.VersionID); err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts,
 	return account.RoleFacts{}, nil
 }
 
-func (s *fakeSession) InsistOnClear(context.Context) ([]string, error) { return nil, nil }
+func (s *fakeSession) PluginsNeedingPlaintext(context.Context) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)

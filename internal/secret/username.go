@@ -62,7 +62,7 @@ func NameLimit(engine Engine, configured int) int {
 // A name that ends in "_clone" is the clone by its name here; whether its
 // original exists is for the server to say.
 func CheckUsername(engine Engine, username string, configured int) error {
-	return failure.Mark(failure.UsernameUnfit, checkUsername(engine, username, configured))
+	return failure.Mark(failure.UsernameInvalid, checkUsername(engine, username, configured))
 }
 
 func checkUsername(engine Engine, username string, configured int) error {

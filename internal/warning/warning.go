@@ -22,7 +22,7 @@ const (
 	OldServer                = "OldServer"
 	CertificateExpires       = "CertificateExpires"
 	RootExpires              = "RootExpires"
-	RotationGivenUp          = "RotationGivenUp"
+	RotationAbandoned          = "RotationAbandoned"
 	PasswordChangedElsewhere = "PasswordChangedElsewhere"
 	ReaderNotTested          = "ReaderNotTested"
 	AnotherPassword          = "AnotherPassword"
@@ -50,7 +50,7 @@ func Causes() []Cause {
 		{OldServer, "the server's release has no support any more from those who make it", "upgrade the server"},
 		{CertificateExpires, "the server's certificate, or one between it and its root, expires within 90 days", "renew it"},
 		{RootExpires, "the root that the server's certificate was verified by expires within 90 days", "give the server a certificate of the next root"},
-		{RotationGivenUp, "AWSPENDING was taken off a version that no rotation could go on with", "nothing: the next rotation begins by itself"},
+		{RotationAbandoned, "AWSPENDING was taken off a version that no rotation could go on with", "nothing: the next rotation begins by itself"},
 		{PasswordChangedElsewhere, "the password of the user whose turn it is was set after the last rotation, and not by it", "keep one secret to a user; look for another, or for somebody who sets passwords by hand"},
 		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
 		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
