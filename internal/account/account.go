@@ -71,6 +71,12 @@ func (u User) at(host string) *Account {
 	return nil
 }
 
+// Has reports whether the account is one of the user's.
+func (u User) Has(name Name) bool {
+	found := u.at(name.Host)
+	return found != nil && found.Name.User == name.User
+}
+
 // serving returns the user's account that lets in the clients of a host: the
 // account at that very host, else the most specific one that covers it, else nil.
 func (u User) serving(host string) *Account {

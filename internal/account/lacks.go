@@ -48,7 +48,7 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 	return lacks, inDoubt, nil
 }
 
-// Words says what a plan's steps do, to a person.
+// Summary says what a plan's steps do, to a person.
 func (p Plan) Summary() []string {
 	counts := map[string]int{}
 	privileges := map[string]int{}

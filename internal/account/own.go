@@ -140,7 +140,7 @@ func list(grant Grant) []Lack {
 	return out
 }
 
-// minus names what a has and b lacks, partial revokes aside.
+// missingFrom names what a has and b lacks, partial revokes aside.
 func missingFrom(a, b Grants) []Lack {
 	var out []Lack
 	index := b.index()
@@ -195,7 +195,7 @@ func missingFrom(a, b Grants) []Lack {
 	return out
 }
 
-// withheld names the global privileges that a partial revoke withholds from b on a
+// restrictedIn names the global privileges that a partial revoke withholds from b on a
 // database and not from a.
 func restrictedIn(a, b Grants) []Lack {
 	var out []Lack

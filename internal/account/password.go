@@ -27,8 +27,8 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 	matches func(plugin string, stored, password redact.Secret) (bool, error),
 	verifierOf func(plugin string, password redact.Secret) (redact.Secret, error),
 ) ([]statement.Statement, error) {
-	targets, drop, idle := p.targets(mode, turn)
-	if err := p.refuse(mode, turn, targets, append(drop, idle...)); err != nil {
+	targets, drop, toLock := p.targets(mode, turn)
+	if err := p.refuse(mode, turn, targets, append(drop, toLock...)); err != nil {
 		return nil, err
 	}
 	inClear := p.SendsPassword()

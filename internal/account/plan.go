@@ -109,7 +109,7 @@ func (p Plan) Statements() []statement.Statement {
 // Longest list in a message, in items.
 const longestList = 20
 
-// Summary lists the statements, masked, in one line: what still differs, where
+// StatementList lists the statements, masked, in one line: what still differs, where
 // nothing should any more.
 func (p Plan) StatementList() string {
 	if len(p.Steps) == 0 {
@@ -139,7 +139,7 @@ type target struct {
 
 // targets lists the accounts of the user whose turn it is: those to be made equal to
 // a model, those to be dropped, and those that stay without one, locked.
-func (p Pair) targets(mode Mode, turn Turn) (targets []target, drop, idle []*Account) {
+func (p Pair) targets(mode Mode, turn Turn) (targets []target, drop, toLock []*Account) {
 	if turn == TurnOfOriginal || mode == Off {
 		user := p.Original
 		if turn == TurnOfClone {
@@ -155,23 +155,8 @@ func (p Pair) targets(mode Mode, turn Turn) (targets []target, drop, idle []*Acc
 		model := &p.Original.Accounts[i]
 		targets = append(targets, target{name: Name{p.Clone.Name, model.Name.Host}, have: p.Clone.at(model.Name.Host), model: model})
 	}
-	for i := range p.Clone.Accounts {
-		account := &p.Clone.Accounts[i]
-		if p.Original.at(account.Name.Host) != nil {
-			continue
-		}
-		depends := p.Depends[account.Name]
-		model := p.Original.serving(account.Name.Host)
-		switch {
-		case len(depends) == 0:
-			drop = append(drop, account)
-		case model == nil:
-			idle = append(idle, account)
-		default:
-			targets = append(targets, target{account.Name, account, model, enumerate(depends, ", ")})
-		}
-	}
-	return targets, drop, idle
+	kept, drop, toLock := p.lostHosts()
+	return append(targets, kept...), drop, toLock
 }
 
 // Plan compares, and writes what has to be sent before the password. An error means
@@ -196,8 +181,8 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 }
 
 func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.Secret, error)) (Plan, error) {
-	targets, drop, idle := p.targets(mode, turn)
-	if err := p.refuse(mode, turn, targets, append(drop[:len(drop):len(drop)], idle...)); err != nil {
+	targets, drop, toLock := p.targets(mode, turn)
+	if err := p.refuse(mode, turn, targets, append(drop[:len(drop):len(drop)], toLock...)); err != nil {
 		return Plan{}, err
 	}
 	switch {
@@ -255,7 +240,7 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		}
 		changes = append(changes, t)
 	}
-	for _, account := range idle {
+	for _, account := range toLock {
 		if !account.Attributes.Locked {
 			plan.add(lockStatement(account.Name), account.Name)
 		}

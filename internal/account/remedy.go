@@ -28,7 +28,7 @@ func (s Step) Kind() string {
 	return kind
 }
 
-// Passes reports whether the step passes a privilege or a role on, or takes one:
+// ChangesGrants reports whether the step passes a privilege or a role on, or takes one:
 // what nobody can do who does not have it with GRANT OPTION.
 func (s Step) ChangesGrants() bool {
 	return s.Kind() == "GRANT" || s.Kind() == "REVOKE" || s.Object.Level == LevelRoutine // see packaged

@@ -27,7 +27,7 @@ type Done struct {
 	Took   time.Duration
 }
 
-// Way is how far a request got. The last request counts where there are several.
+// Trace is how far a request got. The last request counts where there are several.
 // It is safe for concurrent use, and nil is a way that nobody asks for.
 type Trace struct {
 	mutex  sync.Mutex
@@ -39,13 +39,13 @@ type Trace struct {
 
 type key struct{}
 
-// With returns a context whose requests tell their way.
+// WithTrace returns a context whose requests tell their way.
 func WithTrace(ctx context.Context) (context.Context, *Trace) {
 	w := new(Trace)
 	return context.WithValue(ctx, key{}, w), w
 }
 
-// From returns the context's way, nil where it has none.
+// FromContext returns the context's way, nil where it has none.
 func FromContext(ctx context.Context) *Trace {
 	w, _ := ctx.Value(key{}).(*Trace)
 	return w

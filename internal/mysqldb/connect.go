@@ -146,9 +146,9 @@ type Session struct {
 	ends   time.Time
 	hasEnd bool
 	pinned bool // its settings are
-	// reserved is what an admin's Lock has read, beside the facts; else nil.
+	// lockedRead is what an admin's Lock has read, beside the facts; else nil.
 	lockedRead *lockedRead
-	proxies  proxies // read with the accounts
+	proxies    proxies // read with the accounts
 }
 
 // Facts returns what the session's first statement told.

@@ -16,7 +16,7 @@ import (
 // Source: MySQL 8.4 Reference Manual, 11.7 "Comments"; MariaDB, "Comment Syntax",
 // "Server System Variables".
 const (
-	identity     = "CAST(CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir) AS BINARY)"
+	identity            = "CAST(CONCAT_WS('/', /*!50700 @@server_uuid, */ /*M!100526 @@server_uid, */ @@hostname, @@port, @@datadir) AS BINARY)"
 	identityWithoutUUID = "CAST(CONCAT_WS('/', @@hostname, @@port, @@datadir) AS BINARY)"
 	// known is what every session asks for first, the identity aside. All of it is asked
 	// for as bytes, which character_set_results does not change: the server keeps them
@@ -29,7 +29,7 @@ const (
 	oneRow  = " LIMIT 1"
 )
 
-// told is a row of known and identity.
+// factsRow is a row of known and identity.
 type factsRow struct {
 	user, from, version, comment, readOnly, reader, identity string
 	packet                                                   uint64

@@ -72,7 +72,7 @@ func (s *Session) lock(ctx context.Context, name string, wait time.Duration, use
 	return got, nil
 }
 
-// reserved is what an admin reads in one statement as soon as it has the lock.
+// lockedRead is what an admin reads in one statement as soon as it has the lock.
 type lockedRead struct {
 	mandatory string   // MySQL's mandatory_roles
 	insisting []string // see PluginsNeedingPlaintext
@@ -81,7 +81,7 @@ type lockedRead struct {
 	accounts []listed
 }
 
-// reserve reads what GET_LOCK has answered, the session's facts, what Roles and
+// readUnderLock reads what GET_LOCK has answered, the session's facts, what Roles and
 // PluginsNeedingPlaintext tell, and which accounts the users have.
 func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.NullInt64, err error) {
 	query := func(begun *statement.Builder) statement.Statement {

@@ -9,7 +9,7 @@ import (
 	"tandem/internal/secret"
 )
 
-// admin is who changes the users, and where.
+// adminLogin is who changes the users, and where.
 type adminLogin struct {
 	secret.Document
 	topology
@@ -19,7 +19,7 @@ func (a adminLogin) login() Login {
 	return Login{Host: a.writer.Host, Port: a.writer.Port, Username: a.Username(), Password: a.Password(), TLS: a.TLS(), Admin: true}
 }
 
-// admin reads a version of the admin secret, and refuses one that is not for an
+// readAdmin reads a version of the admin secret, and refuses one that is not for an
 // admin of the secret's own server.
 func (s step) readAdmin(ctx context.Context, version Version, arn string, current, next secret.Document) (adminLogin, error) {
 	document, err := secret.ParseAdmin(version.Document)

@@ -23,11 +23,11 @@ const (
 type sent struct {
 	begun    bool
 	executed int // statements
-	// doubtful are the steps of a plan from a batch on in which one was refused:
+	// unconfirmed are the steps of a plan from a batch on in which one was refused:
 	// those before it were executed, and the accounts tell which these are.
 	unconfirmed []account.Step
-	refusal  error // of the batch
-	// alone: one statement at a time, so that the refused one is known.
+	refusal     error // of the batch
+	// oneAtATime: one statement at a time, so that the refused one is known.
 	oneAtATime bool
 }
 
@@ -96,7 +96,7 @@ func (w *setSecretRun) stopped(after string, err error) error {
 		w.pending.Username(), w.admin.Facts().Account, after, err)
 }
 
-// reckon tells from the plan that follows a refused batch how much of that one was
+// countExecuted tells from the plan that follows a refused batch how much of that one was
 // executed: what is no longer planned.
 func (w *setSecretRun) countExecuted(ctx context.Context, plan account.Plan) {
 	doubtful := w.sent.unconfirmed

@@ -107,7 +107,7 @@ type outcome struct {
 	took   time.Duration // where it was measured elsewhere
 }
 
-// did returns the outcome of something that either worked or not.
+// outcomeOf returns the outcome of something that either worked or not.
 func outcomeOf(detail string, err error) outcome { return outcome{detail: detail, err: err} }
 
 // check runs one check, unless one that it needs has not been passed.

@@ -121,7 +121,7 @@ func (i *inspection) service(ctx context.Context) Labels {
 	return labels
 }
 
-// along tells of the stages of a way. The request that took it was answered, or
+// reportStages tells of the stages of a way. The request that took it was answered, or
 // ended in an error at the first stage that was not passed.
 func (i *inspection) reportStages(ctx context.Context, trip *conntrace.Trace, names []string, answered, encrypted bool, err error, needs []string) {
 	for n, stage := range []conntrace.Stage{conntrace.DNS, conntrace.Connect, conntrace.TLS} {
@@ -335,7 +335,7 @@ func (i *inspection) certificate(session Session) {
 	i.findings[checkServerTLS] = f
 }
 
-// serverItself tells what server it is. Either login will do.
+// checkServerState tells what server it is. Either login will do.
 func (i *inspection) checkServerState(ctx context.Context, proof, admin Session, current document) {
 	session, need := admin, checkAdmin
 	if session == nil {

@@ -13,10 +13,10 @@ import (
 const (
 	Current  = "AWSCURRENT"
 	Previous = "AWSPREVIOUS"
-	Pending   = "AWSPENDING"
+	Pending  = "AWSPENDING"
 )
 
-// Carrier is the ID of the version that carries a label; empty where none does.
+// VersionWith is the ID of the version that carries a label; empty where none does.
 func (l Labels) VersionWith(label string) string {
 	for id, stages := range l.Stages {
 		if slices.Contains(stages, label) {

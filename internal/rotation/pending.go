@@ -2,11 +2,13 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -24,7 +26,7 @@ func parsePending(pending Version) (secret.Document, error) {
 	return next, nil
 }
 
-// agree reads a pending document, and refuses one that is not the current document
+// parseMatching reads a pending document, and refuses one that is not the current document
 // with the other user's name and its own password put into it, byte for byte. The
 // document belongs to its owner: whatever else they have changed since the pending
 // one was made would be undone by moving AWSCURRENT to it.
@@ -99,3 +101,26 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 
 // alreadyFinished is the result of a step that comes after its rotation's end.
 const alreadyFinished = "the rotation has finished already"
+
+// pendingVersion reads the token's version, and waits a while for it where the
+// labels say that it is about to be.
+func (s step) pendingVersion(ctx context.Context) (Version, error) {
+	patience, cancel := timeout.Visibility().Context(ctx)
+	defer cancel()
+	for pauses := timeout.VisibilityPauses(); ; {
+		version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
+		if !errors.Is(err, ErrVersionNotFound) {
+			return version, err
+		}
+		labels, describeErr := s.Secrets.Describe(ctx, s.event.SecretID)
+		if describeErr != nil {
+			return Version{}, describeErr
+		}
+		if _, stateErr := labels.progress(s.event.Token); stateErr != nil {
+			return Version{}, stateErr
+		}
+		if pauses.Pause(patience) != nil {
+			return Version{}, failure.Errorf(failure.PendingSecretMissing, "version %s has no value yet, so createSecret has not succeeded: rotate the secret, which runs the steps in order: %w", s.event.Token, err)
+		}
+	}
+}

@@ -16,7 +16,7 @@ type proof struct {
 
 func proofOf(session Session, began time.Time) proof { return proof{session.Facts(), began} }
 
-// stillProven refuses to go on where the current user's password has been changed
+// checkPasswordUnchanged refuses to go on where the current user's password has been changed
 // between the proof and the lock. No rotation of this secret does that, but one of
 // another secret, for the same pair the other way round, does: each of the two would
 // prove its own current credentials, and then change the other's, and neither

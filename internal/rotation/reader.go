@@ -12,7 +12,7 @@ import (
 	"tandem/internal/warning"
 )
 
-// leadsToMany reports whether a host is a cluster's reader endpoint. Each login
+// isReaderEndpoint reports whether a host is a cluster's reader endpoint. Each login
 // there may reach another server: a lock taken there is met by nobody, and one
 // successful login says nothing of the next.
 func isReaderEndpoint(host string) bool { return parseHost(host).kind == readerHost }

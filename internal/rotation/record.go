@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"tandem/internal/retries"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
-	"tandem/internal/warning"
 )
 
 // record is what one step leaves in the log, on one line, for those who ask
@@ -36,11 +34,11 @@ type record struct {
 	warnings []string // types, each once
 	met      map[string]bool
 	plain    map[string]bool // logins without TLS that have been warned of
-	phases     []phaseTime
+	phases   []phaseTime
 	retries  *retries.Count
 }
 
-// leg is a part of a step that waits for somebody else.
+// phase is a part of a step that waits for somebody else.
 type phase string
 
 // The legs, as the log names them.
@@ -55,18 +53,18 @@ const (
 	phaseChanging       phase = "changing"
 )
 
-// legs are in the order in which a step comes to them. Some go side by side, and end
+// phases are in the order in which a step comes to them. Some go side by side, and end
 // in any order.
 var phases = []phase{phaseSecretsManager, phaseRDS, phaseCurrentLogin, phasePendingLogin, phaseAdminLogin, phaseLock, phaseReading, phaseChanging}
 
-// says names a leg to a person.
+// phaseTitles names a leg to a person.
 var phaseTitles = map[phase]string{
 	phaseSecretsManager: "calls of Secrets Manager", phaseRDS: "calls of RDS", phaseCurrentLogin: "the login with the current credentials",
 	phasePendingLogin: "the login with the pending credentials", phaseAdminLogin: "the admin's login", phaseLock: "taking the pair's lock and listing the accounts",
 	phaseReading: "reading from the server", phaseChanging: "statements that change accounts",
 }
 
-// legTime is how long all of a leg took.
+// phaseTime is how long all of a leg took.
 type phaseTime struct {
 	phase
 	took time.Duration
@@ -228,21 +226,6 @@ func (r *record) attributes() []slog.Attr {
 	return out
 }
 
-// longestStatement is what a line shows of a statement, in characters. A table
-// may have a thousand columns with a privilege on each.
-const longestStatement = 400
-
-func shortened(texts []string) []string {
-	out := make([]string, len(texts))
-	for i, text := range texts {
-		if runes := []rune(text); len(runes) > longestStatement {
-			text = string(runes[:longestStatement]) + "…"
-		}
-		out[i] = text
-	}
-	return out
-}
-
 // milliseconds has one decimal: a login on a near server takes less than two.
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(100*time.Microsecond).Microseconds()) / 1000
@@ -276,48 +259,4 @@ func (s step) write(ctx context.Context, began time.Time, result string, err err
 		line = append(line, slog.String("version", s.Function.Version))
 	}
 	s.log.LogAttrs(ctx, level, message, append(line, values.Attributes(s.Function.Name, time.Now())...)...)
-}
-
-// expirySoon is how long before its end a certificate is warned of.
-const expirySoon = 90 * 24 * time.Hour
-
-// meet notes the server behind a session, and warns of what will not last.
-func (s step) noteServer(ctx context.Context, login Login, facts Facts) {
-	at := fmt.Sprintf("%s:%d", login.Host, login.Port)
-	s.record.mutex.Lock()
-	s.record.server = facts.Server
-	known := s.record.met[at]
-	if s.record.met == nil {
-		s.record.met = map[string]bool{}
-	}
-	s.record.met[at] = true
-	s.record.mutex.Unlock()
-	if known {
-		return
-	}
-	for _, w := range expiryWarnings(facts, time.Now()) {
-		s.warn(ctx, w.Type, w.Message, "host", login.Host)
-	}
-}
-
-// wearing are the warnings of a server whose release, certificate or root is at
-// its end, or soon will be.
-func expiryWarnings(facts Facts, now time.Time) []account.Warning {
-	var found []account.Warning
-	if ended, old := facts.Server.SupportEnded(now); old {
-		text := fmt.Sprintf("%s %s has no support any more: upgrade the server", facts.Server.Flavor, facts.Server.Text)
-		if !ended.IsZero() {
-			text = fmt.Sprintf("%s %s has no support any more since %s: upgrade the server", facts.Server.Flavor, facts.Server.Text, ended.Format(time.DateOnly))
-		}
-		found = append(found, account.Warning{Type: warning.OldServer, Message: text})
-	}
-	if c := facts.Certificate; c != nil {
-		if c.NotAfter.Sub(now) < expirySoon {
-			found = append(found, account.Warning{Type: warning.CertificateExpires, Message: fmt.Sprintf("the server's certificate (%s), or one between it and its root, expires on %s: renew it", c.Subject, c.NotAfter.Format(time.DateOnly))})
-		}
-		if c.RootNotAfter.Sub(now) < expirySoon {
-			found = append(found, account.Warning{Type: warning.RootExpires, Message: fmt.Sprintf("the root of the server's certificate (%s) expires on %s: give the server a certificate of the next root", c.Root, c.RootNotAfter.Format(time.DateOnly))})
-		}
-	}
-	return found
 }

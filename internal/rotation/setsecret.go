@@ -2,8 +2,6 @@ package rotation
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
-	"tandem/internal/timeout"
 )
 
 // setSecret makes the pending user what it must be. The order is the one that is
@@ -123,95 +120,4 @@ func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at 
 		}
 	}
 	return nil, nil, at, err
-}
-
-// documents are the three that a setSecret needs, in agreement with each other.
-type documents struct {
-	current, pending document
-	admin            adminLogin
-	// adminARN and adminVersion are where admin was read.
-	adminARN, adminVersion string
-}
-
-func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {
-	var none documents
-	next, err := s.parseMatching(current.Document, pending)
-	if err != nil {
-		return none, err
-	}
-	adminARN, err := s.adminARN(current.Document)
-	if err != nil {
-		return none, err
-	}
-	version, err := s.Secrets.Current(ctx, adminARN)
-	if errors.Is(err, ErrVersionNotFound) {
-		return none, failure.Errorf(failure.AdminSecretNotFound, "reading the admin secret: %w: correct masterarn in the secret's document, or SUPERUSER_SECRET_ARN", err)
-	}
-	if err != nil {
-		return none, fmt.Errorf("reading the admin secret: %w", err)
-	}
-	admin, err := s.readAdmin(ctx, version, adminARN, current.Document, next)
-	if err != nil {
-		return none, err
-	}
-	return documents{current: current, pending: document{next, pending.ID, pending.Created}, admin: admin, adminARN: adminARN, adminVersion: version.ID}, nil
-}
-
-// sameServer refuses an admin session that stands elsewhere than the proof:
-// behind one name there can be several servers.
-func (p topology) sameServer(proof, admin Facts) error {
-	if proof.Identity == admin.Identity {
-		return nil
-	}
-	return failure.Errorf(failure.ServersDiffer, "two logins to %s:%d reached two servers (%s and %s): nothing was changed; use an address that leads to the writer alone, or try again after a failover",
-		p.writer.Host, p.writer.Port, proof.Identity, admin.Identity)
-}
-
-// login is a document's, at the writer.
-func (p topology) login(d secret.Document) Login {
-	there := login(d)
-	there.Host, there.Port = p.writer.Host, p.writer.Port
-	return there
-}
-
-// writable refuses a server that is read-only, whatever the admin may do there: some
-// admins may change a reader, and what they change is not at the writer, nor at any
-// other reader.
-func writable(session Session) error {
-	if !session.Facts().ReadOnly {
-		return nil
-	}
-	return failure.New(failure.ReadOnlyServer, "the server that the admin has reached is read-only, so it is a reader, or a writer in a failover: nothing was changed; "+
-		"use the address of the writer, or wait for the end of the failover: the next try goes on")
-}
-
-func login(d secret.Document) Login {
-	return Login{Host: d.Host(), Port: d.Port(), Username: d.Username(), Password: d.Password(), TLS: d.TLS()}
-}
-
-func (s step) close(ctx context.Context, session Session) {
-	if err := session.Close(); err != nil {
-		s.log.DebugContext(ctx, "closing a session", "error", err.Error())
-	}
-}
-
-// lockName is the pair's: both turns, and every secret for these users, share it.
-// MySQL allows 64 characters.
-//
-// Source: MySQL 8.4 Reference Manual, 14.14 "Locking Functions".
-func lockName(original string) string {
-	sum := sha256.Sum256([]byte(original))
-	return "tandem." + hex.EncodeToString(sum[:16])
-}
-
-// lock takes the lock of the pair that the document's user belongs to. An admin says
-// whom it will read.
-func (s step) lock(ctx context.Context, session Session, application secret.Document, users ...string) error {
-	original := secret.Original(application.Username())
-	wait := timeout.Lock().Of(ctx).Truncate(time.Second)
-	err := session.Lock(ctx, lockName(original), wait, users...)
-	if errors.Is(err, ErrLockTaken) {
-		return s.lockTaken(err, original, s.adminName(ctx, err, application), wait)
-	}
-	return err
 }

@@ -3,12 +3,8 @@ package rotation
 import (
 	"context"
 	"fmt"
-	"strings"
 
-	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/secret"
-	"tandem/internal/warning"
 )
 
 // testSecret logs in as the pending user, opens the document's database and
@@ -56,82 +52,4 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%q logs in and may do what %q may", pending.Username(), current.Username()), nil
-}
-
-// compare fails where pending may not do something that current may.
-func (s step) compare(ctx context.Context, current, pending Session) error {
-	may, err := current.OwnGrants(ctx)
-	if err != nil {
-		return fmt.Errorf("reading what %s may do: %w", current.Facts().Account, err)
-	}
-	mayThen, err := pending.OwnGrants(ctx)
-	if err != nil {
-		return fmt.Errorf("reading what %s may do: %w", pending.Facts().Account, err)
-	}
-	missing, extra, err := account.CompareOwn(current.Facts().Server, may, mayThen)
-	if err != nil {
-		return fmt.Errorf("comparing what %s and %s may do: %w", current.Facts().Account, pending.Facts().Account, err)
-	}
-	if len(extra) > 0 {
-		s.warn(ctx, warning.PendingHasMore, "the pending user may do more than the current one", "privileges", capped(texts(extra)))
-	}
-	if missing, err = s.withoutProxies(ctx, current, may, missing); err != nil {
-		return fmt.Errorf("comparing what %s and %s may do: %w", current.Facts().Account, pending.Facts().Account, err)
-	}
-	if missing, err = s.present(ctx, current, missing); err != nil {
-		return err
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if s.Settings.Mode == account.Off || s.Settings.Mode == account.Mirror && !secret.IsClone(pending.Facts().Account.User) {
-		s.warn(ctx, warning.PendingHasLess, "the pending user may do less than the current one", "privileges", capped(texts(missing)))
-		return nil
-	}
-	return failure.Errorf(failure.PendingLacksPrivileges, "%s may not do everything that %s may, it lacks %s: rotate again, which makes them equal; if this repeats, grant it to the original",
-		pending.Facts().Account, current.Facts().Account, strings.Join(capped(texts(missing)), "; "))
-}
-
-// present leaves out, with a warning, what current has on a table, a column or a routine
-// that was dropped, or on a column of a view that cannot be opened any more: setSecret
-// cannot always grant that again, and nobody can use it.
-func (s step) present(ctx context.Context, current Session, missing []account.Lack) ([]account.Lack, error) {
-	var there []account.Lack
-	var gone []string
-	for _, lack := range missing {
-		exists := true
-		if lack.MayBeGone() {
-			var err error
-			if exists, err = current.Exists(ctx, lack.Object, lack.Column); err != nil {
-				return nil, fmt.Errorf("looking whether what %s has a privilege on still exists: %w", current.Facts().Account, err)
-			}
-		}
-		if exists {
-			there = append(there, lack)
-		} else {
-			gone = append(gone, lack.Text)
-		}
-	}
-	if len(gone) > 0 {
-		s.warn(ctx, warning.ObjectGone, "the current user has privileges on what is gone", "privileges", capped(gone))
-	}
-	return there, nil
-}
-
-func texts(lacks []account.Lack) []string {
-	out := make([]string, len(lacks))
-	for i, lack := range lacks {
-		out[i] = lack.Text
-	}
-	return out
-}
-
-// listed is how many things a message names before it counts the rest.
-const listed = 20
-
-func capped(list []string) []string {
-	if len(list) <= listed {
-		return list
-	}
-	return append(list[:listed:listed], fmt.Sprintf("and %d more", len(list)-listed))
 }

@@ -22,7 +22,7 @@ const (
 	OldServer                = "OldServer"
 	CertificateExpires       = "CertificateExpires"
 	RootExpires              = "RootExpires"
-	RotationAbandoned          = "RotationAbandoned"
+	RotationAbandoned        = "RotationAbandoned"
 	PasswordChangedElsewhere = "PasswordChangedElsewhere"
 	ReaderNotTested          = "ReaderNotTested"
 	AnotherPassword          = "AnotherPassword"

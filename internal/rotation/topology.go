@@ -9,18 +9,18 @@ import (
 	"tandem/internal/secret"
 )
 
-// place is where a rotation changes its users.
+// topology is where a rotation changes its users.
 type topology struct {
 	// writer is the admin's server.
 	writer Endpoint
-	// apart is true where the application logs in at another address than the
-	// admin: at a reader, which gets by replication what is changed at the writer.
+	// viaReader is true where the application logs in at another address than the
+	// adminLogin: at a reader, which gets by replication what is changed at the writer.
 	viaReader bool
 }
 
-// place finds out where the admin's server is, and that the application's is the
+// topology finds out where the admin's server is, and that the application's is the
 // same one or a reader of it. RDS is asked where the documents do not say: for an
-// admin secret that RDS manages, and for hosts that differ. Nothing is guessed: a
+// adminLogin secret that RDS manages, and for hosts that differ. Nothing is guessed: a
 // host counts as an instance's or a cluster's when RDS answers with this very name.
 func (s step) topology(ctx context.Context, admin secret.Document, adminARN string, application secret.Document) (topology, error) {
 	writer := Endpoint{admin.Host(), admin.Port()}
@@ -106,7 +106,7 @@ func sameFamily(ofRDS string, engine secret.Engine) bool {
 	return read.Valid() && (read == secret.MariaDB) == (engine == secret.MariaDB)
 }
 
-// reads says why the host is not known to be a reader of the writer's; nothing
+// whyNotReader says why the host is not known to be a reader of the writer's; nothing
 // where it is one. An error means that RDS could not be asked.
 func (s step) whyNotReader(ctx context.Context, host, writer Endpoint) (reason string, err error) {
 	if strings.EqualFold(host.Host, writer.Host) {
@@ -186,7 +186,7 @@ func notTheEndpoint(kind, id string, is, host Endpoint) string {
 	return fmt.Sprintf("%s:%d is not the address of the %s %s, which RDS has %s", host.Host, host.Port, kind, id, at)
 }
 
-// writes says why the writer's host is not the one that writes in the cluster.
+// whyNotWriter says why the writer's host is not the one that writes in the cluster.
 func (s step) whyNotWriter(ctx context.Context, cluster Cluster, of hostName, writer Endpoint) (string, error) {
 	if of.kind == clusterHost {
 		return notTheEndpoint("cluster", cluster.ID, cluster.Writer, writer), nil
@@ -204,7 +204,7 @@ func (s step) whyNotWriter(ctx context.Context, cluster Cluster, of hostName, wr
 	return "", nil
 }
 
-// replicates says why the writer's host is not the instance that the replica has
+// whyNotSource says why the writer's host is not the instance that the replica has
 // as its source.
 func (s step) whyNotSource(ctx context.Context, replica Instance, of hostName, host, writer Endpoint) (string, error) {
 	if of.kind != instanceHost {
@@ -224,4 +224,21 @@ func (s step) whyNotSource(ctx context.Context, replica Instance, of hostName, h
 		return fmt.Sprintf("%s is a read replica of %s, which is not %s", host.Host, replica.Source, writer.Host), nil
 	}
 	return "", nil
+}
+
+// sameServer refuses an admin session that stands elsewhere than the proof:
+// behind one name there can be several servers.
+func (p topology) sameServer(proof, admin Facts) error {
+	if proof.Identity == admin.Identity {
+		return nil
+	}
+	return failure.Errorf(failure.ServersDiffer, "two logins to %s:%d reached two servers (%s and %s): nothing was changed; use an address that leads to the writer alone, or try again after a failover",
+		p.writer.Host, p.writer.Port, proof.Identity, admin.Identity)
+}
+
+// login is a document's, at the writer.
+func (p topology) login(d secret.Document) Login {
+	there := login(d)
+	there.Host, there.Port = p.writer.Host, p.writer.Port
+	return there
 }

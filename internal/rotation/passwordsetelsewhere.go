@@ -17,7 +17,7 @@ import (
 // may be apart, whole seconds included.
 const clockTolerance = 10 * time.Second
 
-// suspect warns where somebody else has set the pending user's password: most
+// warnIfPasswordSetElsewhere warns where somebody else has set the pending user's password: most
 // likely another secret for the same user, and then each of the two breaks what the
 // other has under AWSCURRENT. It is the last moment before this one does.
 //
@@ -67,7 +67,7 @@ func (w *setSecretRun) warnIfPasswordSetElsewhere(ctx context.Context, pair acco
 	return nil
 }
 
-// lets reports whether a password is what the account asks for in one of its factors.
+// acceptsPassword reports whether a password is what the account asks for in one of its factors.
 func acceptsPassword(a account.Account, password redact.Secret) bool {
 	for _, factor := range a.Factors {
 		if fits, err := matches(factor.Plugin, factor.Verifier, password); err == nil && fits {

@@ -9,11 +9,10 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/secret"
-	"tandem/internal/statement"
 	"tandem/internal/verifier"
 )
 
-// work is what setSecret does under the lock: it makes the pending user what it
+// setSecretRun is what setSecret does under the lock: it makes the pending user what it
 // must be, and sets its password last.
 type setSecretRun struct {
 	step
@@ -21,11 +20,11 @@ type setSecretRun struct {
 	admin  Session
 	labels Labels
 	proof  proof
-	// unproven is true where a check looks on without such a session.
+	// withoutProof is true where a check looks on without such a session.
 	withoutProof bool
-	sent     sent
-	clear    []string // the plugins that insist on clear passwords
-	warned   map[account.Warning]bool
+	sent         sent
+	clear        []string // the plugins that insist on clear passwords
+	warned       map[account.Warning]bool
 	// pendingAccounts are those that the pending user had when they were last read.
 	pendingAccounts []account.Name
 }
@@ -42,29 +41,7 @@ func (w *setSecretRun) perform(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", denied(failure.AdminAccessDenied, err)
 	}
-	w.warn(ctx, pair.OtherWaysIn(w.Settings.Mode, w.turn(), w.current.Password(), matches))
-	password, err := pair.Password(w.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
-	if err != nil {
-		return "", fmt.Errorf("setting the password: %w", err)
-	}
-	for _, s := range password {
-		if err := w.admin.Apply(ctx, s); err != nil {
-			return "", denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as admin %s, whose old one is in force unless the answer was lost: %w",
-				w.pending.Username(), w.admin.Facts().Account, mend(err, account.PasswordRemedy(w.admin.Facts().Account))))
-		}
-		w.record.password(s)
-		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
-		if s.HoldsSecret() {
-			w.warn(ctx, pair.ClearWarning())
-		}
-	}
-	switch {
-	case len(password) > 0:
-		return fmt.Sprintf("password of %q set", w.pending.Username()), nil
-	case w.sent.executed > 0:
-		return fmt.Sprintf("%q made equal; its password was set already", w.pending.Username()), nil
-	}
-	return "everything was as it must be already", nil
+	return w.setPasswordLast(ctx, pair)
 }
 
 // equalise makes both users what they must be, the password aside, and returns
@@ -129,29 +106,6 @@ func (w *setSecretRun) equalise(ctx context.Context) (account.Pair, error) {
 			return account.Pair{}, err
 		}
 	}
-}
-
-// mendStep adds to a denial what lets the admin do the step.
-func (w *setSecretRun) mendStep(step account.Step, err error) error {
-	facts := w.admin.Facts()
-	role := step.MendRole(facts.Server, facts.Account)
-	if role == "" {
-		return mend(err, step.Remedy(facts.Account))
-	}
-	var denial Denial
-	if errors.As(err, &denial) && denial.Denied() {
-		return fmt.Errorf("%w; what would mend it: %s", err, role)
-	}
-	return err
-}
-
-// mend adds to an error the GRANT that an admin lacks who may not do a thing.
-func mend(err error, remedy statement.Statement) error {
-	var denial Denial
-	if errors.As(err, &denial) && denial.Denied() {
-		return fmt.Errorf("%w; what would mend it: %s", err, remedy)
-	}
-	return err
 }
 
 // read reads both users, and what else a plan depends on. Of an earlier reading
@@ -253,48 +207,6 @@ func (w *setSecretRun) depends(ctx context.Context, pair account.Pair) (map[acco
 		}
 	}
 	return depends, nil
-}
-
-// mayBeForeign reports whether there is a reason to ask whose the clone is. There
-// is none in a rotation that finds everything as an earlier one left it, and so
-// that one is spared the call.
-func (w *setSecretRun) mustCheckOwnership(pair account.Pair, plan account.Plan) bool {
-	if w.turn() != account.TurnOfClone || w.Settings.Mode == account.Off || w.sent.begun {
-		return false
-	}
-	return len(plan.Steps) > 0 || len(pair.GrantedTo) > 0 || len(w.labels.Stages) <= 2 // AWSCURRENT and AWSPENDING
-}
-
-// known reports whether the clone is this program's own: it does not exist yet,
-// an earlier try of this rotation made it, or a version of the secret names it,
-// other than the pending one that every rotation to the clone makes.
-func (w *setSecretRun) clonedByUs(ctx context.Context, clone account.User) (bool, error) {
-	if len(clone.Accounts) == 0 {
-		return true, nil
-	}
-	for _, made := range clone.Accounts {
-		for _, factor := range made.Factors {
-			if w.isThrowaway(factor.Plugin, factor.Verifier) {
-				return true, nil
-			}
-		}
-	}
-	for id := range w.labels.Stages {
-		if id == w.event.Token || id == w.current.versionID {
-			continue
-		}
-		version, err := w.Secrets.Version(ctx, w.event.SecretID, id)
-		if errors.Is(err, ErrVersionNotFound) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		if document, err := secret.Parse(version.Document); err == nil && document.Username() == clone.Name {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 func (w *setSecretRun) warn(ctx context.Context, warnings []account.Warning) {

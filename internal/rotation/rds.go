@@ -10,7 +10,7 @@ import (
 // instance or cluster of that name.
 var ErrServerNotFound = failure.New(failure.RDSServerNotFound, "RDS knows no such server")
 
-// Whereabouts is Amazon RDS, as far as a rotation needs it: it tells where a
+// RDS is Amazon RDS, as far as a rotation needs it: it tells where a
 // server is and which one it replicates from. It is asked only where the secrets'
 // documents do not decide.
 //

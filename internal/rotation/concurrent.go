@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// question is something that is asked beside others. What it was answered, and
+// call is something that is asked beside others. What it was answered, and
 // with which error, is looked at when its turn comes: so an error reads as if one
 // had been asked after the other, and does not depend on who was faster.
 type call[T any] struct {
-	do    func() (T, error)
+	do     func() (T, error)
 	result T
 	err    error
 }
 
 func (q *call[T]) run() { q.result, q.err = q.do() }
 
-// together runs tasks side by side, and returns when all have ended. None is
+// concurrently runs tasks side by side, and returns when all have ended. None is
 // broken off because another has failed: what they open has to be closed.
 func (s step) concurrently(tasks ...func()) {
 	if s.Concurrently != nil {
