@@ -29,7 +29,7 @@ func ParseMode(text string) (Mode, error) {
 	case Merge, Mirror, Off:
 		return mode, nil
 	}
-	return "", failure.Errorf(failure.ConfigurationInvalid, "%q is no mode: use %s, %s or %s", text, Merge, Mirror, Off)
+	return "", failure.Errorf(failure.ConfigurationInvalid, "invalid PRIVILEGE_SYNC %q: use %s, %s or %s", text, Merge, Mirror, Off)
 }
 
 // Turn tells which of the two users gets the new password.

@@ -53,7 +53,7 @@ func (p *pair) mayLogIn(t *testing.T, version string) bool {
 	return mayLogIn(t, config)
 }
 
-const mends = "what would mend it: "
+const mends = "to fix it, run: "
 
 // An admin who may not do a thing is told the GRANT that he lacks. Given each of
 // them in turn, the rotation goes on from where it was, and arrives.

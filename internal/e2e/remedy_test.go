@@ -161,7 +161,7 @@ func (w *world) reconfigure(env ...string) {
 }
 
 // grantPattern finds the statement that an error tells an operator to send.
-var grantPattern = regexp.MustCompile(`what would mend it: (GRANT [^;]+)`)
+var grantPattern = regexp.MustCompile(`to fix it, run: (GRANT [^;]+)`)
 
 // grantAsSaid sends the GRANT that an error has named last.
 func (w *world) grantAsSaid() {

@@ -38,7 +38,7 @@ const (
 
 // The rotation's state.
 const (
-	// RotationNotInProgress: the token is no rotation in progress: it has been given up or overtaken, or rotation is not enabled.
+	// RotationNotInProgress: the token is no rotation in progress: it was abandoned or superseded, or rotation is not enabled.
 	RotationNotInProgress Type = "RotationNotInProgress"
 	// RotationSuperseded: AWSCURRENT moved while the step was at work, and nothing was changed.
 	RotationSuperseded Type = "RotationSuperseded"
@@ -100,7 +100,7 @@ const (
 	ServerUnreachable Type = "ServerUnreachable"
 	// ReadTimeout: the server, or what stands before it, was reached and did not answer in time.
 	ReadTimeout Type = "ReadTimeout"
-	// ConnectionLost: the connection broke; what was sent last may have been carried out.
+	// ConnectionLost: the connection broke; the last statement may have run.
 	ConnectionLost Type = "ConnectionLost"
 )
 

@@ -321,7 +321,7 @@ func explain(err error, holdsSecret bool) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	}
-	return failure.Errorf(failure.ConnectionLost, "the connection was lost; what was sent last may have been carried out, and the next try looks: %w", err)
+	return failure.Errorf(failure.ConnectionLost, "the connection was lost; the last statement may have run; the next try checks: %w", err)
 }
 
 func isServerError(err error, number uint16) bool {

@@ -36,7 +36,7 @@ const (
 	ResultAttention  Result = "attention" // it works, and somebody should know
 	ResultFailed     Result = "failed"
 	ResultSkipped    Result = "skipped"           // what it needs has failed
-	ResultUnprovable Result = "not provable here" // only writing would show it
+	ResultUnprovable Result = "not testable read-only" // only writing would show it
 	ResultUnknown    Result = "not known"         // the invocation's time was over
 	lackOfTime              = "there was no time left to look: raise the function's timeout"
 )
@@ -115,7 +115,7 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 	f := Finding{Name: name, Result: ResultOK}
 	for _, need := range needs {
 		if !i.passed(need) {
-			f.Result, f.Detail = ResultSkipped, fmt.Sprintf("it needs what %q looks at", need)
+			f.Result, f.Detail = ResultSkipped, fmt.Sprintf("skipped: depends on %q", need)
 			if i.findings[need].Result == ResultUnknown {
 				f.Result = ResultUnknown
 			}

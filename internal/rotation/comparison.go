@@ -66,7 +66,7 @@ func (s step) present(ctx context.Context, current Session, missing []account.La
 		}
 	}
 	if len(gone) > 0 {
-		s.warn(ctx, warning.ObjectGone, "the current user has privileges on what is gone", "privileges", capped(gone))
+		s.warn(ctx, warning.ObjectGone, "the current user has privileges on objects that no longer exist", "privileges", capped(gone))
 	}
 	return there, nil
 }

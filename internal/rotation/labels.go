@@ -45,11 +45,11 @@ func (l Labels) progress(token string) (finished bool, err error) {
 	stages, known := l.Stages[token]
 	switch {
 	case !known:
-		return false, failure.Errorf(failure.RotationNotInProgress, "the secret has no version %s with a label: its rotation has been given up or overtaken, or it is a token of one's own; rotate the secret again", token)
+		return false, failure.Errorf(failure.RotationNotInProgress, "the secret has no version %s with a label: its rotation was abandoned or superseded, or the event was invoked by hand with a made-up ClientRequestToken; rotate the secret again", token)
 	case slices.Contains(stages, Current):
 		return true, nil
 	case !slices.Contains(stages, Pending):
-		return false, failure.Errorf(failure.RotationNotInProgress, "version %s does not carry %s (it carries %v): its rotation has been given up or overtaken; rotate the secret again", token, Pending, stages)
+		return false, failure.Errorf(failure.RotationNotInProgress, "version %s does not carry %s (it carries %v): its rotation was abandoned or superseded; rotate the secret again", token, Pending, stages)
 	case l.RotationEnabled != nil && !*l.RotationEnabled:
 		return false, failure.Errorf(failure.RotationNotInProgress, "rotation is not enabled for the secret: turn it on, or call RotateSecret")
 	}

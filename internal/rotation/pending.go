@@ -94,7 +94,7 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
 		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)
 	}
-	s.warn(ctx, warning.RotationAbandoned, "label taken off, as nothing can come of its version", "label", Pending, "from", s.event.Token)
+	s.warn(ctx, warning.RotationAbandoned, "AWSPENDING removed from a version that cannot be completed", "label", Pending, "from", s.event.Token)
 	return "", fmt.Errorf("%w; %s was taken off version %s, so that the next rotation can begin: rotate the secret again, or leave that to its schedule",
 		reason, Pending, s.event.Token)
 }

@@ -17,7 +17,7 @@ func (w *setSecretRun) mendStep(step account.Step, err error) error {
 	}
 	var denial Denial
 	if errors.As(err, &denial) && denial.Denied() {
-		return fmt.Errorf("%w; what would mend it: %s", err, role)
+		return fmt.Errorf("%w; to fix it, run: %s", err, role)
 	}
 	return err
 }
@@ -26,7 +26,7 @@ func (w *setSecretRun) mendStep(step account.Step, err error) error {
 func mend(err error, remedy statement.Statement) error {
 	var denial Denial
 	if errors.As(err, &denial) && denial.Denied() {
-		return fmt.Errorf("%w; what would mend it: %s", err, remedy)
+		return fmt.Errorf("%w; to fix it, run: %s", err, remedy)
 	}
 	return err
 }

@@ -149,7 +149,7 @@ func (w *setSecretRun) read(ctx context.Context, earlier account.Pair) (account.
 		currentUser = pair.Clone
 	}
 	if !w.withoutProof && !currentUser.Has(w.proof.Account) {
-		return account.Pair{}, failure.Errorf(failure.LoggedInAsOtherUser, "the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that comes before it, or create one for this client's host",
+		return account.Pair{}, failure.Errorf(failure.LoggedInAsOtherUser, "the %s credentials of %q log in as %s, which is not one of that user's accounts: drop the account that matched instead, or create one for this client's host",
 			Current, w.current.Username(), w.proof.Account)
 	}
 	if w.turn() == account.TurnOfOriginal || w.Settings.Mode == account.Off {
