@@ -34,7 +34,7 @@ func (e *ServiceError) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	if remedy := e.remedy(); remedy != "" {
+	if remedy := e.Remedy(); remedy != "" {
 		text += "; " + remedy
 	}
 	return text
@@ -59,7 +59,8 @@ func (e *ServiceError) FailureType() failure.Type {
 // Unwrap is rotation.ErrServerNotFound where the error says that.
 func (e *ServiceError) Unwrap() error { return e.kind }
 
-func (e *ServiceError) remedy() string {
+// Remedy implements failure.Remedied.
+func (e *ServiceError) Remedy() string {
 	switch kind := e.FailureType(); kind {
 	case failure.RDSAccessDenied:
 		return fmt.Sprintf("allow rds:%s to the function's role", e.Operation)

@@ -33,7 +33,7 @@ type ServiceError struct {
 // where there is one, a remedy.
 func (e *ServiceError) Error() string {
 	text := fmt.Sprintf("%s: %s: %s", e.subject(), e.Code, e.Message)
-	if remedy := e.remedy(); remedy != "" {
+	if remedy := e.Remedy(); remedy != "" {
 		text += "; " + remedy
 	}
 	return text
@@ -79,7 +79,8 @@ func (e *ServiceError) FailureType() failure.Type {
 // Unwrap is the rotation's own error that this one amounts to, if any.
 func (e *ServiceError) Unwrap() error { return e.kind }
 
-func (e *ServiceError) remedy() string {
+// Remedy implements failure.Remedied.
+func (e *ServiceError) Remedy() string {
 	switch e.FailureType() {
 	case failure.SecretsManagerAccessDenied:
 		return fmt.Sprintf("allow secretsmanager:%s to the function's role, and kms:Decrypt and kms:GenerateDataKey where the secret has a key of its own", e.Operation)

@@ -31,6 +31,14 @@ type Numbered interface {
 	ServerNumber() uint16
 }
 
+// Remedied is implemented by errors that say what to do about them, and whose text
+// ends in that.
+type Remedied interface {
+	error
+	// Remedy is empty where there is nothing to say.
+	Remedy() string
+}
+
 type typed struct {
 	error
 	kind Type
@@ -80,6 +88,28 @@ func Of(err error) Type {
 		return OutOfTime
 	}
 	return Unexpected
+}
+
+type remedied struct {
+	error
+	remedy string
+}
+
+func (r *remedied) Error() string  { return r.error.Error() + "; " + r.remedy }
+func (r *remedied) Unwrap() error  { return r.error }
+func (r *remedied) Remedy() string { return r.remedy }
+
+// WithRemedy ends an error's text in what to do about it.
+func WithRemedy(err error, remedy string) error { return &remedied{err, remedy} }
+
+// RemedyOf returns what an error says to do about it, or else what there is to do about
+// errors of its type.
+func RemedyOf(err error) string {
+	var own Remedied
+	if errors.As(err, &own) && own.Remedy() != "" {
+		return own.Remedy()
+	}
+	return Remedy(Of(err))
 }
 
 // find looks for the outermost type. Of several errors that one wraps side by

@@ -86,105 +86,11 @@ const (
 	errGlobalConnectionMemory  = 4083
 )
 
-// types are those of the numbers that say what is wrong whoever asks. A refused
-// username and password, and a statement that an account may not send, are not
-// among them: what they mean depends on whose they were, which the step knows.
-var types = map[uint16]failure.Type{
-	errTooManyConnections:     failure.TooManyConnections,
-	errUserTooManyConnections: failure.TooManyConnections,
-	errUnknownDatabase:        failure.UnknownDatabase,
-	errHostBlocked:            failure.AccountBlocked,
-	errHostNotPrivileged:      failure.HostNotAllowed,
-	errUserLimitReached:       failure.LimitReached,
-	errReadOnlyMode:           failure.ReadOnlyServer,
-	errPluginNotLoaded:        failure.PluginMissing,
-	errMustChangePassword:     failure.PasswordExpired,
-	errMustChangeOnLogin:      failure.PasswordExpired,
-	errAccountLocked:          failure.AccountLocked,
-	errAccountLockedMariaDB:   failure.AccountLocked,
-	errSecureTransport:        failure.TLSRequired,
-	errTooManyFailedLogins:    failure.AccountBlocked,
-	errAccountBlockedMariaDB:  failure.AccountBlocked,
-	errPasswordPolicy:         failure.PasswordRefused,
-	errPasswordHistory:        failure.PasswordRefused,
-	errAuthenticationPolicy:   failure.AuthenticationPolicyRefused,
-	errGrantAsDenied:          failure.PrivilegeNotGrantable,
-	errOutOfMemory:            failure.ServerUnavailable,
-	errOutOfResources:         failure.ServerUnavailable,
-	errNotPrepared:            failure.ServerUnavailable,
-	errServerShutdown:         failure.ServerUnavailable,
-	errCannotCreateThread:     failure.ServerUnavailable,
-	errOfflineMode:            failure.ServerUnavailable,
-	errConnectionMemory:       failure.ServerUnavailable,
-	errGlobalConnectionMemory: failure.ServerUnavailable,
-	errInitConnect:            failure.InitConnectFailed,
-	errBadHandshake:           failure.ConnectionLost,
-	errConnectionKilled:       failure.ConnectionLost,
-	errSessionKilled:          failure.ConnectionLost,
-	errInactive:               failure.ConnectionLost,
-	errUnsupportedAuth:        failure.PluginUnsupported,
-	errSecureAuth:             failure.PluginUnsupported,
-	errReadOnlyTransaction:    failure.ReadOnlyServer,
-}
-
 // denials are the answers to a statement that the account may not send. 1698 is
 // GRANT PROXY's.
 var denials = []uint16{
 	errAccessDeniedDatabase, errAccessDenied, errTableDenied, errColumnDenied, errSpecificDenied, errRoutineDenied,
 	errCannotCreateUserByGrant, errAccessDeniedNoPassword, errRestrictedDatabase,
-}
-
-// remedies says what an operator can do about a number.
-var remedies = map[uint16]string{
-	errTooManyConnections:     "the server has no connection left: raise max_connections, or try again",
-	errAccessDenied:           "the password is wrong, or no account of this user allows this client's host, or one without a name, as ''@'localhost', comes before it, or it asks for more than a password: make the secret and the server agree",
-	errAccessDeniedDatabase:   "the account has no privilege on this database: grant one, or correct dbname",
-	errUnknownDatabase:        "the database does not exist: create it, or correct dbname in the secret's document",
-	errHostBlocked:            "the server has blocked this client's host after too many broken connections: FLUSH HOSTS, or raise max_connect_errors",
-	errHostNotPrivileged:      "no account of this server allows this client's host: create one that does",
-	errUserTooManyConnections: "the user has no connection left: raise max_user_connections",
-	errUserLimitReached:       "the account has used up one of its limits per hour: raise it (ALTER USER ... WITH ...), send FLUSH USER_RESOURCES, or try again when the hour is over",
-	errReadOnlyMode:           "the server is read-only: use the address of the writer, or wait for the end of a failover",
-	errPluginNotLoaded:        "the server has not loaded the account's authentication plugin: load it, or change the account's plugin",
-	errAccessDeniedNoPassword: "the account is not one for passwords: change its authentication plugin to a password's",
-	errWrongHash:              "the server does not take this verifier for its plugin: look at the account's IDENTIFIED clause",
-	errCannotUser:             "the account has been dropped or made meanwhile, or the server refuses what it is identified by: look at the validation plugins and at strict_password_validation",
-	errPasswordPolicy:         "a validation plugin finds the password too weak: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules",
-	errPasswordHistory:        "the account has had this password before, which its PASSWORD HISTORY or REUSE INTERVAL forbids: the next rotation makes another",
-	errInvalidRole:            "the role is gone, or not granted: the next try reads the accounts anew",
-	errUnknownRole:            "the role or the account is gone: the next try reads the accounts anew",
-	errRoleNotGranted:         "the role is no longer granted: the next try reads the accounts anew",
-	errGrantAsDenied:          "the admin has a partial revoke that the account has not (SHOW GRANTS FOR the admin lists it as a REVOKE), and can pass no more on than it has: GRANT the admin the same privilege on that database, which lifts it",
-	errRoleLoop:               "the account is itself a role of this role, by way of others: revoke one of the two",
-	errAuthenticationPolicy:   "the server's authentication_policy forbids what the account is identified by: GRANT AUTHENTICATION_POLICY_ADMIN ON *.* to the admin, or change the policy or the account's plugin",
-	errMustChangePassword:     "the password has expired: set the user's password to the one in the secret",
-	errMustChangeOnLogin:      "the password has expired: set the user's password to the one in the secret",
-	errAccountLocked:          "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
-	errAccountLockedMariaDB:   "the account is locked: ALTER USER ... ACCOUNT UNLOCK",
-	errSecureTransport:        "the server takes encrypted connections only: remove \"ssl\": false from the secret's document",
-	errTooManyFailedLogins:    "the account is locked after too many failed logins: wait, or ALTER USER ... ACCOUNT UNLOCK",
-	errOutOfMemory:            "the server has no memory left: give it more, or find what takes it",
-	errOutOfResources:         "the server has no memory left: give it more, or find what takes it",
-	errBadHandshake:           "the server did not understand the login: look at what stands before it, as a proxy or a load balancer does",
-	errNotPrepared:            "the node is not ready, as one is that has lost its cluster or is joining it: use another node, or wait",
-	errServerShutdown:         "the server is stopping: wait until it has started again, or use the address of the writer",
-	errCannotCreateThread:     "the server cannot start another thread: give it more memory or threads, or find who holds its connections",
-	errPacketTooLarge:         "the statement is longer than the server's max_allowed_packet: raise it",
-	errInitConnect:            "the server's init_connect has failed, as its error log says: correct it (SET GLOBAL init_connect = '...')",
-	errUnsupportedAuth:        "the account's authentication is of a kind that the client must not use: set its password anew, by a plugin of today",
-	errSecureAuth:             "the account's password is stored in the format of MySQL 4.0: set it anew (SET old_passwords = 0; ALTER USER ... IDENTIFIED BY ...) to the one in the secret",
-	errQueryInterrupted:       "somebody has ended the statement (KILL QUERY): the next try goes on",
-	errNoSuchDefiner:          "what the statement uses was defined by an account that is gone: make the account anew, or what it had defined",
-	errReadOnlyTransaction:    "the session is read-only (transaction_read_only): look at the server's init_connect, and at a proxy before it",
-	errConnectionKilled:       "somebody has ended the connection (KILL): the next try goes on",
-	errSessionKilled:          "somebody has ended the connection (KILL): the next try goes on",
-	errInactive:               "the server has ended the connection after its wait_timeout: raise it to 10 seconds or more",
-	errStatementTime:          "the server's max_execution_time has ended the statement: raise it, or look at the server's load",
-	errStatementTimeMariaDB:   "max_statement_time, the server's or the account's, has ended the statement: raise it, or look at the server's load",
-	errOfflineMode:            "the server is in offline_mode, in which only administrators may log in: SET GLOBAL offline_mode = OFF, or wait until whoever turned it on is done",
-	errConnectionMemory:       "the connection has used up the server's connection_memory_limit: raise it",
-	errGlobalConnectionMemory: "the connections have used up the server's global_connection_memory_limit: raise it",
-	errAccountBlockedMariaDB:  "the account is blocked after too many failed logins: FLUSH PRIVILEGES, or ALTER USER ... ACCOUNT UNLOCK",
 }
 
 // ServerError is an error that a server answered with. It wraps no
@@ -230,13 +136,13 @@ func (e *ServerError) particular() (failure.Type, string) {
 		return failure.TooManyConnections, "the user has as many connections at once as its MAX_USER_CONNECTIONS allows: raise it, or have the application hold fewer"
 	case e.Number != errReadOnlyOption:
 	case e.names == namesReadOnly, e.names == "":
-		return failure.ReadOnlyServer, remedies[errReadOnlyMode]
+		return failure.ReadOnlyServer, answers[errReadOnlyMode].remedy
 	case e.names == namesSkipGrants:
 		return failure.ServerUnavailable, "the server runs with --skip-grant-tables, so that it knows no accounts: restart it without, or send FLUSH PRIVILEGES"
 	default:
 		return failure.StatementRefused, "the server's option stands against it: start it without that option"
 	}
-	return types[e.Number], remedies[e.Number]
+	return answers[e.Number].kind, answers[e.Number].remedy
 }
 
 // Error gives number, SQLSTATE, message and, where there is one, a remedy.
@@ -246,10 +152,22 @@ func (e *ServerError) Error() string {
 		text += " (" + e.State + ")"
 	}
 	text += ": " + e.Message
-	if _, remedy := e.particular(); remedy != "" && (e.Login || !e.Denied()) {
+	if remedy := e.Remedy(); remedy != "" {
 		text += "; " + remedy
 	}
 	return text
+}
+
+// Remedy implements failure.Remedied. Of a statement that was denied the step knows it.
+func (e *ServerError) Remedy() string {
+	kind, remedy := e.particular()
+	if e.Denied() && !e.Login {
+		return ""
+	}
+	if remedy == "" && kind != "" {
+		return failure.Remedy(kind)
+	}
+	return remedy
 }
 
 // lockings are the answers to a login on a locked account.
@@ -376,7 +294,7 @@ func (e endpoint) explain(err error) error {
 	case errors.Is(err, mysql.ErrMalformPkt):
 		return say(failure.PluginUnsupported, "the server asks for more than a password, or by another plugin than the first; use an account with one password plugin")
 	case errors.Is(err, mysql.ErrOldPassword):
-		return say(failure.PluginUnsupported, remedies[errSecureAuth])
+		return say(failure.PluginUnsupported, answers[errSecureAuth].remedy)
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
 		return say(failure.PluginUnsupported, "the account's authentication plugin is not one that this function can log in with; use a password plugin")
 	case errors.As(err, &hostname):

@@ -89,15 +89,15 @@ func TestServerErrors(t *testing.T) {
 		denied, locked bool
 		text           string
 	}{
-		{ServerError{Number: errAccessDenied, State: "28000", Message: "m", Login: true}, "", true, false, "error 1045 (28000): m; " + remedies[errAccessDenied]},
+		{ServerError{Number: errAccessDenied, State: "28000", Message: "m", Login: true}, "", true, false, "error 1045 (28000): m; " + answers[errAccessDenied].remedy},
 		{ServerError{Number: errAccessDenied, Message: "m"}, "", true, false, "error 1045: m"},
-		{ServerError{Number: errAccessDeniedNoPassword, Message: "m", Login: true}, failure.PluginUnsupported, true, false, "error 1698: m; " + remedies[errAccessDeniedNoPassword]},
+		{ServerError{Number: errAccessDeniedNoPassword, Message: "m", Login: true}, failure.PluginUnsupported, true, false, "error 1698: m; " + answers[errAccessDeniedNoPassword].remedy},
 		{ServerError{Number: errAccessDeniedNoPassword, Message: "m"}, "", true, false, "error 1698: m"},
 		{ServerError{Number: errSpecificDenied, Message: "m"}, "", true, false, "error 1227: m"},
-		{ServerError{Number: errPasswordPolicy, Message: "m"}, failure.PasswordRefused, false, false, "error 1819: m; " + remedies[errPasswordPolicy]},
+		{ServerError{Number: errPasswordPolicy, Message: "m"}, failure.PasswordRefused, false, false, "error 1819: m; " + answers[errPasswordPolicy].remedy},
 		{ServerError{Number: errSyntax, Message: "m"}, failure.StatementRefused, false, false, "error 1064: m"},
-		{ServerError{Number: errAccountLocked, Message: "m", Login: true}, failure.AccountLocked, false, true, "error 3118: m; " + remedies[errAccountLocked]},
-		{ServerError{Number: errTooManyFailedLogins, Message: "m", Login: true}, failure.AccountBlocked, false, true, "error 3955: m; " + remedies[errTooManyFailedLogins]},
+		{ServerError{Number: errAccountLocked, Message: "m", Login: true}, failure.AccountLocked, false, true, "error 3118: m; " + answers[errAccountLocked].remedy},
+		{ServerError{Number: errTooManyFailedLogins, Message: "m", Login: true}, failure.AccountBlocked, false, true, "error 3955: m; " + answers[errTooManyFailedLogins].remedy},
 	} {
 		err := &test.err
 		if err.FailureType() != test.kind || err.Denied() != test.denied || err.Error() != test.text {

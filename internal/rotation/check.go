@@ -142,7 +142,7 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 		kind := failure.Of(o.err)
 		f.Result, f.Detail, f.Type, f.Number = ResultFailed, o.err.Error(), string(kind), failure.Number(o.err)
 		if f.Remedy == "" {
-			f.Remedy = failure.Remedy(kind)
+			f.Remedy = failure.RemedyOf(o.err)
 		}
 	}
 	f.Detail, f.Remedy = failure.Line(f.Detail), failure.Line(f.Remedy)

@@ -2,31 +2,28 @@ package rotation
 
 import (
 	"errors"
-	"fmt"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/statement"
 )
 
 // mendStep adds to a denial what lets the admin do the step.
 func (w *setSecretRun) mendStep(step account.Step, err error) error {
 	facts := w.admin.Facts()
-	role := step.MendRole(facts.Server, facts.Account)
-	if role == "" {
-		return mend(err, step.Remedy(facts.Account))
+	if role := step.MendRole(facts.Server, facts.Account); role != "" {
+		return toFix(err, role)
 	}
-	var denial Denial
-	if errors.As(err, &denial) && denial.Denied() {
-		return fmt.Errorf("%w; to fix it, run: %s", err, role)
-	}
-	return err
+	return mend(err, step.Remedy(facts.Account))
 }
 
 // mend adds to an error the GRANT that an admin lacks who may not do a thing.
-func mend(err error, remedy statement.Statement) error {
+func mend(err error, remedy statement.Statement) error { return toFix(err, remedy.String()) }
+
+func toFix(err error, statements string) error {
 	var denial Denial
 	if errors.As(err, &denial) && denial.Denied() {
-		return fmt.Errorf("%w; to fix it, run: %s", err, remedy)
+		return failure.WithRemedy(err, "to fix it, run: "+statements)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 )
 
 // takenInstead adds to a denial the other way out, where the admin may not make the two
@@ -21,7 +22,8 @@ func takenInstead(pair account.Pair, step account.Step, err error) error {
 	for i, s := range revokes {
 		texts[i] = s.String()
 	}
-	return fmt.Errorf("%w; if nobody meant %q to have it, take it away, as somebody who may: %s", err, from, strings.Join(texts, "; "))
+	other := fmt.Sprintf("if nobody meant %q to have it, take it away, as somebody who may: %s", from, strings.Join(texts, "; "))
+	return failure.WithRemedy(err, other)
 }
 
 // takenInsteadOf lists, for a check, what takes away what the admin may not make equal.
