@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"tandem/internal/failure"
@@ -35,9 +34,9 @@ const (
 	ResultOK         Result = "ok"
 	ResultAttention  Result = "attention" // it works, and somebody should know
 	ResultFailed     Result = "failed"
-	ResultSkipped    Result = "skipped"           // what it needs has failed
+	ResultSkipped    Result = "skipped"                // what it needs has failed
 	ResultUnprovable Result = "not testable read-only" // only writing would show it
-	ResultUnknown    Result = "not known"         // the invocation's time was over
+	ResultUnknown    Result = "not known"              // the invocation's time was over
 	lackOfTime              = "there was no time left to look: raise the function's timeout"
 )
 
@@ -158,19 +157,16 @@ func (i *inspection) passed(name string) bool {
 
 func (i *inspection) answer() Inspection {
 	answer := Inspection{OK: true, Secret: i.event.SecretID, Version: i.Function.Version, Checks: []Finding{}}
-	for _, name := range checkNames {
-		f, looked := i.findings[name]
+	for _, c := range Checks() {
+		f, looked := i.findings[c.Name]
 		if !looked {
-			f = Finding{Name: name, Result: ResultUnknown, Detail: lackOfTime}
+			f = Finding{Name: c.Name, Result: ResultUnknown, Detail: lackOfTime}
 		}
 		answer.OK = answer.OK && f.Result != ResultFailed && f.Result != ResultUnknown && f.Result != ResultSkipped
 		answer.Checks = append(answer.Checks, f)
 	}
 	return answer
 }
-
-// CheckNames lists the checks in their order.
-func CheckNames() []string { return slices.Clone(checkNames) }
 
 // errChangesNothing is what the world of a check answers to whatever would change it.
 var errChangesNothing = failure.New(failure.Unexpected, "a check changes nothing")

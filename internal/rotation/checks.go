@@ -17,46 +17,6 @@ import (
 	"tandem/internal/warning"
 )
 
-// The checks, in the order in which a rotation meets what they look at.
-const (
-	checkConfiguration  = "configuration"
-	checkServiceDNS     = "Secrets Manager: DNS"
-	checkServiceConnect = "Secrets Manager: connection"
-	checkServiceTLS     = "Secrets Manager: TLS"
-	checkDescribe       = "permission: DescribeSecret"
-	checkRead           = "permission: GetSecretValue"
-	checkRandom         = "permission: GetRandomPassword"
-	checkPut            = "permission: PutSecretValue"
-	checkMove           = "permission: UpdateSecretVersionStage"
-	checkDocument       = "secret"
-	checkAdminNamed     = "admin secret: named"
-	checkAdminRead      = "admin secret: read"
-	checkAdminDocument  = "admin secret"
-	checkName           = "other user's name"
-	checkRDS            = "RDS"
-	checkServerDNS      = "server: DNS"
-	checkServerConnect  = "server: connection"
-	checkServerTLS      = "server: TLS"
-	checkServer         = "server"
-	checkIdentity       = "server: identity"
-	checkCurrent        = "current credentials"
-	checkDatabase       = "database"
-	checkAdmin          = "admin"
-	checkLock           = "lock"
-	checkAccounts       = "accounts"
-	checkPrivileges     = "admin's privileges"
-	checkPlan           = "plan"
-	checkDrift          = "drift"
-	checkRotation       = "rotation"
-)
-
-var checkNames = []string{
-	checkConfiguration, checkServiceDNS, checkServiceConnect, checkServiceTLS, checkDescribe, checkRead, checkRandom, checkPut, checkMove,
-	checkDocument, checkAdminNamed, checkAdminRead, checkAdminDocument, checkName, checkRDS,
-	checkServerDNS, checkServerConnect, checkServerTLS, checkServer, checkIdentity, checkCurrent, checkDatabase, checkAdmin,
-	checkLock, checkAccounts, checkPrivileges, checkPlan, checkDrift, checkRotation,
-}
-
 // look runs the checks. Each names those without which it cannot be made, so that
 // one that fails hides nothing else.
 func (i *inspection) look(ctx context.Context) {
@@ -65,8 +25,8 @@ func (i *inspection) look(ctx context.Context) {
 	})
 	if !i.passed(checkConfiguration) {
 		// Without one there is nothing to ask with.
-		for _, name := range checkNames[1:] {
-			i.check(ctx, name, []string{checkConfiguration}, nil)
+		for _, c := range Checks()[1:] {
+			i.check(ctx, c.Name, []string{checkConfiguration}, nil)
 		}
 		return
 	}

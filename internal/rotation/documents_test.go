@@ -8,18 +8,7 @@ import (
 	markdown "tandem/internal/repotest/document"
 )
 
-// The documents' table has each check, in the order in which they are made.
-func TestChecksOfTheDocuments(t *testing.T) {
-	var got []string
-	for _, row := range markdown.MarkedTable(t, "table checks").Rows {
-		got = append(got, markdown.Code(row.Cells[0])...)
-	}
-	if diff := cmp.Diff(checkNames, got); diff != "" {
-		t.Errorf("-made +in the table:\n%s", diff)
-	}
-}
-
-// So it is with what a check may end in.
+// The documents have each result that a check may end in.
 func TestResultsOfTheDocuments(t *testing.T) {
 	want := []Result{ResultOK, ResultAttention, ResultFailed, ResultSkipped, ResultUnprovable, ResultUnknown}
 	var got []Result

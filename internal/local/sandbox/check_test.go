@@ -22,7 +22,8 @@ func TestCheck(t *testing.T) {
 	if err := Check(deadline(t), CheckOptions{SecretKey: s.SecretKey, URL: s.URL + "/", Out: &out}); err != nil {
 		t.Error(err)
 	}
-	for _, name := range rotation.CheckNames() {
+	for _, c := range rotation.Checks() {
+		name := c.Name
 		if !strings.Contains(out.String(), "\n"+name+" ") {
 			t.Errorf("no row for %q in\n%s", name, out.String())
 		}

@@ -15,6 +15,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/metric"
 	"tandem/internal/repotest/document"
+	"tandem/internal/rotation"
 	"tandem/internal/warning"
 )
 
@@ -35,13 +36,16 @@ func registries() map[string][][]string {
 	for _, v := range config.Variables() {
 		add("table variables", v.Name, v.Default, v.Meaning)
 	}
+	for _, c := range rotation.Checks() {
+		add("table checks", c.Name, c.LooksAt)
+	}
 	for _, m := range metric.Metrics() {
 		add("table metrics", m.Name, m.Unit, m.Meaning)
 	}
 	return all
 }
 
-// Errors, warnings, variables and metrics are in the documents as the code has
+// Errors, warnings, checks, variables and metrics are in the documents as the code has
 // them, word by word and in its order. What is to be changed is the code; -update
 // writes the tables after it.
 func TestTables(t *testing.T) {
