@@ -14,7 +14,7 @@ import (
 // lacks, and said to be.
 func TestAdoption(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		if err := w.CreateUser(t.Context(), w.clone(), "%", "somebody else's"); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestAdoption(t *testing.T) {
 // death, by the same token, and not in later rotations.
 func TestOwnCloneIsNotAdopted(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		for range 3 {
 			w.mustRotate()
 		}
@@ -61,7 +61,7 @@ func TestNoAdoptionOfARole(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			t.Skip("elsewhere a user is never a role")
 		}
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		member := unique("member")
 		for _, user := range []string{w.clone(), member} {
 			if err := w.CreateUser(t.Context(), user, "%", "somebody else's"); err != nil {

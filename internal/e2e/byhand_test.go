@@ -27,7 +27,7 @@ func TestGrantsByHand(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		for column, mode := range table.Head[1:] {
 			mode = strings.Trim(mode, "`")
-			w := newWorld(t, on, withEnv("PRIVILEGE_SYNC="+mode))
+			w := newDeployment(t, on, withEnv("PRIVILEGE_SYNC="+mode))
 			w.execute("REVOKE ALL PRIVILEGES ON "+w.database+".* FROM "+me(w.user), "CREATE USER "+me(w.clone())+" IDENTIFIED BY 'x'")
 			for _, row := range table.Rows {
 				w.tryByHand(mode, row, strings.Trim(row.Cells[column+1], "*"))
@@ -38,7 +38,7 @@ func TestGrantsByHand(t *testing.T) {
 
 // tryByHand does what a row says, and looks whether the words of one of its cells
 // are true. It ends where it began: with the original current.
-func (w *world) tryByHand(mode string, row document.Row, words string) {
+func (w *deployment) tryByHand(mode string, row document.Row, words string) {
 	w.t.Helper()
 	expected, known := whenTheApplicationMay[words]
 	named := document.Code(row.Cells[0])
@@ -92,7 +92,7 @@ func (w *world) tryByHand(mode string, row document.Row, words string) {
 }
 
 // applicationMayInsert logs in as the application does, and inserts.
-func (w *world) applicationMayInsert() bool {
+func (w *deployment) applicationMayInsert() bool {
 	w.t.Helper()
 	current, err := w.Current(w.t.Context(), w.app)
 	if err != nil {
@@ -111,7 +111,7 @@ func (w *world) applicationMayInsert() bool {
 // no longer log in after the second; its open connections stay open.
 func TestApplicationThatReadsItsSecretOnce(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		once, err := w.Current(t.Context(), w.app)
 		if err != nil {
 			t.Fatal(err)

@@ -55,7 +55,7 @@ func newAuthority(t *testing.T, lasts time.Duration) *authority {
 }
 
 // serve has the server present a certificate of this root until the test ends.
-func (a *authority) serve(w *world, change func(*x509.Certificate)) {
+func (a *authority) serve(w *deployment, change func(*x509.Certificate)) {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -139,7 +139,7 @@ func TestCertificates(t *testing.T) {
 					t.Skip("the certificate of a server that is given by address is not ours to change")
 				}
 				root := newAuthority(t, test.root)
-				w := newWorld(t, on, withEnv("SSL_CERT_FILE="+root.file))
+				w := newDeployment(t, on, withEnv("SSL_CERT_FILE="+root.file))
 				root.serve(w, test.change)
 				outcome, err := w.Rotate(t.Context(), w.app)
 				found := w.check()

@@ -23,7 +23,7 @@ import (
 )
 
 // check asks the function for a check, which is always answered.
-func (w *world) check() rotation.Inspection {
+func (w *deployment) check() rotation.Inspection {
 	w.t.Helper()
 	event, err := json.Marshal(map[string]string{"Step": "check", "SecretId": w.app})
 	if err != nil {
@@ -88,7 +88,7 @@ func failing(found rotation.Inspection) []string {
 
 // state is everything that a check must leave as it is: the accounts of the server,
 // the secrets' versions and labels.
-func (w *world) state() []string {
+func (w *deployment) state() []string {
 	w.t.Helper()
 	state := append(w.others(), oracle(w.t, w.Server, w.Root, w.user)...)
 	state = append(state, oracle(w.t, w.Server, w.Root, w.clone())...)
@@ -124,7 +124,7 @@ var reads = []string{"DescribeSecret", "GetSecretValue", "GetRandomPassword", "L
 // that it finds; and sends no operation and no statement that could.
 func TestCheckChangesNothing(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.passwords = leakscan.Secrets{}
 		stages := []struct {
 			name  string
@@ -184,7 +184,7 @@ func TestCheckChangesNothing(t *testing.T) {
 // What a check says of a pair in each state that a pair is in.
 func TestCheckTellsThePlan(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.wantPlan("makes '"+w.clone()+"'@'%'", "CREATE USER")
 		if f := finding(t, w.check(), "rotation"); !strings.Contains(f.Detail, "no rotation is attached") || f.Remedy == "" {
 			t.Errorf("rotation: %+v", f)
@@ -217,7 +217,7 @@ func TestCheckTellsThePlan(t *testing.T) {
 }
 
 // wantPlan wants a check without failures, with these words and this statement.
-func (w *world) wantPlan(words, statement string) rotation.Inspection {
+func (w *deployment) wantPlan(words, statement string) rotation.Inspection {
 	w.t.Helper()
 	found := w.check()
 	f := finding(w.t, found, "plan")
@@ -230,7 +230,7 @@ func (w *world) wantPlan(words, statement string) rotation.Inspection {
 // A rotation that stands still, and how to get out of it.
 func TestCheckOfAnUnfinishedRotation(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.execute("GRANT SELECT ON mysql.* TO '"+w.user+"'@'%'", "REVOKE SELECT ON *.* FROM 'admin'@'%'", "GRANT SELECT ON mysql.* TO 'admin'@'%'")
 		w.mustFail("PrivilegeNotGrantable")
 		found := w.check()
@@ -257,7 +257,7 @@ func TestCheckOfAnUnfinishedRotation(t *testing.T) {
 // One failed check hides no other that does not depend on it.
 func TestCheckGoesOn(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		wrong, err := w.CreateSecret(t.Context(), sandbox.Token()[:20], "admin", "not the password", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -280,7 +280,7 @@ func TestCheckGoesOn(t *testing.T) {
 			t.Errorf("plan: %+v", f)
 		}
 		// A configuration that cannot be read leaves nothing to ask with.
-		w = newWorld(t, on, withEnv("PASSWORD_LENGTH=many"))
+		w = newDeployment(t, on, withEnv("PASSWORD_LENGTH=many"))
 		found = w.check()
 		if diff := cmp.Diff([]string{"configuration ConfigurationInvalid"}, failing(found)); diff != "" || !strings.Contains(finding(t, found, "configuration").Detail, "PASSWORD_LENGTH") {
 			t.Errorf("%+v", found.Checks[0])
@@ -295,7 +295,7 @@ func TestCheckGoesOn(t *testing.T) {
 func TestCheckEndsInTime(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		var silent atomic.Bool
-		w := newWorld(t, on, func(_ *world, o *sandbox.Options) {
+		w := newDeployment(t, on, func(_ *deployment, o *sandbox.Options) {
 			o.Timeout = 3 * time.Second
 			o.SecretsManager.Fault = func(call emulator.Call) emulator.Fault {
 				return emulator.Fault{Silent: silent.Load() && call.Operation == "DescribeSecret"}
@@ -325,7 +325,7 @@ func TestCheckEndsInTime(t *testing.T) {
 // An event that is no check, and one that is.
 func TestCheckOfNothing(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		for _, event := range []string{`{"Step":"check"}`, `{"Step":"check","SecretId":""}`, `{"Step":"Check","SecretId":"x"}`} {
 			if _, err := w.Function.Invoke(t.Context(), []byte(event)); errorType(err) != failure.EventInvalid {
 				t.Errorf("%s: %v", event, err)
@@ -344,7 +344,7 @@ func TestCheckForetellsTheAdminsPrivileges(t *testing.T) {
 	grants := append(fenced(t, "admin grants"), "")
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		for without := range grants {
-			w := newWorld(t, on)
+			w := newDeployment(t, on)
 			var given []string
 			for i, grant := range grants {
 				if i != without && grant != "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // mustPair makes a user with one account, and its secret.
-func (l *lab) mustPair(t *testing.T, admin string, hosts ...string) *pair {
+func (l *inProcess) mustPair(t *testing.T, admin string, hosts ...string) *pair {
 	t.Helper()
 	p := l.newPair(unique("o'app"), firstPassword, admin, func(text string) { t.Log(text) })
 	t.Cleanup(func() { p.drop(t) })
@@ -59,7 +59,7 @@ const mends = "to fix it, run: "
 // them in turn, the rotation goes on from where it was, and arrives.
 func TestTheGrantThatMends(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		weak := account.Name{User: unique("weak"), Host: "%"}
 		l.must(t, "CREATE USER "+weak.String()+" IDENTIFIED BY 'weak'")
@@ -123,7 +123,7 @@ func TestTheGrantThatMends(t *testing.T) {
 // What RDS's admin cannot do is refused by name, and internal/account/README.md lists it.
 func TestWhatRDSAdminCannot(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		grants := []string{"SUPER ON *.*", "FILE ON *.*", "SHUTDOWN ON *.*", "CREATE TABLESPACE ON *.*", "ALL ON *.*"}
 		if on.Flavor == dbserver.MariaDB {
 			grants = append(grants, "BINLOG ADMIN ON *.*", "CONNECTION ADMIN ON *.*", "READ_ONLY ADMIN ON *.*", "SLAVE MONITOR ON *.*", "SET USER ON *.*")
@@ -150,7 +150,7 @@ func TestSystemUser(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			t.Skip("MariaDB has no such privilege")
 		}
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		for _, admin := range []string{rdsAdmin, mightyAdmin} {
 			p := l.mustPair(t, admin, "%")
 			l.must(t, "GRANT SYSTEM_USER ON *.* TO "+p.at("%"))
@@ -173,7 +173,7 @@ func TestPartialRevokeOfGrantOption(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			t.Skip("MariaDB has no partial revokes")
 		}
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.must(t, "SET GLOBAL partial_revokes = ON")
 		t.Cleanup(func() { l.must(t, "SET GLOBAL partial_revokes = OFF") })
 		p := l.mustPair(t, mightyAdmin, "%")
@@ -197,7 +197,7 @@ func TestPartialRevokeOfGrantOption(t *testing.T) {
 // where there is none.
 func TestLostHosts(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		for _, test := range []struct {
 			what          string
@@ -262,7 +262,7 @@ func TestLostHosts(t *testing.T) {
 // warning prints the statements that take it from both.
 func TestRevokeFromBoth(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		p := l.mustPair(t, mightyAdmin, "%")
 		l.must(t, "GRANT SELECT ON "+ground+".* TO "+p.at("%"))
@@ -299,7 +299,7 @@ func TestRevokeFromBoth(t *testing.T) {
 // A server's own defaults change no statement's meaning.
 func TestServerDefaults(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		for variable, value := range map[string]string{
 			"sql_mode": "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'", "character_set_server": "'latin1'", "sql_quote_show_create": "0",
@@ -336,7 +336,7 @@ func TestServerDefaults(t *testing.T) {
 // says so, until it may do as much.
 func TestNearerHost(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		p := l.mustPair(t, mightyAdmin, "%")
 		l.must(t, "GRANT SELECT ON "+ground+".* TO "+p.at("%"))

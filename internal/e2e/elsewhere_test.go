@@ -22,7 +22,7 @@ func longAgo(o *emulator.Options) {
 // do so says it.
 func TestTwoSecretsForOneUserAreWarnedOf(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, withSecretsManager(longAgo))
+		w := newDeployment(t, on, withSecretsManager(longAgo))
 		w.mustRotate()
 		w.mustRotate() // the original is current again, the clone has had its turn
 		first := w.app
@@ -54,7 +54,7 @@ func TestOwnPasswordsAreNotWarnedOf(t *testing.T) {
 				"and each step runs twice": {withSecretsManager(longAgo), withIntercept(twice)},
 			} {
 				t.Run(mode+", "+name, func(t *testing.T) {
-					w := newWorld(t, on, append(options, withEnv("PRIVILEGE_SYNC="+mode))...)
+					w := newDeployment(t, on, append(options, withEnv("PRIVILEGE_SYNC="+mode))...)
 					if mode == "off" {
 						if err := w.CreateUser(t.Context(), w.clone(), "%", firstPassword); err != nil {
 							t.Fatal(err)
@@ -82,7 +82,7 @@ func TestOwnPasswordsAreNotWarnedOf(t *testing.T) {
 func TestTriedAgainIsNotWarnedOf(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		broken := true
-		w := newWorld(t, on, withSecretsManager(longAgo), withSecretsManager(func(o *emulator.Options) { o.Attempts = 2 }),
+		w := newDeployment(t, on, withSecretsManager(longAgo), withSecretsManager(func(o *emulator.Options) { o.Attempts = 2 }),
 			withIntercept(func(_ context.Context, step string, invoke func() error) error {
 				if step == "testSecret" && broken {
 					broken = false
@@ -104,7 +104,7 @@ func TestTriedAgainIsNotWarnedOf(t *testing.T) {
 }
 
 // addAccount gives the original another host.
-func (w *world) addAccount(host string) {
+func (w *deployment) addAccount(host string) {
 	w.t.Helper()
 	if err := w.CreateUser(w.t.Context(), w.user, host, firstPassword); err != nil {
 		w.t.Fatal(err)

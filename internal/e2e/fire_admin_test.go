@@ -18,7 +18,7 @@ import (
 // adminRotates has somebody else rotate the admin's secret, at every message of a
 // rotation: the whole of it, or as far as its setSecret, which leaves the server's
 // password under AWSPENDING.
-func (f *field) adminRotates(t *testing.T) {
+func (f *fireServer) adminRotates(t *testing.T) {
 	counts := &tally{}
 	t.Run("at every message", func(t *testing.T) {
 		for i, whole := range []bool{true, false} {
@@ -48,7 +48,7 @@ func (f *field) adminRotates(t *testing.T) {
 	f.say("the admin rotates too", counts.String(), "without a further try, at up to %d messages, the whole rotation and as far as its setSecret", counts.reached["admin"])
 }
 
-func (p *place) adminRotatesAt(n int, whole bool) (reached, ok bool) {
+func (p *target) adminRotatesAt(n int, whole bool) (reached, ok bool) {
 	p.t.Helper()
 	before := p.current("before")
 	sound := !p.t.Failed()
@@ -78,7 +78,7 @@ func (p *place) adminRotatesAt(n int, whole bool) (reached, ok bool) {
 
 // rotateAdmin gives the admin another password, as a rotation of one user does.
 // Where it is not the whole of it, the function that it returns ends it.
-func (p *place) rotateAdmin(whole bool) (finish func()) {
+func (p *target) rotateAdmin(whole bool) (finish func()) {
 	ctx := context.WithoutCancel(p.t.Context())
 	fail := func(err error) bool {
 		if err != nil {

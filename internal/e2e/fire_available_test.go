@@ -18,7 +18,7 @@ import (
 // available has clients read AWSCURRENT and log in, without pause, while the
 // secret is rotated over and over. A login that failed counts only if AWSCURRENT,
 // read again, is still the same version.
-func (f *field) available(t *testing.T) {
+func (f *fireServer) available(t *testing.T) {
 	const clients = 3
 	p := f.place(t, 60*time.Second)
 	p.furnish()
@@ -79,7 +79,7 @@ func (f *field) available(t *testing.T) {
 }
 
 // versionNow is the version under AWSCURRENT.
-func (p *place) versionNow() (id string, document secret.Document, err error) {
+func (p *target) versionNow() (id string, document secret.Document, err error) {
 	out, err := p.Secrets.GetSecretValue(context.WithoutCancel(p.t.Context()), &secretsmanager.GetSecretValueInput{SecretId: aws.String(p.app)})
 	if err != nil {
 		return "", document, err

@@ -39,7 +39,7 @@ var hangs = []hang{
 
 // deadline has everything hang under different timeouts of Lambda. The function
 // reports before Lambda ends it: what it was doing, and what is safe to assume.
-func (f *field) deadline(t *testing.T) {
+func (f *fireServer) deadline(t *testing.T) {
 	timeouts := []time.Duration{3 * time.Second, 4 * time.Second, 6 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second}
 	if f.size.spread {
 		timeouts = []time.Duration{3 * time.Second, 6 * time.Second}
@@ -65,7 +65,7 @@ func (f *field) deadline(t *testing.T) {
 		len(hangs), timeouts[0], timeouts[len(timeouts)-1], least.Round(10*time.Millisecond))
 }
 
-func (p *place) hangs(hang hang, timeout time.Duration) (spare time.Duration, ok bool) {
+func (p *target) hangs(hang hang, timeout time.Duration) (spare time.Duration, ok bool) {
 	p.t.Helper()
 	sound := !p.t.Failed()
 	before := p.current(hang.name)

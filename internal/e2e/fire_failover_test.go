@@ -21,7 +21,7 @@ import (
 // twin is a second server, a real replica of the field's, and the place whose name
 // leads to the one or the other.
 type twin struct {
-	*place
+	*target
 	replica  *dbserver.Server
 	root     *sql.DB // of the replica
 	isWriter bool    // the replica has taken the writer's place
@@ -29,7 +29,7 @@ type twin struct {
 
 // failsOver has the name lead to a reader, and to another writer, between any two
 // steps and between the two logins of one.
-func (f *field) failsOver(t *testing.T) {
+func (f *fireServer) failsOver(t *testing.T) {
 	readers, writers := &tally{}, &tally{}
 	t.Run("the name leads to a reader", func(t *testing.T) {
 		w := f.withReplica(t)
@@ -54,7 +54,7 @@ func (f *field) failsOver(t *testing.T) {
 
 // withReplica makes a place whose name leads to the field's server, and a replica
 // of that, which is read-only.
-func (f *field) withReplica(t *testing.T) *twin {
+func (f *fireServer) withReplica(t *testing.T) *twin {
 	t.Helper()
 	args := []string{"--server-id=2", "--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--log-replica-updates=ON"}
 	if f.Flavor == dbserver.MariaDB {
@@ -95,7 +95,7 @@ func (f *field) withReplica(t *testing.T) *twin {
 			"START SLAVE", "SET GLOBAL read_only = 1")
 	}
 	// The place is made on the writer, and gets to the replica as everything does.
-	w.place = f.place(t, 10*time.Second)
+	w.target = f.place(t, 10*time.Second)
 	w.furnish()
 	t.Cleanup(func() { f.keepLogs(t, w.replica) })
 	return w
@@ -241,7 +241,7 @@ func (w *twin) promote(t *testing.T) {
 
 // promotes has the replica become the writer before a step, when it has got the
 // rotation's changes, or has not.
-func (f *field) promotes(t *testing.T, step string, replicated bool, n int, counts *tally) {
+func (f *fireServer) promotes(t *testing.T, step string, replicated bool, n int, counts *tally) {
 	w := f.withReplica(t)
 	old, oldRoot := w.Server, w.Root
 	defer func() { w.Server, w.Root = old, oldRoot }() // for what removes the place

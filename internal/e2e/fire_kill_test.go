@@ -85,7 +85,7 @@ func (c *tally) mustHaveTried(t *testing.T, turns ...string) {
 
 // Promises 1 to 5 at every message of a rotation, whoever dies there, and the
 // next try, by the same token and by another.
-func (f *field) killedAnywhere(t *testing.T) {
+func (f *fireServer) killedAnywhere(t *testing.T) {
 	counts := &tally{}
 	t.Run("deaths", func(t *testing.T) {
 		for i, death := range deaths {
@@ -114,7 +114,7 @@ func (f *field) killedAnywhere(t *testing.T) {
 // turns are the rotations of a cycle, after each of which the next is possible.
 var turns = []string{"the first rotation", "the original's turn", "the clone's turn"}
 
-func (f *field) killedBy(t *testing.T, death death, same bool, first, stride int, counts *tally) *place {
+func (f *fireServer) killedBy(t *testing.T, death death, same bool, first, stride int, counts *tally) *target {
 	timeout := 20 * time.Second
 	if death.fate == faultproxy.Vanish {
 		timeout = 3 * time.Second // Lambda's shortest that is of use
@@ -146,7 +146,7 @@ func (f *field) killedBy(t *testing.T, death death, same bool, first, stride int
 
 // dumps has the process end at a message with all that it was doing written out:
 // what the runtime does on SIGABRT, and for a panic that nobody recovers.
-func (f *field) dumps(t *testing.T) {
+func (f *fireServer) dumps(t *testing.T) {
 	counts := &tally{}
 	stride := 1
 	if f.size.spread {
@@ -162,7 +162,7 @@ func (f *field) dumps(t *testing.T) {
 }
 
 // furnish gives the original enough of everything that there is a middle.
-func (p *place) furnish() {
+func (p *target) furnish() {
 	p.t.Helper()
 	p.execute(p.grants()...)
 	p.addHost("10.9.%")
@@ -180,7 +180,7 @@ func (p *place) furnish() {
 	p.afterwards("DROP ROLE " + role)
 }
 
-func (p *place) addHost(host string) {
+func (p *target) addHost(host string) {
 	p.t.Helper()
 	if err := p.CreateUser(p.t.Context(), p.user, host, firstPassword); err != nil {
 		p.t.Fatal(err)
@@ -190,7 +190,7 @@ func (p *place) addHost(host string) {
 }
 
 // prepare gives a turn something to do beside the password.
-func (p *place) prepare(turn string) {
+func (p *target) prepare(turn string) {
 	p.t.Helper()
 	original, clone := "'"+p.user+"'@'%'", "'"+p.clone()+"'@'%'"
 	switch turn {
@@ -210,7 +210,7 @@ func (p *place) prepare(turn string) {
 // narrowed gives an account what a server can give only with more, or gives with more
 // where somebody is careless: a privilege on a table that is gone, and on MySQL one
 // with a partial revoke.
-func (p *place) narrowed(account, privilege string) {
+func (p *target) narrowed(account, privilege string) {
 	p.t.Helper()
 	p.execute("CREATE TABLE "+p.database+".gone (a INT)", "GRANT "+privilege+" ON "+p.database+".gone TO "+account, "DROP TABLE "+p.database+".gone")
 	if p.Server.Flavor == dbserver.MySQL {
@@ -219,7 +219,7 @@ func (p *place) narrowed(account, privilege string) {
 }
 
 // reset goes back to before the first rotation.
-func (p *place) reset() {
+func (p *target) reset() {
 	p.t.Helper()
 	original := "'" + p.user + "'@'%'"
 	p.execute("DROP USER '"+p.clone()+"'@'%', '"+p.clone()+"'@'10.1.2.%', '"+p.user+"'@'10.1.2.%'",
@@ -243,7 +243,7 @@ func (p *place) reset() {
 // strike rotates, and has the death come at message n. It reports whether the
 // rotation had that many, how many tries it took besides, and whether the
 // promises were kept.
-func (p *place) strike(turn string, n int, death death, same bool) (fired bool, tries int, ok bool) {
+func (p *target) strike(turn string, n int, death death, same bool) (fired bool, tries int, ok bool) {
 	p.t.Helper()
 	before, err := p.Current(p.t.Context(), p.app)
 	if err != nil {
@@ -331,7 +331,7 @@ func (p *place) strike(turn string, n int, death death, same bool) (fired bool, 
 
 // mustReport wants an error to be the function's own, and not that of a function
 // which Lambda had to end.
-func (p *place) mustReport(when string, err error) {
+func (p *target) mustReport(when string, err error) {
 	p.t.Helper()
 	if !ownType(err) {
 		p.t.Errorf("%s: the function did not report it itself: %v", when, err)
@@ -340,7 +340,7 @@ func (p *place) mustReport(when string, err error) {
 
 // abandonFinished takes AWSPENDING off a version that is AWSCURRENT too, as the
 // service does after finishSecret.
-func (p *place) abandonFinished() {
+func (p *target) abandonFinished() {
 	p.t.Helper()
 	out, err := p.Secrets.DescribeSecret(p.t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(p.app)})
 	if err != nil {

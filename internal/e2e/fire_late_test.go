@@ -18,7 +18,7 @@ import (
 
 // late has an invocation stand still at every message, be overtaken by a whole
 // rotation, and go on.
-func (f *field) late(t *testing.T) {
+func (f *fireServer) late(t *testing.T) {
 	counts := &tally{}
 	t.Run("overtaken", func(t *testing.T) {
 		for i, after := range []bool{false, true} {
@@ -48,7 +48,7 @@ func (f *field) late(t *testing.T) {
 		counts.locked, counts.takenUp, counts.givenUp)
 }
 
-func (f *field) overtaken(t *testing.T, after, same bool, first, stride int, counts *tally) {
+func (f *fireServer) overtaken(t *testing.T, after, same bool, first, stride int, counts *tally) {
 	p := f.place(t, 8*time.Second)
 	p.furnish()
 	over := map[string]bool{}
@@ -73,7 +73,7 @@ func (f *field) overtaken(t *testing.T, after, same bool, first, stride int, cou
 }
 
 // overtake rotates, and stops the invocation that sends message n.
-func (p *place) overtake(turn string, n int, after, same bool, counts *tally) (reachedIt, ok bool) {
+func (p *target) overtake(turn string, n int, after, same bool, counts *tally) (reachedIt, ok bool) {
 	p.t.Helper()
 	before, err := p.Current(p.t.Context(), p.app)
 	if err != nil {
@@ -177,7 +177,7 @@ func (p *place) overtake(turn string, n int, after, same bool, counts *tally) (r
 
 // wholeRotation runs the four steps of the token under way, beside Secrets
 // Manager's own.
-func (p *place) wholeRotation(when string, counts *tally) {
+func (p *target) wholeRotation(when string, counts *tally) {
 	p.t.Helper()
 	token := p.pendingToken()
 	for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
@@ -198,7 +198,7 @@ func (p *place) wholeRotation(when string, counts *tally) {
 
 // forceLock does what the server does in time: it ends the session that holds
 // the pair's lock, where that is what an invocation has met.
-func (p *place) forceLock(err error, counts *tally) bool {
+func (p *target) forceLock(err error, counts *tally) bool {
 	if !strings.Contains(err.Error(), "has been at work") {
 		return false
 	}
@@ -210,7 +210,7 @@ func (p *place) forceLock(err error, counts *tally) bool {
 }
 
 // killSessions ends all sessions of the place's users on the server.
-func (p *place) killSessions() {
+func (p *target) killSessions() {
 	ctx := context.WithoutCancel(p.t.Context())
 	for _, row := range columnsOf(p.t, p.Root, "SELECT id FROM information_schema.processlist WHERE user IN (?, ?, ?)", p.user, p.clone(), p.adminUser) {
 		for _, id := range row {
@@ -221,7 +221,7 @@ func (p *place) killSessions() {
 
 // pendingToken is the version under AWSPENDING, or where the label is off
 // already, under AWSCURRENT.
-func (p *place) pendingToken() string {
+func (p *target) pendingToken() string {
 	p.t.Helper()
 	out, err := p.Secrets.DescribeSecret(p.t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(p.app)})
 	if err != nil {
@@ -246,7 +246,7 @@ func (p *place) pendingToken() string {
 // service takes the rotation up again. If that document is for the user whose turn
 // is next, it succeeds; if it is for the current user, which was overtaken, the
 // function gives it up, and the next rotation begins without anybody's help.
-func (p *place) settle(counts *tally, report string) {
+func (p *target) settle(counts *tally, report string) {
 	p.t.Helper()
 	pending, err := p.staged("AWSPENDING")
 	current := p.current(report)

@@ -14,7 +14,7 @@ import (
 // nothingLeaks searches the server's logs for every password of the scenarios.
 // What the function wrote and returned has been searched, for tokens and
 // verifiers too, as each place was closed.
-func (f *field) nothingLeaks(t *testing.T) {
+func (f *fireServer) nothingLeaks(t *testing.T) {
 	passwords := f.kept.Of("password")
 	kinds := map[string]int{}
 	for _, what := range f.kept {
@@ -45,7 +45,7 @@ func (f *field) nothingLeaks(t *testing.T) {
 type logFile struct{ name, content string }
 
 // keepLogs reads a server's general, error and binary logs, for the search.
-func (f *field) keepLogs(t *testing.T, on *dbserver.Server) {
+func (f *fireServer) keepLogs(t *testing.T, on *dbserver.Server) {
 	t.Helper()
 	db, err := on.DB()
 	if err != nil {

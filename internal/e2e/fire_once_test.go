@@ -16,7 +16,7 @@ import (
 )
 
 // atOnce runs at the same time what is meant to run in turn.
-func (f *field) atOnce(t *testing.T) {
+func (f *fireServer) atOnce(t *testing.T) {
 	rounds := 5
 	if f.size.spread {
 		rounds = 1
@@ -75,7 +75,7 @@ func together(times int, run func() error) error {
 }
 
 // allSteps invokes the four steps of the token under way.
-func (p *place) allSteps() error {
+func (p *target) allSteps() error {
 	token := p.pendingToken()
 	for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
 		payload, err := json.Marshal(map[string]string{"Step": step, "SecretId": p.app, "ClientRequestToken": token})
@@ -90,7 +90,7 @@ func (p *place) allSteps() error {
 }
 
 // manySecrets rotates many secrets of one server, each by a process of its own.
-func (f *field) manySecrets(t *testing.T) {
+func (f *fireServer) manySecrets(t *testing.T) {
 	p := f.place(t, 60*time.Second)
 	type owner struct{ user, secret string }
 	var owners []owner
@@ -141,7 +141,7 @@ func (f *field) manySecrets(t *testing.T) {
 // password that the other has in use, and for as long as the two rotations take
 // no promise can be kept to both. What is proven is that the pair's lock puts
 // them in order: both end, at most one of them by an error, and the pair is whole.
-func (f *field) twoSecretsOfOnePair(t *testing.T, rounds int) {
+func (f *fireServer) twoSecretsOfOnePair(t *testing.T, rounds int) {
 	p := f.place(t, 20*time.Second)
 	p.furnish()
 	survived := 0

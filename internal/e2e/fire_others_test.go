@@ -12,7 +12,7 @@ import (
 )
 
 // populate puts other people's accounts on the server.
-func (f *field) populate(t *testing.T) {
+func (f *fireServer) populate(t *testing.T) {
 	t.Helper()
 	db, err := f.DB()
 	if err != nil {
@@ -44,7 +44,7 @@ func (f *field) populate(t *testing.T) {
 
 // strangers describes every account on the server that no scenario has made,
 // passwords included.
-func (f *field) strangers(t *testing.T) []string {
+func (f *fireServer) strangers(t *testing.T) []string {
 	t.Helper()
 	db, err := f.DB()
 	if err != nil {
@@ -68,10 +68,10 @@ func (f *field) strangers(t *testing.T) []string {
 }
 
 // theRest says in what others' accounts differ from what they were.
-func (p *place) theRest() string { return cmp.Diff(p.field.others, p.field.strangers(p.t)) }
+func (p *target) theRest() string { return cmp.Diff(p.field.others, p.field.strangers(p.t)) }
 
 // nobodyElse wants all accounts of others to be, after everything, what they were.
-func (f *field) nobodyElse(t *testing.T) {
+func (f *fireServer) nobodyElse(t *testing.T) {
 	after := f.strangers(t)
 	if diff := cmp.Diff(f.others, after); diff != "" {
 		t.Errorf("accounts of others have changed:\n%s", diff)

@@ -26,20 +26,20 @@ type misbehaviour struct {
 	lasting bool
 	// harmless is one that the rotation must get over without a further try.
 	harmless bool
-	do       func(p *place, what string) *action
+	do       func(p *target, what string) *action
 	// only, where set, are the messages at which it can be. They are few, and
 	// every size of fire tries them all.
 	only []string
 }
 
-func answering(status int, code string) func(*place, string) *action {
-	return func(*place, string) *action {
+func answering(status int, code string) func(*target, string) *action {
+	return func(*target, string) *action {
 		return &action{answer: &emulator.Error{Status: status, Code: code, Message: "made for a test"}}
 	}
 }
 
-func fated(fate faultproxy.Fate, after bool) func(*place, string) *action {
-	return func(*place, string) *action { return &action{fate: fate, after: after} }
+func fated(fate faultproxy.Fate, after bool) func(*target, string) *action {
+	return func(*target, string) *action { return &action{fate: fate, after: after} }
 }
 
 var secretsManagers = []misbehaviour{
@@ -47,17 +47,17 @@ var secretsManagers = []misbehaviour{
 	{"throttled for good", true, false, answering(http.StatusBadRequest, "ThrottlingException"), nil},
 	{"500", false, true, answering(http.StatusInternalServerError, "InternalServiceError"), nil},
 	{"500 for good", true, false, answering(http.StatusInternalServerError, "InternalServiceError"), nil},
-	{"slow", false, true, func(p *place, _ string) *action { return &action{do: func() { p.wait(700 * time.Millisecond) }} }, nil},
+	{"slow", false, true, func(p *target, _ string) *action { return &action{do: func() { p.wait(700 * time.Millisecond) }} }, nil},
 	{"reset", false, true, fated(faultproxy.Drop, false), nil},
 	{"reset for good", true, false, fated(faultproxy.Drop, false), nil},
 	{"silent", false, false, fated(faultproxy.Vanish, false), nil},
 	{"silent for good", true, false, fated(faultproxy.Vanish, false), nil},
 	{"access denied", false, false, answering(http.StatusBadRequest, "AccessDeniedException"), nil},
-	{"a lost race", false, true, (*place).loseRace, []string{"PutSecretValue", "UpdateSecretVersionStage"}},
+	{"a lost race", false, true, (*target).loseRace, []string{"PutSecretValue", "UpdateSecretVersionStage"}},
 }
 
 // wait lets time pass: it is what a slow answer is.
-func (p *place) wait(d time.Duration) {
+func (p *target) wait(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -68,7 +68,7 @@ func (p *place) wait(d time.Duration) {
 
 // loseRace has somebody else do, right before a call that changes something, what
 // another invocation of the same step would do.
-func (p *place) loseRace(what string) *action {
+func (p *target) loseRace(what string) *action {
 	ctx := context.WithoutCancel(p.t.Context())
 	token := p.pendingToken()
 	switch what {
@@ -105,7 +105,7 @@ func (p *place) loseRace(what string) *action {
 }
 
 // secretsManagerMisbehaves has every call answered badly.
-func (f *field) secretsManagerMisbehaves(t *testing.T) {
+func (f *fireServer) secretsManagerMisbehaves(t *testing.T) {
 	calls := func(what string) bool { return !strings.HasPrefix(what, "the server's ") }
 	f.misbehaves(t, "Secrets Manager misbehaves", secretsManagers, calls, "call", 4)
 	lag := &tally{}
@@ -124,7 +124,7 @@ func (f *field) secretsManagerMisbehaves(t *testing.T) {
 // succeeds, or fails with an error of the function's own, in time; and then the
 // next try succeeds. A run that is not full tries so many times the points that its
 // stride says.
-func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, chosen func(what string) bool, messages string, dense int) {
+func (f *fireServer) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, chosen func(what string) bool, messages string, dense int) {
 	counts := &tally{}
 	t.Run("misbehaviours", func(t *testing.T) {
 		for i, kind := range kinds {
@@ -164,7 +164,7 @@ func (f *field) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, 
 	f.say(scenario, counts.String(), "%d kinds, at up to %d %ss; %d times it failed cleanly and the next try succeeded", len(kinds), most, messages, counts.tried)
 }
 
-func (p *place) misbehave(scenario string, n int, kind misbehaviour, chosen func(what string) bool) (reached bool, tries int, ok bool) {
+func (p *target) misbehave(scenario string, n int, kind misbehaviour, chosen func(what string) bool) (reached bool, tries int, ok bool) {
 	p.t.Helper()
 	before, err := p.Current(p.t.Context(), p.app)
 	if err != nil {
@@ -231,7 +231,7 @@ func (p *place) misbehave(scenario string, n int, kind misbehaviour, chosen func
 }
 
 // versionUnder is the version that carries a label.
-func (p *place) versionUnder(label string) string {
+func (p *target) versionUnder(label string) string {
 	p.t.Helper()
 	out, err := p.Secrets.DescribeSecret(context.WithoutCancel(p.t.Context()), &secretsmanager.DescribeSecretInput{SecretId: aws.String(p.app)})
 	if err != nil {

@@ -24,13 +24,13 @@ var badServers = []misbehaviour{
 	{"refuses from then on", true, false, fated(faultproxy.Drop, false), nil},
 	{"hangs from then on", true, false, fated(faultproxy.Vanish, false), nil},
 	{"hangs after it has acted", false, false, fated(faultproxy.Vanish, true), nil},
-	{"kills our sessions before", false, false, func(p *place, _ string) *action { return &action{do: p.killSessions} }, nil},
-	{"kills our sessions after", false, false, func(p *place, _ string) *action { return &action{do: p.killSessions, after: true} }, nil},
+	{"kills our sessions before", false, false, func(p *target, _ string) *action { return &action{do: p.killSessions} }, nil},
+	{"kills our sessions after", false, false, func(p *target, _ string) *action { return &action{do: p.killSessions, after: true} }, nil},
 }
 
 // serverMisbehaves has every message of the server's answered badly, and the
 // server itself in the states that operators know.
-func (f *field) serverMisbehaves(t *testing.T) {
+func (f *fireServer) serverMisbehaves(t *testing.T) {
 	messages := func(what string) bool { return strings.HasPrefix(what, "the server's ") }
 	f.misbehaves(t, "the server misbehaves", badServers, messages, "message", 2)
 
@@ -47,22 +47,22 @@ func (f *field) serverMisbehaves(t *testing.T) {
 // state is a state of the server in which setSecret must fail, and say so.
 type state struct {
 	name  string
-	enter func(p *place) (leave func())
+	enter func(p *target) (leave func())
 	words []string // of the error
 }
 
-func (f *field) states() []state {
+func (f *fireServer) states() []state {
 	readOnly, writable := []string{"SET GLOBAL read_only = 1"}, []string{"SET GLOBAL read_only = 0"}
 	if f.Flavor == dbserver.MySQL {
 		readOnly, writable = []string{"SET GLOBAL super_read_only = 1"}, []string{"SET GLOBAL super_read_only = 0", "SET GLOBAL read_only = 0"}
 	}
 	return []state{
-		{"read-only", func(p *place) func() {
+		{"read-only", func(p *target) func() {
 			p.execute(readOnly...)
 			return func() { p.execute(writable...) }
 		}, []string{"read-only", "writer"}},
-		{"no connection left", (*place).exhaust, []string{"1040", "max_connections"}},
-		{"the lock is kept", func(p *place) func() {
+		{"no connection left", (*target).exhaust, []string{"1040", "max_connections"}},
+		{"the lock is kept", func(p *target) func() {
 			sum := sha256.Sum256([]byte(p.user))
 			name := "tandem." + hex.EncodeToString(sum[:16])
 			conn, err := p.Root.Conn(p.t.Context())
@@ -84,7 +84,7 @@ func (f *field) states() []state {
 }
 
 // exhaust takes all connections that the server has for ordinary users.
-func (p *place) exhaust() (leave func()) {
+func (p *target) exhaust() (leave func()) {
 	ctx := p.t.Context()
 	var before int
 	if err := p.Root.QueryRowContext(ctx, "SELECT @@max_connections").Scan(&before); err != nil {
@@ -138,7 +138,7 @@ func (p *place) exhaust() (leave func()) {
 
 // inState rotates while the server is in a state, and once more by the same token
 // when that is over.
-func (p *place) inState(t *testing.T, state state) {
+func (p *target) inState(t *testing.T, state state) {
 	t.Helper()
 	before, err := p.Current(t.Context(), p.app)
 	if err != nil {
@@ -186,7 +186,7 @@ func (p *place) inState(t *testing.T, state state) {
 
 // serverRestarts has the server end between any two steps, in good order and not,
 // and in the middle of setSecret.
-func (f *field) serverRestarts(t *testing.T) {
+func (f *fireServer) serverRestarts(t *testing.T) {
 	p := f.place(t, 6*time.Second)
 	p.furnish()
 	counts := &tally{}
@@ -224,7 +224,7 @@ func (f *field) serverRestarts(t *testing.T) {
 // killedAmongStatements has the server killed (kill -9) when it has executed some
 // of the statements that make a clone, and when it has set the password. It returns
 // how many statements there are.
-func (f *field) killedAmongStatements(t *testing.T, p *place, counts *tally, restart func(kill bool)) (total int) {
+func (f *fireServer) killedAmongStatements(t *testing.T, p *target, counts *tally, restart func(kill bool)) (total int) {
 	before := []string(nil) // what the clone was with fewer statements
 	for executed := 1; ; executed++ {
 		sound, when := !t.Failed(), ""
@@ -278,7 +278,7 @@ func (f *field) killedAmongStatements(t *testing.T, p *place, counts *tally, res
 // killServer rotates, and kills the server after it has acted at the first message
 // for which at has an action. Then it restarts it and calls look, before the next
 // try. It reports whether there was such a message.
-func (p *place) killServer(t *testing.T, restart func(kill bool), at func(what string) *action, look func()) (tried bool) {
+func (p *target) killServer(t *testing.T, restart func(kill bool), at func(what string) *action, look func()) (tried bool) {
 	t.Helper()
 	p.arm(func(_ int, what string) *action {
 		if tried {
@@ -319,7 +319,7 @@ func (p *place) killServer(t *testing.T, restart func(kill bool), at func(what s
 
 // batchOfChanges are the statements of the query that is the message, where it has
 // several which change accounts. Queries that read are sent several at once too.
-func (p *place) batchOfChanges(what string) []string {
+func (p *target) batchOfChanges(what string) []string {
 	for _, begin := range []string{"CREATE USER", "ALTER USER", "DROP USER", "GRANT", "REVOKE"} {
 		if strings.HasPrefix(what, "the server's query "+begin) {
 			p.mutex.Lock()
@@ -331,7 +331,7 @@ func (p *place) batchOfChanges(what string) []string {
 }
 
 // dropClone goes back to before the first rotation, the original being current.
-func (p *place) dropClone() {
+func (p *target) dropClone() {
 	p.t.Helper()
 	if document := p.current("before"); secret.IsClone(document.Username()) {
 		p.mustRotate()
@@ -340,7 +340,7 @@ func (p *place) dropClone() {
 }
 
 // whole checks the promises after a rotation.
-func (p *place) whole(when string) bool {
+func (p *target) whole(when string) bool {
 	p.t.Helper()
 	p.current(when)
 	p.equal(when)

@@ -13,7 +13,7 @@ import (
 // them: a death at a message comes before the first or after the last. A server
 // stops between them where it ends, where the session is killed, and where it
 // notices that the client has gone.
-func (f *field) brokenOff(t *testing.T) {
+func (f *fireServer) brokenOff(t *testing.T) {
 	counts := &tally{}
 	end := death{name: "the session ends", fate: faultproxy.Drop, after: true, tries: 1, among: true}
 	t.Run("statements", func(t *testing.T) {

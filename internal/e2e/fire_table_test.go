@@ -43,7 +43,7 @@ type fireTable struct {
 }
 
 // say prints a scenario's line: its counts, and what they are of.
-func (f *field) say(scenario, counts, format string, arguments ...any) {
+func (f *fireServer) say(scenario, counts, format string, arguments ...any) {
 	on := f.Release().Title()
 	fmt.Printf("fire: %s, %s (%s): %s (%s)\n", on, scenario, f.size.name, counts, fmt.Sprintf(format, arguments...))
 	f.counts.mutex.Lock()

@@ -87,24 +87,24 @@ func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 	if strings.HasPrefix(release, "mysql") {
 		args = append(args, "--partial-revokes=ON")
 	}
-	f := &field{Server: servers.MustStart(t, release, args...), args: args, size: extent, counts: counts, kept: leakscan.Secrets{}, owned: map[string]bool{}}
+	f := &fireServer{Server: servers.MustStart(t, release, args...), args: args, size: extent, counts: counts, kept: leakscan.Secrets{}, owned: map[string]bool{}}
 	f.populate(t)
 	for _, scenario := range []struct {
 		name string
-		run  func(*field, *testing.T)
+		run  func(*fireServer, *testing.T)
 	}{
-		{"killed anywhere", (*field).killedAnywhere},
-		{"broken off among the statements", (*field).brokenOff},
-		{"late", (*field).late},
-		{"at once", (*field).atOnce},
-		{"Secrets Manager misbehaves", (*field).secretsManagerMisbehaves},
-		{"the server misbehaves", (*field).serverMisbehaves},
-		{"the admin rotates too", (*field).adminRotates},
-		{"deadline", (*field).deadline},
-		{"the process dumps its state", (*field).dumps},
-		{"availability", (*field).available},
-		{"the server fails over", (*field).failsOver},
-		{"the server restarts", (*field).serverRestarts},
+		{"killed anywhere", (*fireServer).killedAnywhere},
+		{"broken off among the statements", (*fireServer).brokenOff},
+		{"late", (*fireServer).late},
+		{"at once", (*fireServer).atOnce},
+		{"Secrets Manager misbehaves", (*fireServer).secretsManagerMisbehaves},
+		{"the server misbehaves", (*fireServer).serverMisbehaves},
+		{"the admin rotates too", (*fireServer).adminRotates},
+		{"deadline", (*fireServer).deadline},
+		{"the process dumps its state", (*fireServer).dumps},
+		{"availability", (*fireServer).available},
+		{"the server fails over", (*fireServer).failsOver},
+		{"the server restarts", (*fireServer).serverRestarts},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
 			began := time.Now()
@@ -116,8 +116,8 @@ func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 	f.nothingLeaks(t)
 }
 
-// field is a server under fire, with what all of its scenarios share.
-type field struct {
+// fireServer is a server under fire, with what all of its scenarios share.
+type fireServer struct {
 	*dbserver.Server
 	args   []string // of its command line
 	size   size
@@ -136,11 +136,11 @@ type field struct {
 	logs   []logFile
 }
 
-// place is a world of its own on the field's server, between whose function and
+// target is a world of its own on the field's server, between whose function and
 // the rest of it stands something that can be told to act.
-type place struct {
-	*world
-	field *field
+type target struct {
+	*deployment
+	field *fireServer
 	proxy *faultproxy.Proxy
 	mutex sync.Mutex
 	// act, where set, is asked about each message, which are counted from 1 since it
@@ -180,9 +180,9 @@ func (a action) decide() faultproxy.Fate {
 // the test's.
 const function = "FUNCTION"
 
-func (f *field) place(t *testing.T, timeout time.Duration, options ...option) *place {
+func (f *fireServer) place(t *testing.T, timeout time.Duration, options ...option) *target {
 	t.Helper()
-	p := &place{field: f, kept: leakscan.Secrets{}, batches: map[string][]string{}}
+	p := &target{field: f, kept: leakscan.Secrets{}, batches: map[string][]string{}}
 	certificate, err := servers.CA().Certificate()
 	if err != nil {
 		t.Fatal(err)
@@ -200,8 +200,8 @@ func (f *field) place(t *testing.T, timeout time.Duration, options ...option) *p
 	t.Cleanup(p.proxy.Close)
 	all := append([]option{
 		withEnv("AWS_ACCESS_KEY_ID=" + function),
-		func(w *world, o *sandbox.Options) {
-			p.world = w
+		func(w *deployment, o *sandbox.Options) {
+			p.deployment = w
 			w.adminUser, w.port = unique("adm"), p.proxy.Port()
 			o.Timeout = timeout
 			o.Started = func(_ string, pid int) { p.mutex.Lock(); p.pid = pid; p.mutex.Unlock() }
@@ -213,7 +213,7 @@ func (f *field) place(t *testing.T, timeout time.Duration, options ...option) *p
 			f.mutex.Unlock()
 		},
 	}, options...)
-	newWorld(t, f.Server, all...)
+	newDeployment(t, f.Server, all...)
 	t.Cleanup(func() { _ = p.Execute(context.WithoutCancel(t.Context()), "DROP USER '"+p.adminUser+"'@'%'") })
 	p.put(p.admin, map[string]any{"port": p.port})
 	t.Cleanup(p.search)
@@ -221,7 +221,7 @@ func (f *field) place(t *testing.T, timeout time.Duration, options ...option) *p
 }
 
 // put changes keys of the value of a secret.
-func (p *place) put(secretID string, changes map[string]any) {
+func (p *target) put(secretID string, changes map[string]any) {
 	p.t.Helper()
 	out, err := p.Secrets.GetSecretValue(p.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID)})
 	if err != nil {
@@ -246,13 +246,13 @@ func (p *place) put(secretID string, changes map[string]any) {
 }
 
 // arm sets what acts, and counts from 1 again.
-func (p *place) arm(act func(n int, what string) *action) {
+func (p *target) arm(act func(n int, what string) *action) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.act, p.seen = act, 0
 }
 
-func (p *place) message(what string) *action {
+func (p *target) message(what string) *action {
 	p.mutex.Lock()
 	act := p.act
 	p.seen++
@@ -264,7 +264,7 @@ func (p *place) message(what string) *action {
 	return act(n, what)
 }
 
-func (p *place) ofServer(m faultproxy.Message) faultproxy.Fault {
+func (p *target) ofServer(m faultproxy.Message) faultproxy.Fault {
 	what := string(m.Kind)
 	if words := strings.Fields(m.Text); len(words) > 1 {
 		what += " " + words[0] + " " + strings.SplitN(words[1], "(", 2)[0]
@@ -283,7 +283,7 @@ func (p *place) ofServer(m faultproxy.Message) faultproxy.Fault {
 	return faultproxy.Fault{Before: a.decide}
 }
 
-func (p *place) ofSecretsManager(call emulator.Call) emulator.Fault {
+func (p *target) ofSecretsManager(call emulator.Call) emulator.Fault {
 	if call.Identity != function {
 		return emulator.Fault{}
 	}
@@ -301,14 +301,14 @@ func (p *place) ofSecretsManager(call emulator.Call) emulator.Fault {
 }
 
 // signal ends the function's process, as kill does.
-func (p *place) signal(what syscall.Signal) {
+func (p *target) signal(what syscall.Signal) {
 	p.mutex.Lock()
 	pid := p.pid
 	p.mutex.Unlock()
 	_ = syscall.Kill(pid, what)
 }
 
-func (p *place) invoke(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
+func (p *target) invoke(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
 	var event struct{ Step, RotationToken, ClientRequestToken string }
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return err
@@ -323,14 +323,14 @@ func (p *place) invoke(ctx context.Context, payload []byte, invoke func(context.
 }
 
 // gather keeps all that is secret now.
-func (p *place) gather() {
+func (p *target) gather() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.world.keep(p.kept)
+	p.deployment.keep(p.kept)
 }
 
 // logsIn logs in as the document says, around the proxy.
-func (p *place) logsIn(document secret.Document) error {
+func (p *target) logsIn(document secret.Document) error {
 	config := p.Server.Config()
 	config.User, config.Passwd, config.DBName = document.Username(), document.Password().Reveal(), p.database
 	connector, err := mysql.NewConnector(config)
@@ -344,7 +344,7 @@ func (p *place) logsIn(document secret.Document) error {
 }
 
 // current is the document under AWSCURRENT, which must log in: promise 1.
-func (p *place) current(when string) secret.Document {
+func (p *target) current(when string) secret.Document {
 	p.t.Helper()
 	document, err := p.Current(p.t.Context(), p.app)
 	if err != nil {
@@ -358,7 +358,7 @@ func (p *place) current(when string) secret.Document {
 
 // account is all that the server holds of a user, the password's verifier
 // included.
-func (p *place) account(user string) []string {
+func (p *target) account(user string) []string {
 	p.t.Helper()
 	rows := oracle(p.t, p.Server, p.Root, user)
 	query := "SELECT Host, authentication_string FROM mysql.user WHERE User = ? ORDER BY Host"
@@ -370,7 +370,7 @@ func (p *place) account(user string) []string {
 
 // stands checks the promises in the middle of things. before is what the current
 // user was when the rotation began.
-func (p *place) stands(when, user string, before []string) {
+func (p *target) stands(when, user string, before []string) {
 	p.t.Helper()
 	document := p.current(when)
 	if document.Username() == user {
@@ -391,16 +391,16 @@ func (p *place) stands(when, user string, before []string) {
 }
 
 // observe has stands check promise 8 too, for the user that is not the current one.
-func (p *place) observe(current string) {
+func (p *target) observe(current string) {
 	p.t.Helper()
 	p.excess = excessOf(p.t, p.Server, p.Root, secret.Other(current), current, []string{p.database, "mysql"})
 }
 
-func (p *place) staged(stage string) (secret.Document, error) {
+func (p *target) staged(stage string) (secret.Document, error) {
 	return secret.Parse(redact.New(p.value(stage)))
 }
 
-func (p *place) equal(when string) {
+func (p *target) equal(when string) {
 	p.t.Helper()
 	if diff := cmp.Diff(oracle(p.t, p.Server, p.Root, p.user), oracle(p.t, p.Server, p.Root, p.clone())); diff != "" {
 		p.t.Errorf("%s: the clone is not the original's equal (-original +clone):\n%s", when, diff)
@@ -409,7 +409,7 @@ func (p *place) equal(when string) {
 
 // search looks for the place's secrets in all that the function wrote and
 // returned, and hands the passwords on to be looked for in the server's logs.
-func (p *place) search() {
+func (p *target) search() {
 	text := p.log() + strings.Join(p.said, "\n")
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

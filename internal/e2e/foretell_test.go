@@ -24,7 +24,7 @@ func TestCheckForetells(t *testing.T) {
 	seed := mustPrepareRapid(t)
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		t.Parallel() // with other servers; every one has its own
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.makeRoles(t)
 		counts := map[string]int{}
@@ -54,7 +54,7 @@ type forecast struct {
 // Databases by patterns that match each other, and do not.
 var patterns = []string{ground, `tandem\_p`, "tandem%", `tandem\_%`, "tandem__", "%", `tandem\_\_`, `tandem_\_`, "t%p", ground + "'e"}
 
-func newForecast(rt *rapid.T, l *lab, counts map[string]int) *forecast {
+func newForecast(rt *rapid.T, l *inProcess, counts map[string]int) *forecast {
 	g := generator{T: rt, on: l.on, from: l.from, mighty: true, ciphers: l.ciphers, cover: func(string) {}}
 	f := &forecast{trial: &trial{generator: g, covered: map[string]int{}}, counts: counts}
 	f.admin, f.role = account.Name{User: "tandem_admin", Host: "%"}, g.role(account.Name{User: "tandem_authority", Host: "%"})
@@ -216,7 +216,7 @@ func (f *forecast) inspect() (rotation.Inspection, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.T.Context()), time.Minute)
 	defer cancel()
 	rotator := rotation.Rotator{
-		Secrets: f.secrets, Database: f.lab.database, Settings: rotation.Settings{Mode: f.mode}, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Secrets: f.secrets, Database: f.inProcess.database, Settings: rotation.Settings{Mode: f.mode}, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	return rotator.Inspect(ctx, rotation.Event{Step: rotation.Check, SecretID: "app"})
 }

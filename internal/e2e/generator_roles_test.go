@@ -35,7 +35,7 @@ func (g generator) roleNames() []string {
 }
 
 // makeRoles makes the roles, which both admins may grant, and loads the plugins.
-func (l *lab) makeRoles(t *testing.T) {
+func (l *inProcess) makeRoles(t *testing.T) {
 	t.Helper()
 	g := generator{on: l.on, from: l.from}
 	names := g.roleNames()

@@ -13,7 +13,7 @@ import (
 // what can be granted still.
 func TestWhatPrivilegesAreOnIsGone(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		// One who may do anything but create tables, and has no right to act for others.
 		weak := account.Name{User: unique("weak"), Host: "%"}

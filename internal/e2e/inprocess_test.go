@@ -100,8 +100,8 @@ func (m *memory) credentials(version string) (username, password string) {
 	return document.Username, document.Password
 }
 
-// lab is a server on which pairs are rotated, and what all of its pairs share.
-type lab struct {
+// inProcess is a server on which pairs are rotated, and what all of its pairs share.
+type inProcess struct {
 	on       *dbserver.Server
 	from     string // where the server sees the function come from
 	root     *sql.Conn
@@ -116,12 +116,12 @@ const (
 	mightyAdmin = "mighty"
 )
 
-func newLab(t *testing.T, on *dbserver.Server) *lab {
+func newInProcess(t *testing.T, on *dbserver.Server) *inProcess {
 	t.Helper()
 	if on.Config().TLS == nil {
 		t.Skip("SKIPPED: users that require TLS need a server with TLS; name its authority by ssl-ca in TEST_SERVERS")
 	}
-	l := &lab{on: on, admins: map[string]string{}}
+	l := &inProcess{on: on, admins: map[string]string{}}
 	config := on.Config()
 	config.InterpolateParams = true
 	config.Collation = "utf8mb4_bin"
@@ -150,7 +150,7 @@ func newLab(t *testing.T, on *dbserver.Server) *lab {
 	roots.AppendCertsFromPEM(on.CAPEM)
 	l.database = &mysqldb.Database{Roots: func(string) (*x509.CertPool, error) { return roots, nil }}
 
-	w := newWorld(t, on) // whose admin is no mightier than RDS's
+	w := newDeployment(t, on) // whose admin is no mightier than RDS's
 	w.passwords = leakscan.Secrets{}
 	w.passwords.Add("password of a random user", passwordMark)
 	stored, err := w.Secrets.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(w.admin)})
@@ -168,14 +168,14 @@ func newLab(t *testing.T, on *dbserver.Server) *lab {
 }
 
 // must executes a statement that a test needs.
-func (l *lab) must(t testing.TB, text string) {
+func (l *inProcess) must(t testing.TB, text string) {
 	t.Helper()
 	if _, err := l.root.ExecContext(context.WithoutCancel(t.Context()), text); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 }
 
-func (l *lab) document(user, password string, more map[string]any) string {
+func (l *inProcess) document(user, password string, more map[string]any) string {
 	engine := "mariadb"
 	if l.on.Flavor == dbserver.MySQL {
 		engine = "mysql"
@@ -191,7 +191,7 @@ func (l *lab) document(user, password string, more map[string]any) string {
 
 // pair is a secret of a lab, and the two users of it.
 type pair struct {
-	*lab
+	*inProcess
 	user    string
 	secrets *memory
 	mode    account.Mode
@@ -201,8 +201,8 @@ type pair struct {
 	after   func(statement string) // where set, is told of each statement that was sent
 }
 
-func (l *lab) newPair(user, password, admin string, said func(string)) *pair {
-	p := &pair{lab: l, user: user, mode: account.Merge, said: said, warned: map[string]string{}}
+func (l *inProcess) newPair(user, password, admin string, said func(string)) *pair {
+	p := &pair{inProcess: l, user: user, mode: account.Merge, said: said, warned: map[string]string{}}
 	p.secrets = &memory{
 		documents: map[string]string{"first": l.document(user, password, map[string]any{"masterarn": admin})},
 		stages:    map[string][]string{"first": {rotation.Current}},
@@ -222,7 +222,7 @@ func (p *pair) rotate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	var database rotation.Database = p.lab.database
+	var database rotation.Database = p.inProcess.database
 	if p.after != nil {
 		database = watched{database, p.after}
 	}

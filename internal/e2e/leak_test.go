@@ -20,8 +20,8 @@ func TestNothingLeaks(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := servers.MustStart(t, release, "--general-log=ON", "--general-log-file=general.log", "--log-bin=binlog", "--server-id=1")
 		kept := leakscan.Secrets{}
-		var w *world
-		w = newWorld(t, on, withEnv("EXCLUDE_CHARACTERS="), func(_ *world, o *sandbox.Options) {
+		var w *deployment
+		w = newDeployment(t, on, withEnv("EXCLUDE_CHARACTERS="), func(_ *deployment, o *sandbox.Options) {
 			o.Intercept = func(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
 				var event struct{ RotationToken string }
 				if err := json.Unmarshal(payload, &event); err != nil {
@@ -64,7 +64,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 // keep gathers what the server and Secrets Manager hold now.
-func (w *world) keep(kept leakscan.Secrets) {
+func (w *deployment) keep(kept leakscan.Secrets) {
 	for _, stage := range []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} {
 		var document struct{ Password string }
 		if json.Unmarshal([]byte(w.value(stage)), &document) == nil && document.Password != firstPassword {
@@ -83,7 +83,7 @@ func (w *world) keep(kept leakscan.Secrets) {
 
 // noneLogged searches the server's general and binary logs for the passwords that
 // the function set. (Verifiers are what these logs are meant to hold.)
-func (w *world) noneLogged(kept leakscan.Secrets) {
+func (w *deployment) noneLogged(kept leakscan.Secrets) {
 	w.t.Helper()
 	passwords := kept.Of("password")
 	var directory string

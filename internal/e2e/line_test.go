@@ -25,8 +25,8 @@ func query(t *testing.T, name string) string {
 
 // eventful is a world in which a rotation has been refused, one has changed the
 // clone, and one has taken a privilege back.
-func eventful(t *testing.T, on *dbserver.Server, options ...option) *world {
-	w := newWorld(t, on, options...)
+func eventful(t *testing.T, on *dbserver.Server, options ...option) *deployment {
+	w := newDeployment(t, on, options...)
 	w.mustRotate()
 	w.execute("GRANT CREATE VIEW ON "+w.database+".* TO '"+w.user+"_clone'@'%'", "REVOKE ALL PRIVILEGES ON "+w.database+".* FROM '"+w.user+"'@'%'",
 		"GRANT SELECT, INSERT ON "+w.database+".* TO '"+w.user+"'@'%'")
@@ -40,7 +40,7 @@ func eventful(t *testing.T, on *dbserver.Server, options ...option) *world {
 }
 
 // steps are the lines with which steps ended.
-func (w *world) steps() []map[string]any {
+func (w *deployment) steps() []map[string]any {
 	w.t.Helper()
 	var out []map[string]any
 	for line := range strings.SplitSeq(w.log(), "\n") {

@@ -14,7 +14,7 @@ import (
 	"tandem/internal/rotation"
 )
 
-func (w *world) holdLock(conn *sql.Conn) (connection string) {
+func (w *deployment) holdLock(conn *sql.Conn) (connection string) {
 	w.t.Helper()
 	var got int
 	if err := conn.QueryRowContext(w.t.Context(), "SELECT GET_LOCK(?, 0), CONNECTION_ID()", w.lockName()).Scan(&got, &connection); err != nil || got != 1 {
@@ -23,20 +23,20 @@ func (w *world) holdLock(conn *sql.Conn) (connection string) {
 	return connection
 }
 
-func (w *world) kill(text, connection string) {
+func (w *deployment) kill(text, connection string) {
 	w.t.Helper()
 	w.mustName(text, connection)
 	w.execute(regexp.MustCompile(`KILL \d+`).FindString(text))
 }
 
 func TestLockHeldByAStranger(t *testing.T) {
-	short := func(_ *world, o *sandbox.Options) { o.Timeout = 4 * time.Second }
+	short := func(_ *deployment, o *sandbox.Options) { o.Timeout = 4 * time.Second }
 	for _, step := range []string{"setSecret", "finishSecret"} {
 		t.Run(step, func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				var w *world
+				var w *deployment
 				var connection, stranger string
-				w = newWorld(t, on, short, withIntercept(func(_ context.Context, name string, invoke func() error) error {
+				w = newDeployment(t, on, short, withIntercept(func(_ context.Context, name string, invoke func() error) error {
 					if name == step && connection == "" {
 						connection = w.holdLock(w.as(stranger, strangersPassword, ""))
 					}
@@ -75,7 +75,7 @@ func TestLockHeldByAStranger(t *testing.T) {
 	}
 }
 
-func (w *world) mustName(text, connection string) {
+func (w *deployment) mustName(text, connection string) {
 	w.t.Helper()
 	if !strings.Contains(text, "KILL "+connection) || !strings.Contains(text, "CALL mysql.rds_kill("+connection+")") {
 		w.t.Errorf("no statement that ends connection %s: %s", connection, text)
@@ -83,14 +83,14 @@ func (w *world) mustName(text, connection string) {
 }
 
 func TestLockHeldByARotation(t *testing.T) {
-	short := func(_ *world, o *sandbox.Options) { o.Timeout = 4 * time.Second }
+	short := func(_ *deployment, o *sandbox.Options) { o.Timeout = 4 * time.Second }
 	for program, want := range map[string]failure.Type{"tandem": failure.LockTimeout, "a shell": failure.LockHeldByAnotherProgram} {
 		t.Run(program, func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 				if program != "tandem" && on.Flavor == dbserver.MariaDB {
 					t.Skip("MariaDB's performance_schema is off unless it is asked for")
 				}
-				w := newWorld(t, on, short)
+				w := newDeployment(t, on, short)
 				connection := w.holdLock(w.as(w.user, firstPassword, program))
 				err := w.rotate()
 				if err == nil || errorType(err) != want {
@@ -112,7 +112,7 @@ func TestLockHeldByARotation(t *testing.T) {
 
 func TestLockHeldUnseen(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, func(_ *world, o *sandbox.Options) { o.Timeout = 4 * time.Second })
+		w := newDeployment(t, on, func(_ *deployment, o *sandbox.Options) { o.Timeout = 4 * time.Second })
 		if err := w.foreignDatabase(); err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 type loginCause struct {
 	name    string
 	flavor  dbserver.Flavor // on which alone it can happen; both if empty
-	arrange func(w *world)
-	follow  func(w *world, said string) error // the remedy
+	arrange func(w *deployment)
+	follow  func(w *deployment, said string) error // the remedy
 	always  []string                          // puts the server right, whatever happened
 	want    failure.Type
 	number  int
@@ -32,25 +32,25 @@ type loginCause struct {
 // check; and once the remedy was followed the next try of the same rotation succeeds.
 func TestLoginCauses(t *testing.T) {
 	broken := "SELECT nothing FROM nowhere.at_all"
-	anonymous := func(w *world, host string) {
+	anonymous := func(w *deployment, host string) {
 		w.execute("CREATE USER ''@'"+host+"' IDENTIFIED BY 'nobody-1X'", "RENAME USER 'admin'@'%' TO 'admin'@'"+host+"'", "FLUSH PRIVILEGES")
 	}
 	for _, c := range []loginCause{
 		{name: "init_connect fails", want: failure.InitConnectFailed, number: 1184, check: "current credentials", words: []string{"SET GLOBAL init_connect"},
-			arrange: func(w *world) { w.execute("SET GLOBAL init_connect = '" + broken + "'") },
-			follow:  func(w *world, _ string) error { w.execute("SET GLOBAL init_connect = ''"); return nil },
+			arrange: func(w *deployment) { w.execute("SET GLOBAL init_connect = '" + broken + "'") },
+			follow:  func(w *deployment, _ string) error { w.execute("SET GLOBAL init_connect = ''"); return nil },
 			always:  []string{"SET GLOBAL init_connect = ''"}},
 		{name: "offline", flavor: dbserver.MySQL, want: failure.ServerUnavailable, number: 3032, check: "current credentials", words: []string{"SET GLOBAL offline_mode = OFF"},
-			arrange: func(w *world) { w.execute("SET GLOBAL offline_mode = ON") },
-			follow:  func(w *world, _ string) error { w.execute("SET GLOBAL offline_mode = OFF"); return nil },
+			arrange: func(w *deployment) { w.execute("SET GLOBAL offline_mode = ON") },
+			follow:  func(w *deployment, _ string) error { w.execute("SET GLOBAL offline_mode = OFF"); return nil },
 			always:  []string{"SET GLOBAL offline_mode = OFF"}},
 		{name: "a password of old", flavor: dbserver.MariaDB, want: failure.PluginUnsupported, number: 1275, check: "current credentials", words: []string{"MySQL 4.0", "ALTER USER"},
-			arrange: func(w *world) {
+			arrange: func(w *deployment) {
 				w.execute("SET PASSWORD FOR " + me(w.user) + " = OLD_PASSWORD('" + firstPassword + "')")
 			},
-			follow: func(w *world, _ string) error { w.identified("BY PW"); return nil }},
+			follow: func(w *deployment, _ string) error { w.identified("BY PW"); return nil }},
 		{name: "MAX_USER_CONNECTIONS", want: failure.TooManyConnections, number: 1226, check: "current credentials", words: []string{"at once", "MAX_USER_CONNECTIONS"}, never: "hour",
-			arrange: func(w *world) {
+			arrange: func(w *deployment) {
 				w.execute("ALTER USER " + me(w.user) + " WITH MAX_USER_CONNECTIONS 1")
 				db, err := w.Login(w.t.Context(), must(w.Current(w.t.Context(), w.app)))
 				if err != nil {
@@ -61,34 +61,34 @@ func TestLoginCauses(t *testing.T) {
 					w.t.Fatal(err)
 				}
 			},
-			follow: func(w *world, _ string) error {
+			follow: func(w *deployment, _ string) error {
 				w.execute("ALTER USER " + me(w.user) + " WITH MAX_USER_CONNECTIONS 9")
 				return nil
 			}},
 		{name: "a limit per hour", want: failure.LimitReached, number: 1226, check: "current credentials", words: []string{"FLUSH USER_RESOURCES"},
-			arrange: func(w *world) {
+			arrange: func(w *deployment) {
 				w.execute("ALTER USER " + me(w.user) + " WITH MAX_CONNECTIONS_PER_HOUR 1")
 				w.mustLogIn(w.Current(w.t.Context(), w.app))
 			},
 			// The try itself logs in more than once.
-			follow: func(w *world, _ string) error {
+			follow: func(w *deployment, _ string) error {
 				return w.Execute(w.t.Context(), "ALTER USER "+me(w.user)+" WITH MAX_CONNECTIONS_PER_HOUR 100", "FLUSH USER_RESOURCES")
 			}},
 		{name: "an account without a name", want: failure.LoggedInAsOtherUser, number: 1045, check: "current credentials", words: []string{"DROP USER ''@'localhost'"},
-			arrange: func(w *world) { anonymous(w, "localhost") },
-			follow:  func(w *world, said string) error { return w.obey(said) },
+			arrange: func(w *deployment) { anonymous(w, "localhost") },
+			follow:  func(w *deployment, said string) error { return w.obey(said) },
 			always:  []string{"DROP USER IF EXISTS ''@'localhost'", "RENAME USER 'admin'@'localhost' TO 'admin'@'%'"}},
 		{name: "an account without a name, by its address", want: failure.LoggedInAsOtherUser, number: 1045, check: "current credentials", words: []string{"DROP USER ''@'127.0.0.1'"},
-			arrange: func(w *world) { anonymous(w, "127.0.0.1") },
-			follow:  func(w *world, said string) error { return w.obey(said) },
+			arrange: func(w *deployment) { anonymous(w, "127.0.0.1") },
+			follow:  func(w *deployment, said string) error { return w.obey(said) },
 			always:  []string{"DROP USER IF EXISTS ''@'127.0.0.1'", "RENAME USER 'admin'@'127.0.0.1' TO 'admin'@'%'"}},
 		{name: "mariadb.sys is gone", flavor: dbserver.MariaDB, want: failure.SystemAccountMissing, number: 1045, check: "accounts", words: []string{"mariadb.sys", "CREATE USER"},
-			arrange: func(w *world) { w.execute("DROP USER `mariadb.sys`@`localhost`") },
-			follow:  func(w *world, said string) error { return w.obey(said) },
+			arrange: func(w *deployment) { w.execute("DROP USER `mariadb.sys`@`localhost`") },
+			follow:  func(w *deployment, said string) error { return w.obey(said) },
 			always:  mariadbSys},
 		{name: "mariadb.sys lacks its privileges", flavor: dbserver.MariaDB, want: failure.SystemAccountMissing, number: 1356, check: "accounts", words: []string{"mariadb.sys", "GRANT SELECT, DELETE"},
-			arrange: func(w *world) { w.execute("REVOKE SELECT ON mysql.global_priv FROM `mariadb.sys`@`localhost`") },
-			follow:  func(w *world, said string) error { return w.obey(said) },
+			arrange: func(w *deployment) { w.execute("REVOKE SELECT ON mysql.global_priv FROM `mariadb.sys`@`localhost`") },
+			follow:  func(w *deployment, said string) error { return w.obey(said) },
 			always:  mariadbSys},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func must[T any](value T, err error) T {
 }
 
 // obey executes the statements that an error says to run.
-func (w *world) obey(said string) error {
+func (w *deployment) obey(said string) error {
 	_, statements, found := strings.Cut(said, "to fix it, run: ")
 	if statements, _, _ = strings.Cut(statements, ": "); !found {
 		return fmt.Errorf("no statement to run is in %s", said)
@@ -123,10 +123,10 @@ func (w *world) obey(said string) error {
 // provoke has a rotation meet the cause in setSecret, follows the remedy, and has the
 // same rotation try again.
 func (c loginCause) provoke(t *testing.T, on *dbserver.Server) {
-	var w *world
+	var w *deployment
 	var said string
 	var found rotation.Inspection
-	w = newWorld(t, on, func(world *world, o *sandbox.Options) {
+	w = newDeployment(t, on, func(world *deployment, o *sandbox.Options) {
 		withIntercept(func(_ context.Context, step string, invoke func() error) error {
 			if step != "setSecret" {
 				return invoke()

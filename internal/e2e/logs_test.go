@@ -26,7 +26,7 @@ const (
 )
 
 // logFiles are the server's logs; none where they cannot be read from here.
-func (w *world) logFiles() []string {
+func (w *deployment) logFiles() []string {
 	var directory string
 	if err := w.Root.QueryRowContext(context.WithoutCancel(w.t.Context()), "SELECT @@datadir").Scan(&directory); err != nil {
 		w.t.Fatal(err)
@@ -43,7 +43,7 @@ func (w *world) logFiles() []string {
 }
 
 // logSizes tells where the logs end now.
-func (w *world) logSizes() map[string]int64 {
+func (w *deployment) logSizes() map[string]int64 {
 	sizes := map[string]int64{}
 	for _, file := range w.logFiles() {
 		info, err := os.Stat(file)
@@ -56,7 +56,7 @@ func (w *world) logSizes() map[string]int64 {
 }
 
 // gather adds to the passwords those that the function has made for this world's secrets.
-func (w *world) gather(ctx context.Context) {
+func (w *deployment) gather(ctx context.Context) {
 	if w.passwords == nil {
 		w.passwords = leakscan.Secrets{}
 	}
@@ -80,7 +80,7 @@ func (w *world) gather(ctx context.Context) {
 }
 
 // noneInLogs searches what the server has logged since the world began.
-func (w *world) noneInLogs() {
+func (w *deployment) noneInLogs() {
 	if w.mayBeSeen {
 		return
 	}
@@ -90,7 +90,7 @@ func (w *world) noneInLogs() {
 }
 
 // inLogs lists which passwords stand in which logs.
-func (w *world) inLogs(passwords leakscan.Secrets) []string {
+func (w *deployment) inLogs(passwords leakscan.Secrets) []string {
 	if len(passwords) == 0 {
 		return nil
 	}
@@ -124,7 +124,7 @@ func readFrom(name string, offset int64) (string, error) {
 // The search must find what it is there for, in both logs.
 func TestSearchFindsPasswordsInLogs(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		if len(w.logFiles()) < 2 {
 			if on.Managed() {
 				t.Fatal("this server was started with both logs on, and they are not found")
@@ -153,7 +153,7 @@ func TestSearchFindsPasswordsInLogs(t *testing.T) {
 func TestVerifiersInServerLogs(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := servers.MustStart(t, release, "--general-log=ON", "--general-log-file="+generalLog, "--log-bin="+binaryLog, "--server-id=1")
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.mustRotate()
 		current, err := w.Current(t.Context(), w.app)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 // is copied as it is, or refused: the oracle reads bytes.
 func TestWhatIsPrintedWithLosses(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		p := l.mustPair(t, mightyAdmin, "%", "10.%", "10.1.%")
 		if on.Flavor == dbserver.MariaDB {
 			// It keeps such a text in memory and writes none.

@@ -84,7 +84,7 @@ func (n *names) lead(host string, to *dbserver.Server) {
 
 // withNames runs the function to which the names are known.
 func withNames(n *names) option {
-	return func(w *world, o *sandbox.Options) {
+	return func(w *deployment, o *sandbox.Options) {
 		function, err := named()
 		if err != nil {
 			w.t.Fatal(err)

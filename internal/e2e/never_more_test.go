@@ -14,7 +14,7 @@ import (
 // rotation fails at a later statement, at every try, and the account stays as it is.
 func TestNeverMoreThanTheModel(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.makeRoles(t)
 		if on.Flavor == dbserver.MySQL {
@@ -128,7 +128,7 @@ func TestAdminWithAPartialRevoke(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			return // MariaDB has no partial revokes
 		}
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.must(t, "SET GLOBAL partial_revokes = ON")
 		t.Cleanup(func() { l.must(t, "SET GLOBAL partial_revokes = OFF") })
 		admin := account.Name{User: unique("partial"), Host: "%"}
@@ -155,7 +155,7 @@ func TestAdminWithAPartialRevoke(t *testing.T) {
 // its original's before that has changed, though the rotation fails at a later statement.
 func TestAdoptedAccountIsClosedFirst(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		p := l.mustPair(t, rdsAdmin, "%")
 		for _, grant := range []string{"SELECT ON " + ground + ".t", "PROXY ON 'somebody'@'%'"} { // which RDS's admin cannot pass on

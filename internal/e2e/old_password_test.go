@@ -25,7 +25,7 @@ func TestSecondPasswordEnds(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			return // MariaDB has no second password
 		}
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		for _, mode := range []account.Mode{account.Merge, account.Mirror, account.Off} {
 			for _, turn := range []account.Turn{account.TurnOfOriginal, account.TurnOfClone} {
 				p := l.mustPair(t, rdsAdmin, "%")
@@ -73,7 +73,7 @@ func TestSecondPasswordEnds(t *testing.T) {
 // Promise 9 for an account at another host, whose password is its own until the user's turn.
 func TestPasswordOfAnotherHostEnds(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		p := l.mustPair(t, rdsAdmin, "%")
 		p.mustRotate(t)
 		p.mustRotate(t) // the original is current
@@ -106,7 +106,7 @@ func TestOtherPluginsAreWarnedOf(t *testing.T) {
 		if on.Flavor != dbserver.MariaDB {
 			return // on MySQL all factors are asked for together
 		}
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		for _, mode := range []account.Mode{account.Merge, account.Mirror, account.Off} {
 			p := l.mustPair(t, rdsAdmin, "%")
 			p.mustRotate(t)
@@ -162,7 +162,7 @@ func (p *pair) identify(t *testing.T, user, others string) {
 // A check tells of what opens an account beside the two passwords, before the rotation.
 func TestCheckOfASecondPassword(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.mustRotate()
 		w.mustRotate() // the original is current
 		current := account.Name{User: w.user, Host: "%"}.String()

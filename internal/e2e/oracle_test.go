@@ -455,7 +455,7 @@ func columnsOf(t tester, db querier, query string, arguments ...any) []map[strin
 }
 
 // mustEqual wants the clone to be the original's equal, by the oracle.
-func (w *world) mustEqual() {
+func (w *deployment) mustEqual() {
 	w.t.Helper()
 	original := oracle(w.t, w.Server, w.Root, w.user)
 	clone := oracle(w.t, w.Server, w.Root, w.clone())
@@ -467,7 +467,7 @@ func (w *world) mustEqual() {
 // The oracle must see what it is there for.
 func TestOracleSeesADifference(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		for _, change := range []string{
 			"GRANT SELECT ON *.* TO '%s'@'%%'",
 			"GRANT SELECT ON " + w.database + ".* TO '%s'@'%%' WITH GRANT OPTION",

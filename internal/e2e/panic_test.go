@@ -96,7 +96,7 @@ func TestPanicsShowNothing(t *testing.T) {
 		for _, kind := range []string{"a text", "an error", "a statement", "bytes", "an index", "a nil pointer", "a type", "elsewhere"} {
 			t.Run(kind, func(t *testing.T) {
 				kept := leakscan.Secrets{}
-				w := newWorld(t, on, withEnv("PLANTED="+kind), func(_ *world, o *sandbox.Options) {
+				w := newDeployment(t, on, withEnv("PLANTED="+kind), func(_ *deployment, o *sandbox.Options) {
 					o.Binary = defective
 					o.Intercept = func(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
 						var event struct{ RotationToken string }
@@ -143,7 +143,7 @@ func TestPanicsShowNothing(t *testing.T) {
 }
 
 // pendingPassword is what is under AWSPENDING.
-func (w *world) pendingPassword() (redact.Secret, error) {
+func (w *deployment) pendingPassword() (redact.Secret, error) {
 	var document struct{ Password string }
 	err := json.Unmarshal([]byte(w.value("AWSPENDING")), &document)
 	return redact.New(document.Password), err

@@ -16,7 +16,7 @@ func TestPasswords(t *testing.T) {
 		for _, current := range []string{
 			`it's "quoted" \ and` + " `ticked` %s @:/?#[]", "pässwörd 日本語 🙂", "\ttab\nand newline", strings.Repeat("x", 200), "' OR ''='", `\`, `\'`,
 		} {
-			w := newWorld(t, on, withEnv("EXCLUDE_CHARACTERS=", "PASSWORD_LENGTH=40"))
+			w := newDeployment(t, on, withEnv("EXCLUDE_CHARACTERS=", "PASSWORD_LENGTH=40"))
 			if err := w.CreateUser(t.Context(), w.user, "%", "another"); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestPasswordsAreAsConfigured(t *testing.T) {
 					return !strings.ContainsAny(p, letters) && strings.ContainsAny(p, "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~")
 				}},
 		} {
-			w := newWorld(t, on, withEnv(test.env...))
+			w := newDeployment(t, on, withEnv(test.env...))
 			w.mustRotate()
 			document, err := w.Current(t.Context(), w.app)
 			w.mustLogIn(document, err)
@@ -81,7 +81,7 @@ func TestPasswordsAreAsConfigured(t *testing.T) {
 // The document keeps every byte but the two values.
 func TestDocumentIsKept(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.store(w.user, firstPassword, map[string]any{"note": "kept <&> \u2028", "nested": map[string]any{"username": "x"}, "number": 1.5})
 		before := w.value("AWSCURRENT")
 		w.mustRotate()
@@ -103,7 +103,7 @@ func TestPasswordHistory(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			t.Skip("MariaDB has no such clause")
 		}
-		w := newWorld(t, on, withIntercept(twice))
+		w := newDeployment(t, on, withIntercept(twice))
 		w.execute("ALTER USER '" + w.user + "'@'%' PASSWORD HISTORY 5 PASSWORD REUSE INTERVAL 365 DAY PASSWORD REQUIRE CURRENT")
 		for range 3 {
 			w.mustRotate()

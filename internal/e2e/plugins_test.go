@@ -20,20 +20,20 @@ func load(names ...string) []string {
 }
 
 // has reports whether the server has a plugin.
-func (w *world) has(plugin string) bool {
+func (w *deployment) has(plugin string) bool {
 	w.t.Helper()
 	return len(columnsOf(w.t, w.Root, "SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = ? AND PLUGIN_STATUS = 'ACTIVE'", plugin)) > 0
 }
 
 // identified makes the application's user anew, identified by these clauses.
-func (w *world) identified(clauses string) {
+func (w *deployment) identified(clauses string) {
 	w.t.Helper()
 	w.execute("ALTER USER " + me(w.user) + " IDENTIFIED " + strings.ReplaceAll(clauses, "PW", "'"+firstPassword+"'"))
 }
 
 // factors are what the two users are identified by, by the servers' own tables,
 // with what they keep of a password masked.
-func (w *world) identification(user string) []string {
+func (w *deployment) identification(user string) []string {
 	w.t.Helper()
 	var out []string
 	for _, line := range oracle(w.t, w.Server, w.Root, user) {
@@ -63,7 +63,7 @@ func TestPlugins(t *testing.T) {
 		for _, plugin := range plugins {
 			t.Run(plugin, func(t *testing.T) {
 				for _, ssl := range []any{nil, false} {
-					w := newWorld(t, on, withIntercept(twice))
+					w := newDeployment(t, on, withIntercept(twice))
 					w.identified(plugin)
 					w.storeAdminToo(map[string]any{"ssl": ssl})
 					want := w.identification(w.user)
@@ -79,7 +79,7 @@ func TestPlugins(t *testing.T) {
 			})
 		}
 		// What the original has now, the clone has at its next turn.
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		for _, plugin := range append(plugins, plugins[0]) {
 			w.mustRotate()
 			w.identified(plugin)
@@ -126,7 +126,7 @@ func TestValidationPlugins(t *testing.T) {
 			}
 			t.Run(test.name, func(t *testing.T) {
 				on := strict(t, release, test.args...)
-				w := newWorld(t, on, withIntercept(twice))
+				w := newDeployment(t, on, withIntercept(twice))
 				w.mayBeSeen = test.want != ""
 				if w.has("ed25519") {
 					w.identified("VIA ed25519 USING PASSWORD('Another-1-Password')")
@@ -175,7 +175,7 @@ func TestOtherFactorsAtOtherHosts(t *testing.T) {
 			on = servers.MustStart(t, release, load(plugins...)...)
 		}
 		literal := func(clauses string) string { return strings.ReplaceAll(clauses, "PW", "'"+firstPassword+"'") }
-		w := newWorld(t, on, withIntercept(twice))
+		w := newDeployment(t, on, withIntercept(twice))
 		at := func(i int) string { return fmt.Sprintf("'%s'@'10.%d.%%'", w.user, i) }
 		for i, clauses := range hosts {
 			w.execute("CREATE USER "+at(i)+" IDENTIFIED "+literal(clauses), "GRANT SELECT ON "+w.database+".t TO "+at(i))
@@ -209,7 +209,7 @@ func TestOtherFactorsAtOtherHosts(t *testing.T) {
 			if strings.Contains(clauses, "invalid") && strings.Contains(clauses, "unix_socket") {
 				continue
 			}
-			w := newWorld(t, on)
+			w := newDeployment(t, on)
 			w.execute("ALTER USER " + me(w.user) + " IDENTIFIED " + literal(strings.Split(clauses, " AND ")[0]))
 			for n, further := range strings.Split(clauses, " AND ")[1:] {
 				w.execute(fmt.Sprintf("ALTER USER %s ADD %d FACTOR %s", me(w.user), n+2, further))
@@ -223,7 +223,7 @@ func TestOtherFactorsAtOtherHosts(t *testing.T) {
 				t.Errorf("%s: something was changed:\n%s", clauses, diff)
 			}
 
-			w = newWorld(t, on)
+			w = newDeployment(t, on)
 			w.mustRotate()
 			w.execute("ALTER USER " + me(w.user) + " IDENTIFIED " + literal(strings.Split(clauses, " AND ")[0]))
 			for n, further := range strings.Split(clauses, " AND ")[1:] {
@@ -250,7 +250,7 @@ func TestServerSettings(t *testing.T) {
 		for _, args := range settings {
 			t.Run(strings.Join(args, " "), func(t *testing.T) {
 				on := servers.MustStart(t, release, args...)
-				w := newWorld(t, on)
+				w := newDeployment(t, on)
 				if on.Flavor == dbserver.MySQL {
 					w.execute("GRANT AUTHENTICATION_POLICY_ADMIN ON *.* TO 'admin'@'%'",
 						"ALTER USER "+me(w.user)+" IDENTIFIED WITH caching_sha2_password BY '"+firstPassword+"'")
@@ -260,7 +260,7 @@ func TestServerSettings(t *testing.T) {
 					w.mustLogIn(w.Current(t.Context(), w.app))
 					w.mustEqual()
 				}
-				w = newWorld(t, on)
+				w = newDeployment(t, on)
 				w.storeAdminToo(map[string]any{"ssl": false})
 				if args[0] == "--require-secure-transport=ON" {
 					w.mustFail("setSecret", "encrypted connections only")
@@ -275,7 +275,7 @@ func TestServerSettings(t *testing.T) {
 // A policy that the account's plugin is not of needs a privilege, which the error names.
 func TestAuthenticationPolicy(t *testing.T) {
 	on := servers.MustStart(t, "mysql-9")
-	w := newWorld(t, on)
+	w := newDeployment(t, on)
 	w.execute("SET GLOBAL authentication_policy = 'sha256_password'")
 	w.mustFail("setSecret", "GRANT AUTHENTICATION_POLICY_ADMIN ON *.*")
 	w.abandon()

@@ -37,7 +37,7 @@ func TestRandomUsers(t *testing.T) {
 	seed := mustPrepareRapid(t)
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		t.Parallel() // with other servers; every one has its own
-		l := newLab(t, on)
+		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.makeRoles(t)
 		covered := map[string]int{}
@@ -85,7 +85,7 @@ func mustPrepareRapid(t *testing.T) (seed uint64) {
 }
 
 // makeGround makes what the generator grants privileges on.
-func (l *lab) makeGround(t *testing.T) {
+func (l *inProcess) makeGround(t *testing.T) {
 	t.Helper()
 	texts := []string{
 		"CREATE DATABASE " + ground, "CREATE DATABASE `" + ground + "'e`",
@@ -123,7 +123,7 @@ type trial struct {
 	gone    bool
 }
 
-func newTrial(rt *rapid.T, l *lab, covered map[string]int) *trial {
+func newTrial(rt *rapid.T, l *inProcess, covered map[string]int) *trial {
 	g := generator{T: rt, on: l.on, from: l.from, mighty: rapid.Bool().Draw(rt, "mighty"), ciphers: l.ciphers, cover: func(kind string) { covered[kind]++ }}
 	tr := &trial{generator: g, covered: covered}
 	admin := rdsAdmin
@@ -371,7 +371,7 @@ func (tr *trial) compareOriginal(was, clone sight) {
 }
 
 // mustCover wants every kind of statement to have been executed.
-func (l *lab) mustCover(t *testing.T, covered map[string]int, users int) {
+func (l *inProcess) mustCover(t *testing.T, covered map[string]int, users int) {
 	t.Helper()
 	t.Logf("executed: %v", covered)
 	if users < checksInCI/2 || t.Failed() {

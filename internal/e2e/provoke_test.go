@@ -23,7 +23,7 @@ import (
 )
 
 // put stores a text as a secret's value.
-func (w *world) put(id, text string) {
+func (w *deployment) put(id, text string) {
 	w.t.Helper()
 	if _, err := w.Secrets.PutSecretValue(w.t.Context(), &secretsmanager.PutSecretValueInput{
 		SecretId: aws.String(id), SecretString: aws.String(text), ClientRequestToken: aws.String(sandbox.Token()),
@@ -114,7 +114,7 @@ func foreignTLS(t *testing.T) string {
 }
 
 // blocked has an account refuse logins after a wrong one.
-func blocked(w *world) func() {
+func blocked(w *deployment) func() {
 	wrong := w.Server.Config()
 	wrong.User, wrong.Passwd = w.user, "wrong"
 	if w.Server.Flavor == dbserver.MySQL {
@@ -129,7 +129,7 @@ func blocked(w *world) func() {
 
 // forward passes connections to an address of this machine on to the server, from
 // another address of it where one is given.
-func forward(w *world, at, from string) (port int) {
+func forward(w *deployment, at, from string) (port int) {
 	w.t.Helper()
 	listener, err := net.Listen("tcp", at+":0")
 	if err != nil {
@@ -153,7 +153,7 @@ func forward(w *world, at, from string) (port int) {
 }
 
 // fromAnotherHost has the function come from an address that no account allows.
-func fromAnotherHost(w *world) func() {
+func fromAnotherHost(w *deployment) func() {
 	w.elsewhere("127.0.0.1", forward(w, "127.0.0.1", "127.0.0.5"))
 	var there, back []string
 	for _, row := range columnsOf(w.t, w.Root, "SELECT User, Host FROM mysql.user WHERE Host LIKE '%\\%%'") {
@@ -167,7 +167,7 @@ func fromAnotherHost(w *world) func() {
 }
 
 // version is the server's.
-func (w *world) version() string {
+func (w *deployment) version() string {
 	w.t.Helper()
 	var version string
 	if err := w.Root.QueryRowContext(w.t.Context(), "SELECT VERSION()").Scan(&version); err != nil {
@@ -177,7 +177,7 @@ func (w *world) version() string {
 }
 
 // crowded takes all connections that the server has for ordinary users.
-func crowded(w *world) func() {
+func crowded(w *deployment) func() {
 	ctx := context.WithoutCancel(w.t.Context())
 	user := unique("crowd")
 	if err := w.CreateUser(ctx, user, "%", firstPassword); err != nil {
@@ -224,7 +224,7 @@ func crowded(w *world) func() {
 
 // withoutPlugin gives the account a plugin that the server has not loaded, as one
 // does who removes it.
-func withoutPlugin(w *world) func() {
+func withoutPlugin(w *deployment) func() {
 	change := "UPDATE mysql.user SET plugin = 'not_loaded' WHERE User = '" + w.user + "'"
 	if w.Server.Flavor == dbserver.MariaDB {
 		change = "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.plugin', 'not_loaded') WHERE User = '" + w.user + "'"
@@ -233,7 +233,7 @@ func withoutPlugin(w *world) func() {
 	return nil
 }
 
-func readOnlyServer(w *world) func() {
+func readOnlyServer(w *deployment) func() {
 	if w.Server.Flavor == dbserver.MySQL {
 		w.execute("SET GLOBAL super_read_only = 1")
 		return func() { w.execute("SET GLOBAL super_read_only = 0", "SET GLOBAL read_only = 0") }
@@ -243,7 +243,7 @@ func readOnlyServer(w *world) func() {
 }
 
 // roleOfClone makes the clone's name somebody else's: a role.
-func roleOfClone(w *world) func() {
+func roleOfClone(w *deployment) func() {
 	if w.Server.Flavor == dbserver.MySQL {
 		w.execute("GRANT '" + w.clone() + "'@'%' TO 'admin'@'%'")
 		return nil
@@ -253,7 +253,7 @@ func roleOfClone(w *world) func() {
 	return nil
 }
 
-func lockHeld(w *world) func() {
+func lockHeld(w *deployment) func() {
 	ctx := context.WithoutCancel(w.t.Context())
 	name := w.lockName()
 	conn, err := w.Root.Conn(ctx)
@@ -273,7 +273,7 @@ func lockHeld(w *world) func() {
 }
 
 // lockName is that of the pair's lock.
-func (w *world) lockName() string {
+func (w *deployment) lockName() string {
 	sum := sha256.Sum256([]byte(w.user))
 	return "tandem." + hex.EncodeToString(sum[:16])
 }

@@ -10,7 +10,7 @@ import (
 	"tandem/internal/warning"
 )
 
-func (w *world) proxies() []string {
+func (w *deployment) proxies() []string {
 	w.t.Helper()
 	var found []string
 	for _, row := range columnsOf(w.t, w.Root, "SELECT * FROM mysql.proxies_priv WHERE User IN (?, ?) OR Proxied_user IN (?, ?)", w.user, w.clone(), w.user, w.clone()) {
@@ -19,7 +19,7 @@ func (w *world) proxies() []string {
 	return found
 }
 
-func (w *world) mayGrantEverywhere(user string) bool {
+func (w *deployment) mayGrantEverywhere(user string) bool {
 	w.t.Helper()
 	return len(columnsOf(w.t, w.Root, "SELECT Host FROM mysql.user WHERE User = ? AND Grant_priv = 'Y'", user)) > 0
 }
@@ -28,7 +28,7 @@ func TestProxyOfAStranger(t *testing.T) {
 	for _, to := range []string{"the original", "the clone"} {
 		t.Run(to, func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				w := newWorld(t, on)
+				w := newDeployment(t, on)
 				stranger := w.stranger()
 				victim := w.user
 				if to == "the clone" {
@@ -65,7 +65,7 @@ func TestProxyOfAStranger(t *testing.T) {
 
 func TestProxyOfAStrangerToBoth(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		stranger := w.stranger()
 		w.mustRotate()
 		w.mustRotate()
@@ -86,7 +86,7 @@ func TestProxyOfAStrangerToBoth(t *testing.T) {
 
 func TestProxyOfAStrangerWhoIsGone(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		stranger := w.stranger()
 		w.sends(stranger, "GRANT PROXY ON '"+stranger+"'@'%' TO '"+w.user+"'@'%'")
 		w.execute("DROP USER '" + stranger + "'@'%'")
@@ -101,7 +101,7 @@ func TestProxyOfAStrangerWhoIsGone(t *testing.T) {
 
 func TestProxyThatIsMeant(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.execute("GRANT PROXY ON 'somebody'@'%' TO '" + w.user + "'@'%'")
 		w.mustRotate()
 		grant := regexp.MustCompile(`GRANT PROXY ON 'somebody'@'%' TO 'admin'@'%' WITH GRANT OPTION`).FindString(strings.Join(w.warnings(warning.ProxyLeftOut), ""))
@@ -120,7 +120,7 @@ func TestGrantOptionByProxy(t *testing.T) {
 		for _, gone := range []bool{false, true} {
 			t.Run(fmt.Sprintf("to %s, revoked by its giver %v", to, gone), func(t *testing.T) {
 				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-					w := newWorld(t, on)
+					w := newDeployment(t, on)
 					stranger := w.stranger()
 					victim, other := w.user, w.clone()
 					if to == "the clone" {
@@ -162,7 +162,7 @@ func TestGrantOptionByProxy(t *testing.T) {
 
 func TestGrantOptionByProxyThatCanBePassedOn(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		stranger := w.stranger()
 		w.execute("GRANT PROXY ON ''@'%' TO 'admin'@'%' WITH GRANT OPTION")
 		w.mustRotate()
@@ -176,7 +176,7 @@ func TestGrantOptionByProxyThatCanBePassedOn(t *testing.T) {
 
 func TestProxyOnOneOfThePair(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		stranger := w.stranger()
 		w.execute("CREATE USER '"+stranger+"'@'10.1.2.3' IDENTIFIED BY 'x'",
 			// Before there is a clone, at a host that it will not have, and at none.
@@ -219,7 +219,7 @@ func TestProxyOnAnAdoptedClone(t *testing.T) {
 	for _, mode := range []string{"merge", "off"} {
 		t.Run(mode, func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				w := newWorld(t, on, withEnv("PRIVILEGE_SYNC="+mode))
+				w := newDeployment(t, on, withEnv("PRIVILEGE_SYNC="+mode))
 				stranger := w.stranger()
 				if err := w.CreateUser(t.Context(), w.clone(), "%", "somebody else's"); err != nil {
 					t.Fatal(err)

@@ -55,7 +55,7 @@ func replicate(t *testing.T, release string, how dbserver.Replication) *replicat
 
 // replicated is a world on the first of them.
 type replicated struct {
-	*world
+	*deployment
 	*replication
 }
 
@@ -68,7 +68,7 @@ func (p *replication) world(t *testing.T, options ...option) *replicated {
 		r.names.lead(name, to)
 	}
 	r.readOnlyOf(t, r.first, false)
-	r.world = newWorld(t, r.first, append([]option{withNames(r.names)}, options...)...)
+	r.deployment = newDeployment(t, r.first, append([]option{withNames(r.names)}, options...)...)
 	r.databases("store-1")
 	r.readOnlyOf(t, r.second, true)
 	r.caughtUp()
@@ -112,7 +112,7 @@ func (r *replicated) caughtUp() {
 }
 
 // adminAt makes an admin secret for a host.
-func (w *world) adminAt(host string) string {
+func (w *deployment) adminAt(host string) string {
 	w.t.Helper()
 	arn, err := w.CreateSecret(w.t.Context(), sandbox.Token()[:20], w.adminUser, w.adminPassword(), map[string]any{"host": host, "port": 3306})
 	if err != nil {
@@ -123,7 +123,7 @@ func (w *world) adminAt(host string) string {
 
 // adminManaged makes an admin secret as RDS keeps it: a username, a password and
 // tags.
-func (w *world) adminManaged(tags map[string]string) string {
+func (w *deployment) adminManaged(tags map[string]string) string {
 	w.t.Helper()
 	document, err := json.Marshal(map[string]string{"username": w.adminUser, "password": w.adminPassword()})
 	if err != nil {
@@ -140,7 +140,7 @@ func (w *world) adminManaged(tags map[string]string) string {
 	return aws.ToString(out.ARN)
 }
 
-func (w *world) adminPassword() string {
+func (w *deployment) adminPassword() string {
 	w.t.Helper()
 	document, err := w.Current(w.t.Context(), w.admin)
 	if err != nil {
@@ -150,7 +150,7 @@ func (w *world) adminPassword() string {
 }
 
 // mustLogInAt logs in with what is under AWSCURRENT at a server.
-func (w *world) mustLogInAt(on *dbserver.Server, user string) {
+func (w *deployment) mustLogInAt(on *dbserver.Server, user string) {
 	w.t.Helper()
 	document, err := w.Current(w.t.Context(), w.app)
 	if err != nil {
@@ -167,7 +167,7 @@ func (w *world) mustLogInAt(on *dbserver.Server, user string) {
 }
 
 // calls counts the calls of RDS's operations.
-func (w *world) askedRDS() int {
+func (w *deployment) askedRDS() int {
 	counts := w.Service.CallCounts()
 	return counts["DescribeDBInstances"] + counts["DescribeDBClusters"]
 }
@@ -258,7 +258,7 @@ func (p *replication) lags(t *testing.T) {
 // A replica that does not catch up ends testSecret with an error that says so,
 // within the function's time; AWSCURRENT stays, and a later try goes on.
 func (p *replication) standsStill(t *testing.T) {
-	r := p.world(t, func(_ *world, o *sandbox.Options) { o.Timeout = 6 * time.Second })
+	r := p.world(t, func(_ *deployment, o *sandbox.Options) { o.Timeout = 6 * time.Second })
 	r.storeAt(replicaName, r.adminAt(sourceName))
 	if err := r.second.PauseReplica(t.Context()); err != nil {
 		t.Fatal(err)
@@ -319,7 +319,7 @@ func (r *replicated) refusedLogins() (n int) {
 }
 
 // again goes on with the rotation that has failed.
-func (w *world) again() {
+func (w *deployment) again() {
 	w.t.Helper()
 	_, _ = w.Secrets.RotateSecret(w.t.Context(), &secretsmanager.RotateSecretInput{SecretId: aws.String(w.app), ClientRequestToken: aws.String(sandbox.Token())})
 	outcome, err := w.Service.WaitRotation(w.t.Context(), w.app)
@@ -393,7 +393,7 @@ func (r *replicated) failOver() {
 // names is asked for, and nothing else.
 func TestAdminManagedByRDS(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		engine, other := string(w.Engine()), "mysql"
 		if other == engine {
 			other = "mariadb"
@@ -462,7 +462,7 @@ func TestRDSThatFails(t *testing.T) {
 			{"breaks", faultOf("DescribeDBInstances", &emulator.Error{Status: 503, Code: "ServiceUnavailable", Message: "down"}), []string{"RDSFailed", "ServiceUnavailable"}},
 		} {
 			t.Run(test.name, func(t *testing.T) {
-				w := newWorld(t, on, withSecretsManager(test.with))
+				w := newDeployment(t, on, withSecretsManager(test.with))
 				w.Service.SetDatabases([]emulator.DBInstance{{ID: "shop", Engine: string(w.Engine()), Host: on.Host, Port: on.Port}}, nil)
 				w.store(w.user, firstPassword, map[string]any{"masterarn": w.adminManaged(map[string]string{"aws:rds:primaryDBInstanceArn": rdsARN + "db:shop"})})
 				before := w.others()

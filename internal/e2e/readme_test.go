@@ -24,7 +24,7 @@ func TestAdminGrantsOfTheDocuments(t *testing.T) {
 	}
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		for without := -1; without < len(grants); without++ {
-			w := newWorld(t, on)
+			w := newDeployment(t, on)
 			var given []string
 			for i, grant := range grants {
 				if i != without {

@@ -20,51 +20,51 @@ import (
 func TestRefusedBeforeAnythingChanges(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		arrange func(w *world)
+		arrange func(w *deployment)
 		step    string   // that refuses
 		want    []string // in the error
 		flavor  dbserver.Flavor
 	}{
-		{"no admin secret named", func(w *world) { w.store(w.user, firstPassword, map[string]any{"masterarn": nil}) },
+		{"no admin secret named", func(w *deployment) { w.store(w.user, firstPassword, map[string]any{"masterarn": nil}) },
 			"createSecret", []string{"masterarn", "SUPERUSER_SECRET_ARN"}, ""},
-		{"an engine of another kind", func(w *world) { w.store(w.user, firstPassword, map[string]any{"engine": "postgres"}) },
+		{"an engine of another kind", func(w *deployment) { w.store(w.user, firstPassword, map[string]any{"engine": "postgres"}) },
 			"createSecret", []string{"engine"}, ""},
-		{"a host that is a URL", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "mysql://127.0.0.1"}) },
+		{"a host that is a URL", func(w *deployment) { w.store(w.user, firstPassword, map[string]any{"host": "mysql://127.0.0.1"}) },
 			"createSecret", []string{`key "host" is a URL`}, ""},
-		{"a host with another port", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1:1\n"}) },
+		{"a host with another port", func(w *deployment) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1:1\n"}) },
 			"createSecret", []string{`key "host" has another port in it`}, ""},
-		{"a host with a line's end in it", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1\n127.0.0.2"}) },
+		{"a host with a line's end in it", func(w *deployment) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.1\n127.0.0.2"}) },
 			"createSecret", []string{`key "host" is not a host name`}, ""},
-		{"a name too long", func(w *world) {
+		{"a name too long", func(w *deployment) {
 			w.store(strings.Repeat("n", 80), firstPassword, nil)
 		}, "createSecret", []string{"characters", "USERNAME_CHARACTER_LIMIT"}, ""},
-		{"no such admin secret", func(w *world) {
+		{"no such admin secret", func(w *deployment) {
 			w.store(w.user, firstPassword, map[string]any{"masterarn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:gone-abcdef"})
 		}, "setSecret", []string{"admin secret", "gone-abcdef"}, ""},
-		{"the admin secret is the user's own", func(w *world) {
+		{"the admin secret is the user's own", func(w *deployment) {
 			own := w.app
 			w.store(w.user, firstPassword, map[string]any{"masterarn": own})
 		}, "setSecret", []string{"one of the two users"}, ""},
-		{"another host", func(w *world) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.2"}) },
+		{"another host", func(w *deployment) { w.store(w.user, firstPassword, map[string]any{"host": "127.0.0.2"}) },
 			"setSecret", []string{"127.0.0.2", "admin secret of the secret's own server"}, ""},
-		{"the current password is wrong", func(w *world) { w.store(w.user, "not the password", nil) },
+		{"the current password is wrong", func(w *deployment) { w.store(w.user, "not the password", nil) },
 			"setSecret", []string{"AWSCURRENT", "1045"}, ""},
-		{"the admin's password is wrong", func(w *world) {
+		{"the admin's password is wrong", func(w *deployment) {
 			wrong, err := w.CreateSecret(w.t.Context(), sandbox.Token()[:20], "admin", "not the password", nil)
 			if err != nil {
 				w.t.Fatal(err)
 			}
 			w.store(w.user, firstPassword, map[string]any{"masterarn": wrong})
 		}, "setSecret", []string{"admin", "1045"}, ""},
-		{"a locked account", func(w *world) { w.execute("ALTER USER '" + w.user + "'@'%' ACCOUNT LOCK") },
+		{"a locked account", func(w *deployment) { w.execute("ALTER USER '" + w.user + "'@'%' ACCOUNT LOCK") },
 			"setSecret", []string{"locked"}, ""},
-		{"a user that is not there", func(w *world) { w.execute("DROP USER '" + w.user + "'@'%'") },
+		{"a user that is not there", func(w *deployment) { w.execute("DROP USER '" + w.user + "'@'%'") },
 			"setSecret", []string{"1045"}, ""},
-		{"the clone's name is a role", func(w *world) {
+		{"the clone's name is a role", func(w *deployment) {
 			w.execute("CREATE ROLE " + w.clone())
 			w.afterwards("DROP ROLE " + w.clone())
 		}, "setSecret", []string{"is a role"}, dbserver.MariaDB},
-		{"a clone without its original", func(w *world) {
+		{"a clone without its original", func(w *deployment) {
 			w.execute("RENAME USER '" + w.user + "'@'%' TO '" + w.clone() + "'@'%'")
 			w.store(w.clone(), firstPassword, nil)
 		}, "setSecret", []string{"original", "does not exist"}, ""},
@@ -74,7 +74,7 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 				if test.flavor != "" && test.flavor != on.Flavor {
 					t.Skip("the other flavour knows no such difference")
 				}
-				w := newWorld(t, on)
+				w := newDeployment(t, on)
 				test.arrange(w)
 				others, before := w.others(), append(oracle(t, on, w.Root, w.user), oracle(t, on, w.Root, w.clone())...)
 				w.mustFail(append(test.want, test.step)...)
@@ -99,7 +99,7 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 // spelling.
 func TestHostIsTakenAsMeant(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.store(w.user, firstPassword, map[string]any{"host": fmt.Sprintf(" %s:%d\n", on.Host, on.Port), "port": nil})
 		w.correct(w.admin, map[string]any{"host": on.Host + "\n"})
 		written := w.besideCredentials()
@@ -118,7 +118,7 @@ func TestHostIsTakenAsMeant(t *testing.T) {
 // A variable that cannot be read is what every invocation answers.
 func TestConfigurationIsAnswered(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, withEnv("PASSWORD_LENGTH=many", "EXCLUDE_NUMBERS=perhaps"))
+		w := newDeployment(t, on, withEnv("PASSWORD_LENGTH=many", "EXCLUDE_NUMBERS=perhaps"))
 		w.mustFail("PASSWORD_LENGTH", "EXCLUDE_NUMBERS")
 		w.abandon()
 		w.mustFail("PASSWORD_LENGTH", "EXCLUDE_NUMBERS")
@@ -146,7 +146,7 @@ func TestSilentServer(t *testing.T) {
 				defer connection.Close()
 			}
 		}()
-		w := newWorld(t, on, func(_ *world, o *sandbox.Options) { o.Timeout = 3 * time.Second })
+		w := newDeployment(t, on, func(_ *deployment, o *sandbox.Options) { o.Timeout = 3 * time.Second })
 		port := listener.Addr().(*net.TCPAddr).Port
 		admin, err := w.CreateSecret(t.Context(), sandbox.Token()[:20], "admin", "x", map[string]any{"host": "127.0.0.1", "port": port})
 		if err != nil {
@@ -161,7 +161,7 @@ func TestSilentServer(t *testing.T) {
 // on, and hides nothing from a check.
 func TestHangingReadNamesItsLeg(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, func(_ *world, o *sandbox.Options) { o.Timeout = 3 * time.Second })
+		w := newDeployment(t, on, func(_ *deployment, o *sandbox.Options) { o.Timeout = 3 * time.Second })
 		table := "mysql.user"
 		if on.Flavor == dbserver.MariaDB {
 			table = "mysql.global_priv" // of which mysql.user is a view

@@ -34,29 +34,29 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := validating(t, release)
 		for _, c := range []cause{
-			{name: "a password without punctuation", options: env("EXCLUDE_PUNCTUATION=true"), arrange: func(*world) func() { return nil }, follow: func(w *world) { w.reconfigure("EXCLUDE_PUNCTUATION=false") },
+			{name: "a password without punctuation", options: env("EXCLUDE_PUNCTUATION=true"), arrange: func(*deployment) func() { return nil }, follow: func(w *deployment) { w.reconfigure("EXCLUDE_PUNCTUATION=false") },
 				want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off", "EXCLUDE"}},
-			{name: "a password without upper case, for an existing clone", options: env("EXCLUDE_UPPERCASE=true"), arrange: func(w *world) func() {
+			{name: "a password without upper case, for an existing clone", options: env("EXCLUDE_UPPERCASE=true"), arrange: func(w *deployment) func() {
 				w.execute("CREATE USER '"+w.clone()+"'@'%' IDENTIFIED BY 'The-1st-password'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+w.clone()+"'@'%'")
 				return nil
-			}, follow: func(w *world) { w.reconfigure("EXCLUDE_UPPERCASE=false") },
+			}, follow: func(w *deployment) { w.reconfigure("EXCLUDE_UPPERCASE=false") },
 				want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
-			{name: "a short password", options: env("PASSWORD_LENGTH=12"), arrange: func(w *world) func() {
+			{name: "a short password", options: env("PASSWORD_LENGTH=12"), arrange: func(w *deployment) func() {
 				if w.Server.Flavor == dbserver.MySQL {
 					w.execute("SET GLOBAL validate_password.length = 20")
 				} else {
 					w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_letters_same_case = 3")
 				}
 				return nil
-			}, follow: func(w *world) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
+			}, follow: func(w *deployment) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
 		} {
 			arrange := c.arrange
-			c.arrange = func(w *world) func() {
+			c.arrange = func(w *deployment) func() {
 				w.mayBeSeen = on.Flavor == dbserver.MariaDB // the plugin has to see passwords
 				return arrange(w)
 			}
 			follow := c.follow
-			c.follow = func(w *world) {
+			c.follow = func(w *deployment) {
 				if f := finding(t, w.check(), "rotation"); f.Result != rotation.ResultOK || !strings.Contains(f.Detail, "no rotation is in progress") {
 					t.Errorf("the check says %+v", f)
 				}
@@ -74,7 +74,7 @@ func TestPasswordTooLongForPlainText(t *testing.T) {
 		if !strings.HasPrefix(release, string(dbserver.MySQL)) {
 			t.Skip("MariaDB's plugins send no password")
 		}
-		w := newWorld(t, servers.MustStartWith(t, release, dbserver.Options{NoTLS: true}), withEnv("PASSWORD_LENGTH=255"))
+		w := newDeployment(t, servers.MustStartWith(t, release, dbserver.Options{NoTLS: true}), withEnv("PASSWORD_LENGTH=255"))
 		w.storeAdminToo(map[string]any{"ssl": false})
 		w.mustFail("PasswordRefused", "testSecret", "PASSWORD_LENGTH", "AWSPENDING was taken off")
 		w.reconfigure("PASSWORD_LENGTH=200")

@@ -26,7 +26,7 @@ const furtherTries = 2
 // tryAgain calls RotateSecret as an operator does: with a token of its own, for
 // which Secrets Manager takes up a rotation that has not ended; or with the failed
 // rotation's, as Secrets Manager does within a rotation's window.
-func (w *world) tryAgain(sameToken bool) error {
+func (w *deployment) tryAgain(sameToken bool) error {
 	w.t.Helper()
 	token := sandbox.Token()
 	if id := w.versionWith(rotation.Pending); sameToken && id != "" {
@@ -50,12 +50,12 @@ func (w *world) tryAgain(sameToken bool) error {
 }
 
 // versionWith is the application's version that carries a label and not AWSCURRENT too.
-func (w *world) versionWith(label string) string {
+func (w *deployment) versionWith(label string) string {
 	w.t.Helper()
 	return w.versionOf(w.app, label)
 }
 
-func (w *world) versionOf(id, label string) string {
+func (w *deployment) versionOf(id, label string) string {
 	w.t.Helper()
 	out, err := w.Secrets.DescribeSecret(w.t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
 	if err != nil {
@@ -71,7 +71,7 @@ func (w *world) versionOf(id, label string) string {
 
 // mustGetThrough tries again until the rotation is through, with nobody touching a
 // label, and wants that the document is what it was but for the two values.
-func (w *world) mustGetThrough(sameToken bool) {
+func (w *deployment) mustGetThrough(sameToken bool) {
 	w.t.Helper()
 	written := w.besideCredentials()
 	before := w.versionWith(rotation.Current)
@@ -96,7 +96,7 @@ func (w *world) mustGetThrough(sameToken bool) {
 }
 
 // besideCredentials is the document under AWSCURRENT with its two values masked.
-func (w *world) besideCredentials() string {
+func (w *deployment) besideCredentials() string {
 	w.t.Helper()
 	text := w.value(rotation.Current)
 	var members map[string]json.RawMessage
@@ -110,7 +110,7 @@ func (w *world) besideCredentials() string {
 }
 
 // correct changes keys of a secret's document, as its owner does: nil removes one.
-func (w *world) correct(id string, keys map[string]any) {
+func (w *deployment) correct(id string, keys map[string]any) {
 	w.t.Helper()
 	w.replace(id, w.edited(id, keys))
 }
@@ -118,7 +118,7 @@ func (w *world) correct(id string, keys map[string]any) {
 // replace stores a document with a label of its owner's, and moves AWSCURRENT to it:
 // of that Secrets Manager takes no notice, where it abandons a rotation when somebody
 // stores a version under AWSCURRENT.
-func (w *world) replace(id, text string) {
+func (w *deployment) replace(id, text string) {
 	w.t.Helper()
 	version := sandbox.Token()
 	if _, err := w.Secrets.PutSecretValue(w.t.Context(), &secretsmanager.PutSecretValueInput{
@@ -130,7 +130,7 @@ func (w *world) replace(id, text string) {
 }
 
 // edited is a secret's document with other values of these keys.
-func (w *world) edited(id string, keys map[string]any) string {
+func (w *deployment) edited(id string, keys map[string]any) string {
 	w.t.Helper()
 	out, err := w.Secrets.GetSecretValue(w.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
 	if err != nil {
@@ -153,7 +153,7 @@ func (w *world) edited(id string, keys map[string]any) string {
 	return string(text)
 }
 
-func (w *world) reconfigure(env ...string) {
+func (w *deployment) reconfigure(env ...string) {
 	w.t.Helper()
 	if err := w.Reconfigure(w.t.Context(), env...); err != nil {
 		w.t.Fatal(err)
@@ -164,7 +164,7 @@ func (w *world) reconfigure(env ...string) {
 var grantPattern = regexp.MustCompile(`to fix it, run: (GRANT [^;]+)`)
 
 // grantAsSaid sends the GRANT that an error has named last.
-func (w *world) grantAsSaid() {
+func (w *deployment) grantAsSaid() {
 	w.t.Helper()
 	for _, said := range slices.Backward(w.said) {
 		if named := grantPattern.FindStringSubmatch(said); named != nil {
@@ -183,22 +183,22 @@ func TestCorrectedSecretIsRotated(t *testing.T) {
 		name    string
 		wrong   map[string]any
 		options func(t *testing.T) []option
-		arrange func(w *world)
+		arrange func(w *deployment)
 		step    string
-		correct func(w *world) map[string]any
+		correct func(w *deployment) map[string]any
 	}{
 		{name: "masterarn", wrong: map[string]any{"masterarn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:gone-abcdef"}, step: "setSecret",
-			correct: func(w *world) map[string]any { return map[string]any{"masterarn": w.admin} }},
+			correct: func(w *deployment) map[string]any { return map[string]any{"masterarn": w.admin} }},
 		{name: "dbname", wrong: map[string]any{"dbname": "typo"}, step: "testSecret",
-			arrange: func(w *world) { w.execute("GRANT SELECT ON *.* TO '" + w.user + "'@'%'") },
-			correct: func(w *world) map[string]any { return map[string]any{"dbname": w.database} }},
+			arrange: func(w *deployment) { w.execute("GRANT SELECT ON *.* TO '" + w.user + "'@'%'") },
+			correct: func(w *deployment) map[string]any { return map[string]any{"dbname": w.database} }},
 		{name: "ssl", wrong: map[string]any{"ssl": false}, step: "testSecret",
-			options: meanwhile("testSecret", func(w *world) { w.execute("SET GLOBAL require_secure_transport = ON") }),
-			arrange: func(w *world) { w.afterwards("SET GLOBAL require_secure_transport = OFF") },
-			correct: func(w *world) map[string]any { return map[string]any{"ssl": nil} }},
+			options: meanwhile("testSecret", func(w *deployment) { w.execute("SET GLOBAL require_secure_transport = ON") }),
+			arrange: func(w *deployment) { w.afterwards("SET GLOBAL require_secure_transport = OFF") },
+			correct: func(w *deployment) map[string]any { return map[string]any{"ssl": nil} }},
 		{name: "the owner's own keys, though nothing was wrong with them", wrong: map[string]any{"dbname": "typo", "note": "old"}, step: "testSecret",
-			arrange: func(w *world) { w.execute("GRANT SELECT ON *.* TO '" + w.user + "'@'%'") },
-			correct: func(w *world) map[string]any { return map[string]any{"note": []any{"new", nil}, "dbname": nil} }},
+			arrange: func(w *deployment) { w.execute("GRANT SELECT ON *.* TO '" + w.user + "'@'%'") },
+			correct: func(w *deployment) map[string]any { return map[string]any{"note": []any{"new", nil}, "dbname": nil} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for i := range 4 {
@@ -209,7 +209,7 @@ func TestCorrectedSecretIsRotated(t *testing.T) {
 						if test.options != nil {
 							options = test.options(t)
 						}
-						w := newWorld(t, on, options...)
+						w := newDeployment(t, on, options...)
 						w.store(w.user, firstPassword, test.wrong)
 						if test.arrange != nil {
 							test.arrange(w)
@@ -249,9 +249,9 @@ func TestEditBetweenSteps(t *testing.T) {
 		for _, before := range []string{"createSecret", "setSecret", "testSecret", "finishSecret", "UpdateSecretVersionStage"} {
 			t.Run(fmt.Sprintf("stores a version %v, before %s", stores, before), func(t *testing.T) {
 				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-					var w *world
+					var w *deployment
 					var owners string // the version with the edit
-					edit := func(w *world) {
+					edit := func(w *deployment) {
 						id := owners
 						owners = "" // the edit makes calls of its own
 						switch {
@@ -262,7 +262,7 @@ func TestEditBetweenSteps(t *testing.T) {
 							w.moveCurrent(w.app, id)
 						}
 					}
-					w = newWorld(t, on, append(meanwhile(before, edit)(t), withSecretsManager(func(o *emulator.Options) {
+					w = newDeployment(t, on, append(meanwhile(before, edit)(t), withSecretsManager(func(o *emulator.Options) {
 						o.Fault = func(call emulator.Call) emulator.Fault {
 							if call.Operation == before {
 								edit(w)
@@ -306,7 +306,7 @@ func TestEditBetweenSteps(t *testing.T) {
 }
 
 // moveCurrent gives AWSCURRENT to a version that is there.
-func (w *world) moveCurrent(id, version string) {
+func (w *deployment) moveCurrent(id, version string) {
 	w.t.Helper()
 	if _, err := w.Secrets.UpdateSecretVersionStage(w.t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: aws.String(id), VersionStage: aws.String(rotation.Current), MoveToVersionId: aws.String(version), RemoveFromVersionId: aws.String(w.versionOf(id, rotation.Current)),

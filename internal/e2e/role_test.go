@@ -41,7 +41,7 @@ func roleOfReadme() emulator.Role {
 // inAnotherAccount has the secrets be another account's, which gives the function
 // that role; by its own keys it may only assume it and ask RDS.
 func inAnotherAccount(role emulator.Role, env ...string) option {
-	return func(_ *world, o *sandbox.Options) {
+	return func(_ *deployment, o *sandbox.Options) {
 		o.Env = append(append(o.Env, "AWS_ACCESS_KEY_ID="+ownKey, "ROTATION_ROLE_ARN="+otherRole, "ROTATION_ROLE_EXTERNAL_ID=as-agreed"), env...)
 		sm := &o.SecretsManager
 		sm.Account, sm.RequireRotationToken = otherAccount, true
@@ -59,7 +59,7 @@ func inAnotherAccount(role emulator.Role, env ...string) option {
 // back as it came; RDS is asked as the function itself.
 func TestRoleOfAnotherAccount(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, inAnotherAccount(roleOfReadme()))
+		w := newDeployment(t, on, inAnotherAccount(roleOfReadme()))
 		shop := emulator.DBInstance{ID: "shop", Account: "123456789012", Engine: string(w.Engine()), Host: on.Host, Port: on.Port}
 		theirs := shop
 		theirs.Account = otherAccount
@@ -121,7 +121,7 @@ func TestRoleThatLacksSomething(t *testing.T) {
 			t.Run(test.name, func(t *testing.T) {
 				role := roleOfReadme()
 				test.role(&role)
-				w := newWorld(t, on, inAnotherAccount(role, strings.Fields(test.env)...))
+				w := newDeployment(t, on, inAnotherAccount(role, strings.Fields(test.env)...))
 				w.mustFail(test.words...)
 				w.mustBe(w.user)
 			})

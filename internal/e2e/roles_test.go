@@ -12,7 +12,7 @@ import (
 )
 
 // roles makes roles that the admin may grant, and that end with the test.
-func (w *world) roles(n int) []string {
+func (w *deployment) roles(n int) []string {
 	w.t.Helper()
 	var names []string
 	for range n {
@@ -31,7 +31,7 @@ func (w *world) roles(n int) []string {
 func me(user string) string { return "'" + user + "'@'%'" }
 
 // setDefault sets default roles, by either server's grammar.
-func (w *world) setDefault(user, roles string) string {
+func (w *deployment) setDefault(user, roles string) string {
 	if w.Server.Flavor == dbserver.MariaDB {
 		return "SET DEFAULT ROLE " + roles + " FOR " + me(user)
 	}
@@ -41,7 +41,7 @@ func (w *world) setDefault(user, roles string) string {
 // Roles, with ADMIN OPTION, and default roles come and go with the original's.
 func TestRolesAreCopied(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		r := w.roles(4)
 		w.execute(
 			"GRANT "+r[3]+" TO "+r[0], // a role of a role is the role's
@@ -86,7 +86,7 @@ func TestDefaultRoleLeftBehind(t *testing.T) {
 		if on.Flavor != dbserver.MariaDB {
 			t.Skip("elsewhere a default role goes with the role")
 		}
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		r := w.roles(3)
 		w.execute("GRANT "+r[0]+" TO "+me(w.user), w.setDefault(w.user, r[0]), "REVOKE "+r[0]+" FROM "+me(w.user))
 		w.mustRotate() // the clone is new
@@ -114,7 +114,7 @@ func TestDefaultRoleLeftBehind(t *testing.T) {
 // has what takes it from both.
 func TestRolesAreGrantedBack(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		r := w.roles(2)
 		w.execute("GRANT " + r[1] + " TO " + me(w.user))
 		w.mustRotate()
@@ -142,7 +142,7 @@ func TestRolesAreGrantedBack(t *testing.T) {
 // Mirror leaves the original its roles, and tells what the clone has beyond them.
 func TestRolesInMirror(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, withEnv("PRIVILEGE_SYNC=mirror"))
+		w := newDeployment(t, on, withEnv("PRIVILEGE_SYNC=mirror"))
 		r := w.roles(1)
 		w.mustRotate()
 		w.execute("GRANT " + r[0] + " TO " + me(w.clone()))
@@ -162,7 +162,7 @@ func TestRolesInMirror(t *testing.T) {
 // A role that the admin may not grant is an error that has the GRANT which mends it.
 func TestRoleThatTheAdminMayNotGrant(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.limitedAdmin()
 		r := w.roles(1)
 		if on.Flavor == dbserver.MariaDB {
@@ -190,7 +190,7 @@ func TestRoleThatTheAdminMayNotGrant(t *testing.T) {
 }
 
 // limitedAdmin has an admin with what the documents say that it needs, and no more.
-func (w *world) limitedAdmin() {
+func (w *deployment) limitedAdmin() {
 	w.t.Helper()
 	w.execute("REVOKE ALL PRIVILEGES, GRANT OPTION FROM '"+sandbox.Admin+"'@'%'",
 		"GRANT CREATE USER ON *.* TO '"+sandbox.Admin+"'@'%'",
@@ -202,7 +202,7 @@ func (w *world) limitedAdmin() {
 func TestRolesOfTheServer(t *testing.T) {
 	t.Run("mysql-9", func(t *testing.T) {
 		on := servers.MustStart(t, "mysql-9")
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		r := w.roles(3)
 		w.execute("SET GLOBAL mandatory_roles = '"+r[0]+",`"+r[1]+"`@`%`'", "SET GLOBAL activate_all_roles_on_login = ON",
 			"GRANT "+r[2]+" TO "+me(w.user), w.setDefault(w.user, r[0]+", "+r[2]))
@@ -227,7 +227,7 @@ func TestRolesOfTheServer(t *testing.T) {
 	})
 	t.Run("mariadb-11.8", func(t *testing.T) {
 		on := servers.MustStart(t, "mariadb-11.8") // PUBLIC is there from 10.11 on
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.execute("GRANT SELECT ON mysql.* TO PUBLIC", "GRANT SELECT ON "+w.database+".t TO PUBLIC")
 		for range 3 {
 			w.mustRotate()
@@ -242,7 +242,7 @@ func TestOneUserAsTheRoleOfTheOther(t *testing.T) {
 		if on.Flavor != dbserver.MySQL {
 			t.Skip("elsewhere a user is never a role")
 		}
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.mustRotate()
 		w.execute("GRANT " + me(w.user) + " TO " + me(w.clone()))
 		w.mustRotate()

@@ -23,7 +23,7 @@ import (
 // is touched. Three rotations see both users' turns.
 func TestThreeRotations(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		if err := w.CreateUser(t.Context(), w.user+"_clone2", "%", "bystander"); err != nil {
 			t.Fatal(err)
 		}
@@ -48,9 +48,9 @@ func TestThreeRotations(t *testing.T) {
 // At every step, before and after, the current credentials log in.
 func TestCurrentWorksBetweenSteps(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		var w *world
+		var w *deployment
 		seen := 0
-		w = newWorld(t, on, withIntercept(func(ctx context.Context, _ string, invoke func() error) error {
+		w = newDeployment(t, on, withIntercept(func(ctx context.Context, _ string, invoke func() error) error {
 			w.mustLogIn(w.Current(ctx, w.app))
 			err := invoke()
 			w.mustLogIn(w.Current(ctx, w.app))
@@ -66,7 +66,7 @@ func TestCurrentWorksBetweenSteps(t *testing.T) {
 }
 
 // grants are privileges at every level, with GRANT OPTION at each.
-func (w *world) grants() []string {
+func (w *deployment) grants() []string {
 	replace := strings.NewReplacer("DB", w.database, "USER", "'"+w.user+"'@'%'")
 	var out []string
 	for _, text := range []string{
@@ -92,7 +92,7 @@ func (w *world) grants() []string {
 // and loses at its next turn.
 func TestPrivilegesAreCopied(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.execute(w.grants()...)
 		w.mustRotate()
 		w.mustEqual()
@@ -114,7 +114,7 @@ func TestPrivilegesAreCopied(t *testing.T) {
 // A rotation in which nothing has changed sends the password and nothing else.
 func TestSteadyStateSendsOneStatement(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.execute(w.grants()...)
 		w.mustRotate()
 		for turn := range 2 {
@@ -131,9 +131,9 @@ func TestSteadyStateSendsOneStatement(t *testing.T) {
 // The calls of a rotation are counted: fifteen where nothing is in the way.
 func TestCallsOfARotation(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		var w *world
+		var w *deployment
 		calls := map[string]map[string]int{}
-		w = newWorld(t, on, withIntercept(func(_ context.Context, step string, invoke func() error) error {
+		w = newDeployment(t, on, withIntercept(func(_ context.Context, step string, invoke func() error) error {
 			before := len(w.Service.Calls())
 			err := invoke()
 			calls[step] = map[string]int{}
@@ -194,7 +194,7 @@ func callsOfTheDocuments(t *testing.T) (calls map[string]map[string]int, all int
 func TestEveryStepRepeated(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		var again []func() error
-		w := newWorld(t, on, withIntercept(func(_ context.Context, _ string, invoke func() error) error {
+		w := newDeployment(t, on, withIntercept(func(_ context.Context, _ string, invoke func() error) error {
 			again = append(again, invoke)
 			for range 2 {
 				if err := invoke(); err != nil {
@@ -224,7 +224,7 @@ func TestEveryStepRepeated(t *testing.T) {
 // Eight of each step at once.
 func TestStepsAtOnce(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, withIntercept(func(_ context.Context, _ string, invoke func() error) error {
+		w := newDeployment(t, on, withIntercept(func(_ context.Context, _ string, invoke func() error) error {
 			const times = 8
 			errs := make(chan error, times)
 			for range times {
@@ -249,7 +249,7 @@ func TestStepsAtOnce(t *testing.T) {
 // RotateImmediately=false runs testSecret alone on a copy of the current value.
 func TestRotateImmediatelyFalse(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		before := w.value("AWSCURRENT")
 		_, err := w.Secrets.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
 			SecretId: aws.String(w.app), RotationLambdaARN: aws.String(sandbox.FunctionARN), RotateImmediately: aws.Bool(false),
@@ -271,7 +271,7 @@ func TestRotateImmediatelyFalse(t *testing.T) {
 // AWSPENDING may not be visible for a moment after it was stored.
 func TestPendingLags(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on, withSecretsManager(func(o *emulator.Options) { o.PendingLag = 3 }))
+		w := newDeployment(t, on, withSecretsManager(func(o *emulator.Options) { o.PendingLag = 3 }))
 		w.mustRotate()
 		w.mustBe(w.clone())
 	})
@@ -285,10 +285,10 @@ func TestDiesAmongTheStatements(t *testing.T) {
 		t.Run(fmt.Sprintf("same token %v", sameToken), func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 				const tables = 40
-				var w *world
+				var w *deployment
 				failures := 0
 				mend := func() { w.execute("GRANT DROP ON *.* TO 'admin'@'%' WITH GRANT OPTION") }
-				w = newWorld(t, on,
+				w = newDeployment(t, on,
 					withSecretsManager(func(o *emulator.Options) {
 						if sameToken {
 							o.Attempts = 2
@@ -352,7 +352,7 @@ func TestRotationToken(t *testing.T) {
 			emulator.TokenAsGiven: func(o *emulator.Options) { o.RequireRotationToken = true },
 			emulator.TokenAbsent:  func(o *emulator.Options) { o.OmitRotationToken = true },
 		} {
-			w := newWorld(t, on, withSecretsManager(change))
+			w := newDeployment(t, on, withSecretsManager(change))
 			w.mustRotate()
 			puts := 0
 			for _, call := range w.Service.Calls() {

@@ -99,7 +99,7 @@ func TestSettingsAgainstUs(t *testing.T) {
 }
 
 func rotateAgainst(t *testing.T, on *dbserver.Server, settings []setting) {
-	w := newWorld(t, on)
+	w := newDeployment(t, on)
 	w.mayBeSeen = on.Flavor == dbserver.MariaDB // the validation plugin sees passwords
 	role := unique("role")
 	texts := []string{
@@ -159,7 +159,7 @@ func TestLockOutlastsStatementTime(t *testing.T) {
 		if !strings.HasPrefix(release, string(dbserver.MariaDB)) {
 			t.Skip("the variable is MariaDB's")
 		}
-		w := newWorld(t, servers.MustStart(t, release), func(_ *world, o *sandbox.Options) { o.Timeout = 6 * time.Second })
+		w := newDeployment(t, servers.MustStart(t, release), func(_ *deployment, o *sandbox.Options) { o.Timeout = 6 * time.Second })
 		free := lockHeld(w)
 		w.execute("SET GLOBAL max_statement_time = 0.3")
 		w.mustFail(string(failure.LockTimeout), "setSecret")

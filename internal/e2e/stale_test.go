@@ -17,7 +17,7 @@ import (
 // rotation. The function takes it off, and nobody has to lend a hand.
 func TestStaleRotationIsGivenUp(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.mustRotate()
 		current, err := w.Current(t.Context(), w.app)
 		if err != nil {

@@ -14,7 +14,7 @@ const strangersPassword = "A stranger's 1st"
 
 // stranger makes a user who has nothing to do with the pair, and nothing to say.
 
-func (w *world) stranger() string {
+func (w *deployment) stranger() string {
 	w.t.Helper()
 	name := unique("stranger")
 	if err := w.CreateUser(w.t.Context(), name, "%", strangersPassword); err != nil {
@@ -26,7 +26,7 @@ func (w *world) stranger() string {
 
 // as is a session of a user's.
 
-func (w *world) as(user, password, program string) *sql.Conn {
+func (w *deployment) as(user, password, program string) *sql.Conn {
 	w.t.Helper()
 	config := w.Server.Config()
 	config.User, config.Passwd = user, password
@@ -49,7 +49,7 @@ func (w *world) as(user, password, program string) *sql.Conn {
 
 // sends executes statements as a stranger.
 
-func (w *world) sends(stranger string, statements ...string) {
+func (w *deployment) sends(stranger string, statements ...string) {
 	w.t.Helper()
 	conn := w.as(stranger, strangersPassword, "")
 	for _, statement := range statements {
@@ -61,7 +61,7 @@ func (w *world) sends(stranger string, statements ...string) {
 
 // warnings are the messages of a type that the function has written so far.
 
-func (w *world) warnings(kind string) []string {
+func (w *deployment) warnings(kind string) []string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	var found []string
@@ -78,7 +78,7 @@ func (w *world) warnings(kind string) []string {
 
 // in the way of another.
 
-func (w *world) nextTry() error {
+func (w *deployment) nextTry() error {
 	w.t.Helper()
 	if _, err := w.Rotate(w.t.Context(), w.app); err != nil && !strings.Contains(err.Error(), "reattempted") {
 		w.t.Fatal(err)
@@ -91,7 +91,7 @@ func (w *world) nextTry() error {
 	return outcome.Err
 }
 
-func (w *world) mustRotateAgain() {
+func (w *deployment) mustRotateAgain() {
 	w.t.Helper()
 	if err := w.nextTry(); err != nil {
 		w.t.Fatal(err)

@@ -25,7 +25,7 @@ func TestGrantOfAStranger(t *testing.T) {
 		for _, remedy := range []string{"GRANT", "REVOKE"} {
 			t.Run(test.name+", "+remedy, func(t *testing.T) {
 				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-					w := newWorld(t, on)
+					w := newDeployment(t, on)
 					if err := w.foreignDatabase(); err != nil {
 						t.Fatal(err)
 					}
@@ -56,7 +56,7 @@ func TestGrantOfAStranger(t *testing.T) {
 
 // mayNotBeEqual rotates by following one of the two remedies of each error, which the
 // check foretells.
-func (w *world) mayNotBeEqual(remedy string) {
+func (w *deployment) mayNotBeEqual(remedy string) {
 	w.t.Helper()
 	f := finding(w.t, w.check(), "admin's privileges")
 	if f.Type != string(failure.PrivilegeNotGrantable) || !strings.Contains(f.Remedy, "TO 'admin'@'%' WITH GRANT OPTION") || len(revokes(f.Remedy)) == 0 {
@@ -85,7 +85,7 @@ func (w *world) mayNotBeEqual(remedy string) {
 
 // but its own.
 
-func (w *world) foreignDatabase() error {
+func (w *deployment) foreignDatabase() error {
 	admin, err := w.CreateAdminWith(w.t.Context(), sandbox.Token(), "GRANT CREATE USER ON *.* TO 'admin'@'%'", "GRANT SELECT ON mysql.* TO 'admin'@'%'",
 		"GRANT ALL PRIVILEGES ON "+w.database+".* TO 'admin'@'%' WITH GRANT OPTION")
 	if err != nil {

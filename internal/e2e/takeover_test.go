@@ -17,7 +17,7 @@ func TestSecretOfAnotherClone(t *testing.T) {
 		for _, remedy := range []string{"the original's credentials stored", "the clone made equal"} {
 			t.Run(mode+", "+remedy, func(t *testing.T) {
 				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-					w := newWorld(t, on, withEnv("PRIVILEGE_SYNC="+mode))
+					w := newDeployment(t, on, withEnv("PRIVILEGE_SYNC="+mode))
 					if err := w.CreateUser(t.Context(), w.clone(), "%", "The clone's 1st"); err != nil {
 						t.Fatal(err)
 					}
@@ -68,7 +68,7 @@ func TestSecretOfAnotherClone(t *testing.T) {
 
 func TestSecretThatBeginsWithItsClone(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		w := newWorld(t, on)
+		w := newDeployment(t, on)
 		w.mustRotate()
 		document, err := w.Current(t.Context(), w.app)
 		if err != nil {

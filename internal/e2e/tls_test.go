@@ -86,7 +86,7 @@ func TestTLS(t *testing.T) {
 			{"no TLS, refused", off, false, nil, "", false},
 		}...) {
 			t.Run(test.name, func(t *testing.T) {
-				w := newWorld(t, test.server, withEnv(test.env...))
+				w := newDeployment(t, test.server, withEnv(test.env...))
 				w.storeAdminToo(map[string]any{"ssl": test.ssl})
 				if test.want != "" {
 					w.mustFail(test.want)
@@ -104,7 +104,7 @@ func TestTLS(t *testing.T) {
 
 // storeAdminToo makes the application's secret and an admin secret, both with
 // further keys.
-func (w *world) storeAdminToo(more map[string]any) {
+func (w *deployment) storeAdminToo(more map[string]any) {
 	w.t.Helper()
 	const password = "The admin's 1st-password"
 	if err := w.CreateUser(w.t.Context(), sandbox.Admin, "%", password); err != nil {
@@ -120,7 +120,7 @@ func (w *world) storeAdminToo(more map[string]any) {
 
 // mustWarnFirst checks that every login without TLS was warned of, in each step that
 // had one, before anything that came of it.
-func (w *world) mustWarnFirst() {
+func (w *deployment) mustWarnFirst() {
 	w.t.Helper()
 	warned := map[string]bool{} // by step and user
 	for _, line := range strings.Split(w.log(), "\n") {
@@ -161,7 +161,7 @@ func TestNoPasswordInClear(t *testing.T) {
 			options.Args = []string{"--plugin-load-add=simple_password_check", "--strict-password-validation=ON"}
 		}
 		off := servers.MustStartWith(t, release, options)
-		w := newWorld(t, off, withEnv("ALLOW_PLAINTEXT=true"))
+		w := newDeployment(t, off, withEnv("ALLOW_PLAINTEXT=true"))
 		w.mayBeSeen = true
 		w.storeAdminToo(map[string]any{"ssl": nil})
 		if off.Flavor == dbserver.MySQL {

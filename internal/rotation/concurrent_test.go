@@ -30,7 +30,7 @@ type crowd struct {
 	panics string
 }
 
-func newCrowd(w *world, expected int) *crowd {
+func newCrowd(w *memory, expected int) *crowd {
 	return &crowd{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, expected: expected, all: make(chan struct{}), fail: map[string]error{}}
 }
 
@@ -127,13 +127,13 @@ func besides(t *testing.T, step rotation.Step, secrets rotation.Secrets, databas
 
 // What createSecret has to know is asked for side by side.
 func TestCreateSecretAsksSideBySide(t *testing.T) {
-	c := newCrowd(newWorld(t), 4)
+	c := newCrowd(newMemory(t), 4)
 	if err := besides(t, rotation.CreateSecret, c, c.Database); err != nil {
 		t.Fatal(err)
 	}
 	// Whoever is faster, the first in order is what is said.
 	for range 20 {
-		c := newCrowd(newWorld(t), 4)
+		c := newCrowd(newMemory(t), 4)
 		c.fail = map[string]error{"random": errors.New("no password"), "current": errors.New("no document"), "version": errors.New("no version")}
 		if err := besides(t, rotation.CreateSecret, c, c.Database); err == nil || !strings.Contains(err.Error(), "no document") {
 			t.Fatalf("error %v, want that of the document", err)
@@ -154,7 +154,7 @@ func TestSetSecretLogsInSideBySide(t *testing.T) {
 		{map[string]error{"admin": errors.New("refused")}, "reaching the server as the admin", 1},
 		{map[string]error{"app": errors.New("refused"), "admin": errors.New("refused")}, "proving the AWSCURRENT credentials", 0},
 	} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", nil)
 		c := newCrowd(w, 2)
 		c.fail = test.fail
@@ -188,7 +188,7 @@ func (g guarded) Version(ctx context.Context, id, version string) (rotation.Vers
 
 // A panic beside the step's own goroutine is one of the step's, and says where it was.
 func TestPanicSideBySide(t *testing.T) {
-	c := newCrowd(newWorld(t), 4)
+	c := newCrowd(newMemory(t), 4)
 	c.panics = "version"
 	defer func() {
 		p, ok := recover().(*rotation.Panic)

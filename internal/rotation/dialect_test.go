@@ -88,7 +88,7 @@ func (d *dialect) rows(a worldAccount) account.Rows {
 // change is a statement, understood.
 type change struct {
 	users []string // whose accounts it changes
-	apply func(u *universe) error
+	apply func(u *modelState) error
 }
 
 const accountPattern = `'([^']*)'@'([^']*)'`
@@ -112,7 +112,7 @@ func init() {
 // it does not know is a defect of this test, and not an answer of a server.
 func (d *dialect) interpret(sql string) change {
 	if m := createPatterns[d].FindStringSubmatch(sql); m != nil {
-		return change{[]string{m[1]}, func(u *universe) error {
+		return change{[]string{m[1]}, func(u *modelState) error {
 			name := account.Name{User: m[1], Host: m[2]}
 			if u.account(name) != nil {
 				return errNoSuchAccount
@@ -123,7 +123,7 @@ func (d *dialect) interpret(sql string) change {
 		}}
 	}
 	if m := dropPattern.FindStringSubmatch(sql); m != nil {
-		return change{[]string{m[1]}, func(u *universe) error {
+		return change{[]string{m[1]}, func(u *modelState) error {
 			before := len(u.accounts)
 			u.accounts = slices.DeleteFunc(u.accounts, func(a worldAccount) bool { return a.name == account.Name{User: m[1], Host: m[2]} })
 			if len(u.accounts) == before {
@@ -133,7 +133,7 @@ func (d *dialect) interpret(sql string) change {
 		}}
 	}
 	if m := grantPattern.FindStringSubmatch(sql); m != nil {
-		return change{[]string{m[4]}, func(u *universe) error {
+		return change{[]string{m[4]}, func(u *modelState) error {
 			return u.grant(m[1] == "GRANT", m[2], m[3], account.Name{User: m[4], Host: m[5]})
 		}}
 	}
@@ -159,7 +159,7 @@ func (d *dialect) interpret(sql string) change {
 		altered = append(altered, o)
 		users = append(users, p[1])
 	}
-	return change{users, func(u *universe) error {
+	return change{users, func(u *modelState) error {
 		for _, o := range altered {
 			if u.account(o.name) == nil {
 				return errNoSuchAccount
@@ -178,7 +178,7 @@ func (d *dialect) interpret(sql string) change {
 	}}
 }
 
-func (u *universe) grant(grant bool, privileges, object string, to account.Name) error {
+func (u *modelState) grant(grant bool, privileges, object string, to account.Name) error {
 	a := u.account(to)
 	if a == nil {
 		return errNoSuchAccount

@@ -23,7 +23,7 @@ import (
 // to end, by replay, which shares none of this.
 type exploration struct {
 	scenario scenario
-	start    *universe
+	start    *modelState
 	faults   int // at most so many in one schedule
 	wrap     wrapping
 	// beyond lets a session be killed where no code can notice: see TestLimit.
@@ -32,7 +32,7 @@ type exploration struct {
 	roots map[string]*history // by token and step
 	all   []*history
 	// worlds are the universes, each once.
-	worlds   []*universe
+	worlds   []*modelState
 	worldIDs map[string]int32
 	first    []arrival       // by which each was reached first
 	kept     map[string]bool // where all promises are, by what is seen of a universe
@@ -145,14 +145,14 @@ type scenario struct {
 	tries  int      // how often each does, where a step fails or dies
 	mode   account.Mode
 	*dialect
-	begins func() *universe
+	begins func() *modelState
 	// reversed: of what is done side by side, the last comes first.
 	reversed bool
 	// edits: once, at any moment, the secret's owner edits the document under AWSCURRENT.
 	edits bool
 }
 
-func (s scenario) start() *universe {
+func (s scenario) start() *modelState {
 	u := s.begins()
 	u.dialect = s.dialect
 	return u
@@ -258,8 +258,8 @@ func (x *exploration) close() {
 	}
 }
 
-// world is the number of a universe, which is checked where it is new.
-func (x *exploration) world(u *universe, from int32, c choice) (int32, *violation) {
+// memory is the number of a universe, which is checked where it is new.
+func (x *exploration) world(u *modelState, from int32, c choice) (int32, *violation) {
 	key := u.key()
 	if id, ok := x.worldIDs[key]; ok {
 		return id, nil
@@ -407,7 +407,7 @@ func (x *exploration) around(at int32, kind string) *violation {
 	return nil
 }
 
-func (h *history) alone(u *universe, actor int) bool {
+func (h *history) alone(u *modelState, actor int) bool {
 	if h.next.closes {
 		return !slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.actor == actor && l.session == h.next.session && !l.orphan })
 	}
@@ -415,7 +415,7 @@ func (h *history) alone(u *universe, actor int) bool {
 }
 
 // faults are what can befall the history's next effect.
-func (h *history) faults(u *universe, actor int, beyond bool) []string {
+func (h *history) faults(u *modelState, actor int, beyond bool) []string {
 	kinds := []string{dies}
 	holds := u.holds(actor)
 	if holds {
@@ -446,7 +446,7 @@ func (h *history) faults(u *universe, actor int, beyond bool) []string {
 }
 
 // perform lets an effect happen, in the way of the kind, in a universe of its own.
-func perform(u *universe, actor int, r request, kind string) (after *universe, a answer) {
+func perform(u *modelState, actor int, r request, kind string) (after *modelState, a answer) {
 	after = u.clone()
 	switch kind {
 	case happens, lost, lostKept:
@@ -524,7 +524,7 @@ func (x *exploration) perform(at int32, actor int, h *history, kind string) (eff
 }
 
 // ended is where an actor stands when its step has returned.
-func (x *exploration) ended(after *universe, actor int, h *history) int32 {
+func (x *exploration) ended(after *modelState, actor int, h *history) int32 {
 	after.endActor(actor, false)
 	switch {
 	case h.err != nil:
@@ -557,7 +557,7 @@ const fresh = "afresh"
 // give it up, so that Secrets Manager can begin another, and that one finishes.
 // Nobody has to lend a hand; and where an operator does, by taking AWSPENDING off,
 // a new rotation finishes too. It returns the token whose rotation did not.
-func (x *exploration) recover(u *universe) (token string, err error) {
+func (x *exploration) recover(u *modelState) (token string, err error) {
 	rest := u.clone()
 	rest.quiet()
 	rest.reported, rest.begun = false, 0
@@ -568,7 +568,7 @@ func (x *exploration) recover(u *universe) (token string, err error) {
 	x.recovered[key] = true
 	x.recoveries++
 
-	ends := []*universe{rest}
+	ends := []*modelState{rest}
 	if token := rest.pending; token != "" && token != rest.current {
 		end, failed, broken := x.alone(rest, token)
 		switch {
@@ -601,7 +601,7 @@ func (x *exploration) recover(u *universe) (token string, err error) {
 
 // alone performs the four steps of a token, with nobody else about. failed is what
 // a step says, broken a promise.
-func (x *exploration) alone(u *universe, token string) (end *universe, failed, broken error) {
+func (x *exploration) alone(u *modelState, token string) (end *modelState, failed, broken error) {
 	const actor = maxActors - 1
 	for step := range stepOrder {
 		h := x.learn(x.root(token, step))

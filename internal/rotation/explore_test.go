@@ -37,8 +37,8 @@ func content(user, password string) string {
 }
 
 // firstRotation is before the clone exists.
-func firstRotation() *universe {
-	return &universe{
+func firstRotation() *modelState {
+	return &modelState{
 		current: firstVersion,
 		values:  map[string]string{firstVersion: content("app", "first password")},
 		accounts: []worldAccount{
@@ -50,7 +50,7 @@ func firstRotation() *universe {
 }
 
 // clonesTurn is a later rotation to the clone, which differs from its original.
-func clonesTurn() *universe {
+func clonesTurn() *modelState {
 	u := firstRotation()
 	u.current, u.previous = secondVersion, firstVersion
 	u.values[firstVersion] = content("app_clone", "first password")
@@ -65,7 +65,7 @@ func clonesTurn() *universe {
 }
 
 // originalsTurn is a rotation to the original, whose clone was granted something.
-func originalsTurn() *universe {
+func originalsTurn() *modelState {
 	u := firstRotation()
 	u.current, u.previous = secondVersion, firstVersion
 	u.values[secondVersion] = content("app_clone", "second password")
@@ -79,7 +79,7 @@ func originalsTurn() *universe {
 
 // equals are two users that may do the same, as they have to be where nothing is
 // copied.
-func equals(u *universe) *universe {
+func equals(u *modelState) *modelState {
 	for i := range u.accounts {
 		u.accounts[i].privileges = slices.Clone(onDB)
 	}
@@ -90,13 +90,13 @@ func equals(u *universe) *universe {
 var beginnings = []struct {
 	name  string
 	modes []account.Mode
-	start func() *universe
+	start func() *modelState
 }{
 	{"first rotation", []account.Mode{account.Merge, account.Mirror}, firstRotation},
 	{"clone's turn", []account.Mode{account.Merge, account.Mirror}, clonesTurn},
 	{"original's turn", []account.Mode{account.Merge, account.Mirror}, originalsTurn},
-	{"clone's turn, equal users", []account.Mode{account.Off}, func() *universe { return equals(clonesTurn()) }},
-	{"original's turn, equal users", []account.Mode{account.Off}, func() *universe { return equals(originalsTurn()) }},
+	{"clone's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(clonesTurn()) }},
+	{"original's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(originalsTurn()) }},
 }
 
 // scenarios are all beginnings of a mode with these actors.

@@ -34,7 +34,7 @@ type request struct {
 	user   string // of a login
 	// changes are the users whose accounts a statement changes.
 	changes []string
-	do      func(u *universe, actor int) answer
+	do      func(u *modelState, actor int) answer
 }
 
 const noSession = -1
@@ -145,7 +145,7 @@ func (v *invocation) ask(r request) answer {
 type askedSecrets struct{ *invocation }
 
 func (v askedSecrets) Describe(context.Context, string) (rotation.Labels, error) {
-	a := v.ask(request{text: "describe", session: noSession, do: func(u *universe, _ int) answer {
+	a := v.ask(request{text: "describe", session: noSession, do: func(u *modelState, _ int) answer {
 		return answer{value: u.labels(), text: u.current + "," + u.previous + "," + u.pending}
 	}})
 	labels, _ := a.value.(rotation.Labels)
@@ -153,12 +153,12 @@ func (v askedSecrets) Describe(context.Context, string) (rotation.Labels, error)
 }
 
 func (v askedSecrets) Current(_ context.Context, id string) (rotation.Version, error) {
-	r := request{text: "read AWSCURRENT", session: noSession, do: func(u *universe, _ int) answer {
+	r := request{text: "read AWSCURRENT", session: noSession, do: func(u *modelState, _ int) answer {
 		return answer{value: rotation.Version{ID: u.current, Document: redact.New(u.values[u.current])}, text: u.current + u.values[u.current]}
 	}}
 	if id == adminID {
 		content := document("admin", "admin's password", nil)
-		r = request{text: "read the admin's secret", session: noSession, alone: true, do: func(*universe, int) answer {
+		r = request{text: "read the admin's secret", session: noSession, alone: true, do: func(*modelState, int) answer {
 			return answer{value: rotation.Version{ID: "admin", Document: redact.New(content)}}
 		}}
 	}
@@ -168,7 +168,7 @@ func (v askedSecrets) Current(_ context.Context, id string) (rotation.Version, e
 }
 
 func (v askedSecrets) Version(_ context.Context, _, id string) (rotation.Version, error) {
-	a := v.ask(request{text: "read version " + id, session: noSession, lags: id, do: func(u *universe, _ int) answer {
+	a := v.ask(request{text: "read version " + id, session: noSession, lags: id, do: func(u *modelState, _ int) answer {
 		value, ok := u.values[id]
 		if !ok {
 			return failed(rotation.ErrVersionNotFound)
@@ -181,7 +181,7 @@ func (v askedSecrets) Version(_ context.Context, _, id string) (rotation.Version
 }
 
 func (v askedSecrets) PutPending(_ context.Context, p rotation.PendingVersion) error {
-	return v.ask(request{text: "put version " + p.VersionID, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
+	return v.ask(request{text: "put version " + p.VersionID, session: noSession, mutates: true, do: func(u *modelState, _ int) answer {
 		if err := u.put(p.VersionID, p.Document.Reveal()); err != nil {
 			return failed(err)
 		}
@@ -190,7 +190,7 @@ func (v askedSecrets) PutPending(_ context.Context, p rotation.PendingVersion) e
 }
 
 func (v askedSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
-	return v.ask(request{text: "move AWSCURRENT from " + from + " to " + to, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
+	return v.ask(request{text: "move AWSCURRENT from " + from + " to " + to, session: noSession, mutates: true, do: func(u *modelState, _ int) answer {
 		if err := u.move(to, from); err != nil {
 			return failed(err)
 		}
@@ -199,7 +199,7 @@ func (v askedSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
 }
 
 func (v askedSecrets) DropPending(_ context.Context, _, id string) error {
-	return v.ask(request{text: "take AWSPENDING off " + id, session: noSession, mutates: true, do: func(u *universe, _ int) answer {
+	return v.ask(request{text: "take AWSPENDING off " + id, session: noSession, mutates: true, do: func(u *modelState, _ int) answer {
 		if err := u.drop(id); err != nil {
 			return failed(err)
 		}
@@ -209,7 +209,7 @@ func (v askedSecrets) DropPending(_ context.Context, _, id string) error {
 
 // RandomPassword is another one for every actor, and the same in every execution.
 func (v askedSecrets) RandomPassword(context.Context) (redact.Secret, error) {
-	a := v.ask(request{text: "random password", session: noSession, alone: true, do: func(_ *universe, actor int) answer {
+	a := v.ask(request{text: "random password", session: noSession, alone: true, do: func(_ *modelState, actor int) answer {
 		text := fmt.Sprintf("password of actor %d", actor+1)
 		return answer{value: redact.New(text), text: text}
 	}})
@@ -225,7 +225,7 @@ func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotatio
 	v.sessions++
 	a := v.ask(request{
 		text: "connect " + login.Username, session: noSession, user: login.Username, alone: login.Username == "admin",
-		do: func(u *universe, _ int) answer {
+		do: func(u *modelState, _ int) answer {
 			if login.Username == "admin" {
 				return answer{}
 			}
@@ -254,7 +254,7 @@ func (s *askedSession) through(r request) answer {
 	r.session = s.number
 	r.text += " (session " + fmt.Sprint(s.number) + ")"
 	do := r.do
-	r.do = func(u *universe, actor int) answer {
+	r.do = func(u *modelState, actor int) answer {
 		if u.gone[actor]&(1<<s.number) != 0 {
 			return failed(errSessionLost)
 		}
@@ -266,7 +266,7 @@ func (s *askedSession) through(r request) answer {
 func (s *askedSession) Facts() rotation.Facts { return s.facts }
 
 func (s *askedSession) Lock(_ context.Context, name string, _ time.Duration, _ ...string) error {
-	return s.through(request{text: "lock", mutates: true, do: func(u *universe, actor int) answer {
+	return s.through(request{text: "lock", mutates: true, do: func(u *modelState, actor int) answer {
 		if err := u.lock(actor, s.number, name); err != nil {
 			return failed(err)
 		}
@@ -282,7 +282,7 @@ var justNow = time.Now().Add(1000 * time.Hour)
 var parsed sync.Map // of accountsKey to []account.Account
 
 func (s *askedSession) Users(_ context.Context, names ...string) ([]account.User, error) {
-	a := s.through(request{text: "read the accounts", do: func(u *universe, _ int) answer {
+	a := s.through(request{text: "read the accounts", do: func(u *modelState, _ int) answer {
 		key := u.String() + accountsKey(u.accounts)
 		read, ok := parsed.Load(key)
 		if !ok {
@@ -331,10 +331,10 @@ func (s *askedSession) Exists(_ context.Context, object account.Object, _ string
 	return true, s.through(request{text: "whether " + object.Name + " exists", alone: true, do: nothing}).err
 }
 
-func nothing(*universe, int) answer { return answer{} }
+func nothing(*modelState, int) answer { return answer{} }
 
 func (s *askedSession) OwnGrants(context.Context) (account.OwnGrants, error) {
-	a := s.through(request{text: "own grants of " + s.facts.Account.User, do: func(u *universe, _ int) answer {
+	a := s.through(request{text: "own grants of " + s.facts.Account.User, do: func(u *modelState, _ int) answer {
 		found := u.account(s.facts.Account)
 		if found == nil {
 			return failed(errNoSuchAccount)
@@ -357,7 +357,7 @@ func (s *askedSession) Use(_ context.Context, database string) error {
 func (s *askedSession) Apply(_ context.Context, sent ...statement.Statement) error {
 	for _, one := range sent {
 		change := s.dialect.interpret(one.Reveal())
-		err := s.through(request{text: one.String(), mutates: true, changes: slices.Clone(change.users), do: func(u *universe, _ int) answer {
+		err := s.through(request{text: one.String(), mutates: true, changes: slices.Clone(change.users), do: func(u *modelState, _ int) answer {
 			if err := change.apply(u); err != nil {
 				return failed(refusal{err})
 			}
@@ -379,7 +379,7 @@ type refusal struct{ error }
 
 // Close ends the session. A session that holds no lock ends unseen.
 func (s *askedSession) Close() error {
-	s.ask(request{text: fmt.Sprintf("close (session %d)", s.number), session: s.number, closes: true, do: func(u *universe, actor int) answer {
+	s.ask(request{text: fmt.Sprintf("close (session %d)", s.number), session: s.number, closes: true, do: func(u *modelState, actor int) answer {
 		u.endSession(actor, s.number, false)
 		u.gone[actor] &^= 1 << s.number // nothing goes through it any more
 		return answer{}

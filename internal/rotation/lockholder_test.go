@@ -37,7 +37,7 @@ func TestWhoHoldsTheLock(t *testing.T) {
 		{"a stranger, seen in finishSecret", rotation.LockHolder{Connection: 7, User: "stranger"}, rotation.FinishSecret, failure.LockHeldByAnotherProgram},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMemory(t)
 			for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret} {
 				if step == test.step {
 					break

@@ -33,7 +33,7 @@ func TestEveryStepGivesUpWhatIsStale(t *testing.T) {
 	} {
 		for _, step := range steps {
 			t.Run(test.name+"/"+string(step), func(t *testing.T) {
-				w := newWorld(t)
+				w := newMemory(t)
 				w.values[token] = test.stale
 				err := w.step(step)
 				if !errors.Is(err, rotation.ErrStale) || !strings.Contains(err.Error(), "was taken off version "+token) ||
@@ -64,7 +64,7 @@ func TestEveryStepGivesUpWhatIsStale(t *testing.T) {
 // touched any more, whichever step the edit comes before.
 func TestEditOfTheUsername(t *testing.T) {
 	for _, step := range steps[1:] {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", nil)
 		w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSPENDING"}, newToken: {"AWSCURRENT"}}
 		w.values[newToken] = document("app_clone", "the owner's password", nil)
@@ -77,13 +77,13 @@ func TestEditOfTheUsername(t *testing.T) {
 // An owner's edit right before any call of finishSecret survives: it is seen, or
 // the label is not moved from the version that the edit has made.
 func TestEditDuringFinishSecret(t *testing.T) {
-	undisturbed := newWorld(t)
+	undisturbed := newMemory(t)
 	undisturbed.values[token] = document("app_clone", "pending password", nil)
 	if err := undisturbed.step(rotation.FinishSecret); err != nil || len(undisturbed.trace) < 6 {
 		t.Fatalf("error %v after %v", err, undisturbed.trace)
 	}
 	for at := range undisturbed.trace {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", nil)
 		seen := 0
 		w.before = func(string) error {
@@ -108,7 +108,7 @@ func TestEditDuringFinishSecret(t *testing.T) {
 // What is not stale is not given up, and what has finished is not either, whenever
 // the step finds out.
 func TestCreateSecretGivesUpNothingElse(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	w.before = func(what string) error {
 		if what == "read current" { // right after the labels
@@ -120,7 +120,7 @@ func TestCreateSecretGivesUpNothingElse(t *testing.T) {
 		t.Errorf("finished meanwhile: error %v after %v", err, w.trace)
 	}
 
-	w = newWorld(t)
+	w = newMemory(t)
 	w.values[token] = document("app", "pending password", nil)
 	w.before = func(what string) error {
 		if strings.HasPrefix(what, "take") { // another rotation has begun
@@ -137,7 +137,7 @@ func TestCreateSecretGivesUpNothingElse(t *testing.T) {
 // The test before the first rotation (RotateImmediately is false) runs on a copy
 // of the current version, which is not given up.
 func TestRehearsalIsNotGivenUp(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = w.values[oldToken]
 	if err := w.step(rotation.TestSecret); err != nil || len(w.mutating()) > 0 {
 		t.Errorf("error %v after %v", err, w.trace)
@@ -148,7 +148,7 @@ func TestRehearsalIsNotGivenUp(t *testing.T) {
 // nothing from whoever has AWSPENDING by then.
 func TestLateStepGivesNothingUp(t *testing.T) {
 	for _, step := range steps[1:] {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", map[string]any{"dbname": "old"})
 		w.values[newToken] = document("app_clone", "newer password", nil)
 		w.labels = map[string][]string{oldToken: {"AWSCURRENT"}, newToken: {"AWSPENDING"}}
@@ -163,7 +163,7 @@ func TestLateStepGivesNothingUp(t *testing.T) {
 func TestRefusedPassword(t *testing.T) {
 	clone := account.Name{User: "app_clone", Host: "%"}
 	for _, set := range []bool{false, true} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "password", nil) // the one that rows has the verifier of
 		other := rows("app_clone", "ALTER")
 		other.CreateUser[0] = redact.New(strings.Replace(other.CreateUser[0].Reveal(), "*2470C0C06D", "*1111111111", 1))

@@ -15,7 +15,7 @@ import (
 
 // current is promise 1: what is under AWSCURRENT logs in wherever the original
 // had an account in the beginning, and may there do what the original could.
-func (x *exploration) current(u *universe) error {
+func (x *exploration) current(u *modelState) error {
 	user, password := credentials(u.values[u.current])
 	for _, first := range x.start.of("app") {
 		name := first.name
@@ -37,7 +37,7 @@ func (x *exploration) current(u *universe) error {
 
 // copies is promise 2: once a rotation has reported success, original and clone
 // are equal; in mirror, once one to the clone has.
-func (x *exploration) copies(u *universe) error {
+func (x *exploration) copies(u *modelState) error {
 	user, _ := credentials(u.values[u.current])
 	if !u.reported || x.scenario.mode == account.Off || x.scenario.mode == account.Mirror && user == "app" {
 		return nil
@@ -58,7 +58,7 @@ func (x *exploration) copies(u *universe) error {
 // rotation has made, and none that has the password of a version, lets anybody in
 // before it may do what its counterpart may. In mirror that goes for the clone
 // alone: the original is left as it is.
-func (x *exploration) halfMade(u *universe) error {
+func (x *exploration) halfMade(u *modelState) error {
 	for _, user := range []string{"app_clone", "app"} {
 		if user == "app" && x.scenario.mode == account.Mirror {
 			break
@@ -79,7 +79,7 @@ func (x *exploration) halfMade(u *universe) error {
 
 // neverMore is promise 8: an account that is open may do nothing that neither it nor its
 // counterpart could in the beginning.
-func (x *exploration) neverMore(u *universe) error {
+func (x *exploration) neverMore(u *modelState) error {
 	for _, user := range []string{"app_clone", "app"} {
 		for _, a := range u.of(user) {
 			if a.locked {
@@ -103,7 +103,7 @@ func (x *exploration) neverMore(u *universe) error {
 
 // pendingLogsIn reports whether a version that a rotation has made has the
 // account's password.
-func (x *exploration) pendingLogsIn(u *universe, a worldAccount) bool {
+func (x *exploration) pendingLogsIn(u *modelState, a worldAccount) bool {
 	for id, content := range u.values {
 		if user, password := credentials(content); id != firstVersion && id != secondVersion && id != editedVersion && user == a.name.User && a.letsIn(password) {
 			return true
@@ -113,8 +113,8 @@ func (x *exploration) pendingLogsIn(u *universe, a worldAccount) bool {
 }
 
 // bystanders is a part of promise 3: nobody else's account has changed.
-func (x *exploration) bystanders(u *universe) error {
-	others := func(u *universe) []worldAccount {
+func (x *exploration) bystanders(u *modelState) error {
+	others := func(u *modelState) []worldAccount {
 		return slices.DeleteFunc(slices.Clone(u.accounts), func(a worldAccount) bool { return a.name.User == "app" || a.name.User == "app_clone" })
 	}
 	if accountsKey(others(u)) != accountsKey(others(x.start)) {
@@ -125,7 +125,7 @@ func (x *exploration) bystanders(u *universe) error {
 
 // survives is promise 7: what is under AWSCURRENT is what the secret's owner has
 // written last, but for the username and the password.
-func (x *exploration) survives(u *universe) error {
+func (x *exploration) survives(u *modelState) error {
 	written := x.start.values[x.start.current]
 	if u.edited() {
 		written = u.values[editedVersion]
@@ -157,12 +157,12 @@ func besideCredentials(content string) string {
 var stripped sync.Map // of documents
 
 // inState checks what a state shows.
-func (x *exploration) inState(u *universe) error {
+func (x *exploration) inState(u *modelState) error {
 	seen := u.seen()
 	if x.kept[seen] {
 		return nil
 	}
-	for _, check := range []func(*universe) error{x.current, x.copies, x.halfMade, x.neverMore, x.bystanders, x.survives} {
+	for _, check := range []func(*modelState) error{x.current, x.copies, x.halfMade, x.neverMore, x.bystanders, x.survives} {
 		if err := check(u); err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (x *exploration) inState(u *universe) error {
 // concerns the pending user alone, and never the one under AWSCURRENT; and promise
 // 6, the invocation that sends it has logged in with the current credentials and as
 // the admin before.
-func (x *exploration) inChange(u *universe, at *history, r request) error {
+func (x *exploration) inChange(u *modelState, at *history, r request) error {
 	if len(r.changes) == 0 {
 		return nil
 	}

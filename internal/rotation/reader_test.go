@@ -15,8 +15,8 @@ import (
 )
 
 // readerWorld is a secret at a reader, after setSecret.
-func readerWorld(t *testing.T, host, admin string) *world {
-	w := newWorld(t)
+func readerWorld(t *testing.T, host, admin string) *memory {
+	w := newMemory(t)
 	w.aws()
 	for version, user := range map[string]string{oldToken: "app", token: "app_clone"} {
 		w.values[version] = document(user, "a password", map[string]any{"host": host})
@@ -27,7 +27,7 @@ func readerWorld(t *testing.T, host, admin string) *world {
 }
 
 // refusing has logins at a host refused so many times.
-func refusing(w *world, host string, times int, with error) {
+func refusing(w *memory, host string, times int, with error) {
 	w.before = func(what string) error {
 		if what == "connect app_clone at "+host && times > 0 {
 			times--
@@ -152,7 +152,7 @@ func TestReaderEndpointOfAnother(t *testing.T) {
 }
 
 // stepWithin is step with a context and a log.
-func (w *world) stepWithin(ctx context.Context, name rotation.Step, log *slog.Logger) error {
+func (w *memory) stepWithin(ctx context.Context, name rotation.Step, log *slog.Logger) error {
 	rotator := rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
 		Random: rand.Reader, Log: log, Concurrently: inOrder,
@@ -160,7 +160,7 @@ func (w *world) stepWithin(ctx context.Context, name rotation.Step, log *slog.Lo
 	return rotator.Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
 }
 
-func (w *world) count(what string) int {
+func (w *memory) count(what string) int {
 	n := 0
 	for _, done := range w.trace {
 		if strings.HasPrefix(done, what) {

@@ -19,7 +19,7 @@ import (
 var steps = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret}
 
 // mutating reports what changes something.
-func (w *world) mutating() []string {
+func (w *memory) mutating() []string {
 	return slices.DeleteFunc(slices.Clone(w.trace), func(done string) bool {
 		return !strings.HasPrefix(done, "put") && !strings.HasPrefix(done, "apply") && !strings.HasPrefix(done, "move") && !strings.HasPrefix(done, "take")
 	})
@@ -38,7 +38,7 @@ func TestEventIsRefusedBeforeAnyCall(t *testing.T) {
 		{rotation.Event{Step: rotation.SetSecret, SecretID: secretID, Token: token + "é"}, "ClientRequestToken"},
 		{rotation.Event{Step: rotation.SetSecret, SecretID: secretID, Token: token, RotationToken: redact.New("hunter2\x00")}, "RotationToken"},
 	} {
-		w := newWorld(t)
+		w := newMemory(t)
 		rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}}
 		err := rotator.Rotate(t.Context(), test.event)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") || len(w.trace) > 0 {
@@ -65,7 +65,7 @@ func TestStates(t *testing.T) {
 	} {
 		for _, step := range steps {
 			t.Run(test.name+"/"+string(step), func(t *testing.T) {
-				w := newWorld(t)
+				w := newMemory(t)
 				w.labels, w.enabled = test.labels, test.enabled
 				w.values[token] = document("app_clone", "pending password", nil)
 				if test.want == "" {
@@ -84,7 +84,7 @@ func TestStates(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	for _, step := range steps {
 		if err := w.step(step); err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestRotation(t *testing.T) {
 
 // setSecret's order is the one that is safe to die in.
 func TestSetSecretOrder(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	if err := w.step(rotation.CreateSecret); err != nil {
 		t.Fatal(err)
 	}
@@ -126,25 +126,25 @@ func TestSetSecretOrder(t *testing.T) {
 
 // An invocation that comes late, frozen or overtaken, sees that under the lock.
 func TestLateSetSecretChangesNothing(t *testing.T) {
-	for name, overtake := range map[string]func(*world){
-		"by a rotation with another token": func(w *world) {
+	for name, overtake := range map[string]func(*memory){
+		"by a rotation with another token": func(w *memory) {
 			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: nil, newToken: {"AWSCURRENT"}}
 			delete(w.labels, token)
 			w.values[newToken] = document("app_clone", "newer password", nil)
 		},
-		"by a rotation that has only begun": func(w *world) {
+		"by a rotation that has only begun": func(w *memory) {
 			w.labels = map[string][]string{oldToken: {"AWSCURRENT"}, newToken: {"AWSPENDING"}}
 		},
-		"by somebody who moved AWSCURRENT": func(w *world) {
+		"by somebody who moved AWSCURRENT": func(w *memory) {
 			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSPENDING"}, newToken: {"AWSCURRENT"}}
 			w.values[newToken] = document("app_clone", "newer password", nil)
 		},
-		"by its own rotation": func(w *world) {
+		"by its own rotation": func(w *memory) {
 			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, token: {"AWSCURRENT"}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMemory(t)
 			w.values[token] = document("app_clone", "pending password", nil)
 			w.before = func(what string) error {
 				if what == "lock" {
@@ -167,10 +167,10 @@ func TestLateSetSecretChangesNothing(t *testing.T) {
 func TestSetSecretWithoutProof(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		arrange func(*world)
+		arrange func(*memory)
 		want    string
 	}{
-		{"current does not log in", func(w *world) {
+		{"current does not log in", func(w *memory) {
 			w.before = func(what string) error {
 				if what == "connect app" {
 					return errors.New("access denied")
@@ -178,16 +178,16 @@ func TestSetSecretWithoutProof(t *testing.T) {
 				return nil
 			}
 		}, "access denied"},
-		{"two servers behind one name", func(w *world) { w.identity = map[string]string{"admin": "another"} }, "two servers"},
-		{"the lock is taken", func(w *world) { w.locked = true }, "another rotation"},
-		{"the server is read-only", func(w *world) { w.readOnly = true }, "use the address of the writer"},
-		{"the admin is elsewhere", func(w *world) { w.admin = document("admin", "x", map[string]any{"host": "other.example"}) }, "other.example"},
-		{"the admin is the clone", func(w *world) { w.admin = document("app_clone", "x", nil) }, "one of the two users"},
-		{"the admin has no address", func(w *world) { w.admin = `{"username":"admin","password":"x"}` }, "only a username and a password"},
-		{"current logs in as somebody else", func(w *world) { w.matched = account.Name{User: "", Host: "localhost"} }, "not one of that user's accounts"},
+		{"two servers behind one name", func(w *memory) { w.identity = map[string]string{"admin": "another"} }, "two servers"},
+		{"the lock is taken", func(w *memory) { w.locked = true }, "another rotation"},
+		{"the server is read-only", func(w *memory) { w.readOnly = true }, "use the address of the writer"},
+		{"the admin is elsewhere", func(w *memory) { w.admin = document("admin", "x", map[string]any{"host": "other.example"}) }, "other.example"},
+		{"the admin is the clone", func(w *memory) { w.admin = document("app_clone", "x", nil) }, "one of the two users"},
+		{"the admin has no address", func(w *memory) { w.admin = `{"username":"admin","password":"x"}` }, "only a username and a password"},
+		{"current logs in as somebody else", func(w *memory) { w.matched = account.Name{User: "", Host: "localhost"} }, "not one of that user's accounts"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMemory(t)
 			w.values[token] = document("app_clone", "pending password", nil)
 			test.arrange(w)
 			err := w.step(rotation.SetSecret)
@@ -215,7 +215,7 @@ func TestSetSecretProvesUnderTheLock(t *testing.T) {
 		"changed long ago":         {time.Now().Add(-time.Hour), "old password", false},
 		"nobody knows when it was": {time.Time{}, "old password", false},
 	} {
-		w := newWorld(t)
+		w := newMemory(t)
 		if !strings.Contains(rows("app", "ALTER").CreateUser[0].Reveal(), known) {
 			t.Fatal("the accounts have another verifier")
 		}
@@ -234,7 +234,7 @@ func TestSetSecretProvesUnderTheLock(t *testing.T) {
 
 // A host's letter case is nobody's difference.
 func TestHostsCompareWithoutCase(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.admin = document("admin", "x", map[string]any{"host": "DB.Example", "port": "3306"})
 	w.values[token] = document("app_clone", "pending password", nil)
 	if err := w.step(rotation.SetSecret); err != nil {
@@ -245,7 +245,7 @@ func TestHostsCompareWithoutCase(t *testing.T) {
 // A createSecret that loses a race accepts the value that won.
 func TestCreateSecretLosesARace(t *testing.T) {
 	for winner, want := range map[string]string{"app_clone": "", "app": "AWSPENDING was taken off"} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.before = func(what string) error {
 			if strings.HasPrefix(what, "put") {
 				w.values[token] = document(winner, "the winner's password", nil)
@@ -261,7 +261,7 @@ func TestCreateSecretLosesARace(t *testing.T) {
 
 // A value that is there is not made again: its password may be in force.
 func TestCreateSecretKeepsTheValue(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	if err := w.step(rotation.CreateSecret); err != nil || len(w.mutating()) > 0 {
 		t.Errorf("error %v after %v", err, w.trace)
@@ -270,7 +270,7 @@ func TestCreateSecretKeepsTheValue(t *testing.T) {
 
 // An answer to the label's move that was lost is no failure.
 func TestFinishSecretLosesTheAnswer(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	w.before = func(what string) error {
 		if what != "move" {
@@ -282,7 +282,7 @@ func TestFinishSecretLosesTheAnswer(t *testing.T) {
 	if err := w.step(rotation.FinishSecret); err != nil {
 		t.Error(err)
 	}
-	w = newWorld(t)
+	w = newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	w.before = func(what string) error {
 		if what == "move" {
@@ -299,7 +299,7 @@ func TestFinishSecretLosesTheAnswer(t *testing.T) {
 // user may have another token's password by then.
 func TestLateFinishSecretMovesNothing(t *testing.T) {
 	for _, at := range []string{"read", "connect", "lock"} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", nil)
 		w.before = func(what string) error {
 			if strings.HasPrefix(what, at) {
@@ -317,7 +317,7 @@ func TestLateFinishSecretMovesNothing(t *testing.T) {
 // The lock of a server that happens to be read-only is not the one that setSecret
 // takes. Where the application's host is meant to be a reader it is.
 func TestFinishSecretOnAReader(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	w.readOnly = true
 	err := w.step(rotation.FinishSecret)
@@ -328,8 +328,8 @@ func TestFinishSecretOnAReader(t *testing.T) {
 
 // Without the pending credentials' login, or the lock, the label stays.
 func TestFinishSecretNeedsLoginAndLock(t *testing.T) {
-	for want, arrange := range map[string]func(*world){
-		"access denied": func(w *world) {
+	for want, arrange := range map[string]func(*memory){
+		"access denied": func(w *memory) {
 			w.before = func(what string) error {
 				if what == "connect app_clone" {
 					return errors.New("access denied")
@@ -337,9 +337,9 @@ func TestFinishSecretNeedsLoginAndLock(t *testing.T) {
 				return nil
 			}
 		},
-		"another rotation": func(w *world) { w.locked = true },
+		"another rotation": func(w *memory) { w.locked = true },
 	} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", nil)
 		arrange(w)
 		if err := w.step(rotation.FinishSecret); err == nil || !strings.Contains(err.Error(), want) || len(w.mutating()) > 0 {
@@ -351,7 +351,7 @@ func TestFinishSecretNeedsLoginAndLock(t *testing.T) {
 // An invocation that was frozen until its time was over does not move the label,
 // though no timer has told it yet.
 func TestFrozenFinishSecretMovesNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Log: slog.New(slog.DiscardHandler)}
 	err := rotator.Rotate(frozen{t.Context()}, rotation.Event{Step: rotation.FinishSecret, SecretID: secretID, Token: token})
@@ -374,7 +374,7 @@ func TestTestSecretComparesPrivileges(t *testing.T) {
 		{"less", "DROP", "ALTER ON `db`.*"},
 		{"more", "ALTER, DROP", ""},
 	} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[oldToken] = document("app", "old password", map[string]any{"dbname": "db"})
 		w.values[token] = document("app_clone", "pending password", map[string]any{"dbname": "db"})
 		w.accounts[clone] = rows("app_clone", test.privilege)
@@ -390,7 +390,7 @@ func TestTestSecretComparesPrivileges(t *testing.T) {
 
 // RotateImmediately=false: the pending version is a copy of the current one.
 func TestTestSecretOnACopy(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = w.values[oldToken]
 	if err := w.step(rotation.TestSecret); err != nil || w.position("connect app") < 0 {
 		t.Errorf("error %v after %v", err, w.trace)
@@ -399,7 +399,7 @@ func TestTestSecretOnACopy(t *testing.T) {
 
 // Whatever breaks when the time is up, the time is what the error speaks of.
 func TestTimeIsUp(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[token] = document("app_clone", "pending password", nil)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
@@ -415,7 +415,7 @@ func TestTimeIsUp(t *testing.T) {
 // leaves it out. One on a column that is there is missing.
 func TestGoneIsNoDifference(t *testing.T) {
 	for _, gone := range []bool{true, false} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "new password", nil)
 		original, clone := account.Name{User: "app", Host: "%"}, account.Name{User: "app_clone", Host: "%"}
 		w.accounts[clone] = rows("app_clone", "ALTER")
@@ -434,7 +434,7 @@ func TestGoneIsNoDifference(t *testing.T) {
 // A server whose makers support it no more is warned of, once in a step.
 func TestOldServer(t *testing.T) {
 	for release, want := range map[string]int{"": 0, "10.4.34-MariaDB": 1, "5.7.44": 1} {
-		w := newWorld(t)
+		w := newMemory(t)
 		w.values[token] = document("app_clone", "pending password", nil)
 		w.release = release
 		_ = w.step(rotation.SetSecret) // a fake of MariaDB does not speak MySQL's dialect to the end
@@ -446,7 +446,7 @@ func TestOldServer(t *testing.T) {
 
 // AWS's guide names the steps in two spellings.
 func TestStepsInSnakeCase(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	for _, step := range []rotation.Step{"create_secret", "set_secret", "test_secret", "finish_secret"} {
 		if err := w.step(step); err != nil {
 			t.Fatal(err)
@@ -469,7 +469,7 @@ func TestLongEventIsRefused(t *testing.T) {
 		"ClientRequestToken": {Step: rotation.SetSecret, SecretID: secretID, Token: long},
 		"RotationToken":      {Step: rotation.SetSecret, SecretID: secretID, Token: token, RotationToken: redact.New(long)},
 	} {
-		w := newWorld(t)
+		w := newMemory(t)
 		rotator := rotation.Rotator{Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, Log: slog.New(slog.NewJSONHandler(&w.log, nil))}
 		err := rotator.Rotate(t.Context(), event)
 		if err == nil || !strings.Contains(err.Error(), name) || len(err.Error())+w.log.Len() > 1000 || len(w.trace) > 0 {
@@ -480,7 +480,7 @@ func TestLongEventIsRefused(t *testing.T) {
 
 // Whatever a value has in it, and however long it is, an error is a line.
 func TestErrorIsOneLine(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.before = func(what string) error {
 		if what == "read admin" {
 			return failure.New(failure.SecretsManagerFailed, "said\n\tby a service\u2028at length: "+strings.Repeat("x", 1<<20)+"\r\n")
@@ -501,12 +501,12 @@ func TestErrorIsOneLine(t *testing.T) {
 
 // A host that means nothing is refused before AWSPENDING is written.
 func TestHostIsRefusedByCreateSecret(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	w.values[oldToken] = document("app", "old password", map[string]any{"host": "mysql://db.example"})
 	if err := w.step(rotation.CreateSecret); failure.Of(err) != failure.SecretInvalid || len(w.mutating()) > 0 {
 		t.Errorf("error %v after %v", err, w.trace)
 	}
-	w = newWorld(t)
+	w = newMemory(t)
 	w.values[oldToken] = document("app", "old password", map[string]any{"host": "db.example:3306\n"})
 	for _, step := range steps {
 		if err := w.step(step); err != nil {

@@ -32,7 +32,7 @@ func scheduled(actor int, token string, step rotation.Step, effect, kind string)
 // beginning to end, one effect at a time as the lines say. It returns the
 // universe in which it ends, or the first broken promise; misfit is where the code
 // does something else than the schedule.
-func replay(text string, wrap wrapping) (end *universe, broken, misfit error) {
+func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) {
 	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool { return strings.HasPrefix(line, "#") })
 	name, ok := strings.CutPrefix(lines[0], "scenario: ")
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"tandem/internal/rotation"
 )
 
-type fakeRDS struct{ *world }
+type fakeRDS struct{ *memory }
 
 func (w fakeRDS) Instance(_ context.Context, name rotation.ServerName) (rotation.Instance, error) {
 	if err := w.do("instance %s", name.ID); err != nil {
@@ -59,7 +59,7 @@ const (
 
 // aws fills RDS with an instance that has a replica here and one in another
 // region, and with a cluster of three instances.
-func (w *world) aws() {
+func (w *memory) aws() {
 	w.instances = map[rotation.ServerName]rotation.Instance{}
 	add := func(region, suffix string, i rotation.Instance) {
 		i.ARN = "arn:aws:rds:" + region + ":123456789012:db:" + i.ID
@@ -108,7 +108,7 @@ func TestPlaces(t *testing.T) {
 		host, admin       string // the admin's is managed by RDS where empty
 		tags              map[string]string
 		application, more map[string]any // of the application's document, and of the admin's
-		arrange           func(*world)
+		arrange           func(*memory)
 		at                string // where the change is made
 		want              string // in the error; none for success
 	}{
@@ -121,17 +121,17 @@ func TestPlaces(t *testing.T) {
 			application: map[string]any{"engine": "mysql"}, at: writerHost},
 		{name: "managed, another engine", host: writerHost, tags: map[string]string{cluster: arnPrefix + "cluster:store"}, want: "is aurora-mysql, and the secret's is mariadb"},
 		{name: "managed, no database's engine", host: "shop" + suffix, tags: map[string]string{instance: arnPrefix + "db:shop"},
-			arrange: func(w *world) { w.engine("shop", "postgres") }, want: "is postgres"},
+			arrange: func(w *memory) { w.engine("shop", "postgres") }, want: "is postgres"},
 		{name: "managed, without tags", host: "shop" + suffix, want: "only a username and a password"},
 		{name: "managed, both tags", host: "shop" + suffix, tags: map[string]string{instance: arnPrefix + "db:shop", cluster: arnPrefix + "cluster:store"}, want: "both tags"},
 		{name: "managed, the tag is no ARN", host: "shop" + suffix, tags: map[string]string{instance: "shop"}, want: `names "shop"`},
 		{name: "managed, unknown", host: "shop" + suffix, tags: map[string]string{instance: arnPrefix + "db:gone"}, want: "RDS knows no such server"},
 		{name: "managed, RDS answers with another", host: "shop" + suffix, tags: map[string]string{instance: arnPrefix + "db:shop"},
-			arrange: func(w *world) {
+			arrange: func(w *memory) {
 				w.instances[rotation.ServerName{ID: arnPrefix + "db:shop", Region: region}] = w.instances[rotation.ServerName{ID: "other", Region: region}]
 			}, want: "RDS answered with " + arnPrefix + "db:other"},
 		{name: "managed, still being made", host: "shop" + suffix, tags: map[string]string{instance: arnPrefix + "db:shop"},
-			arrange: func(w *world) {
+			arrange: func(w *memory) {
 				name := rotation.ServerName{ID: arnPrefix + "db:shop", Region: region}
 				made := w.instances[name]
 				made.Endpoint, made.Status = rotation.Endpoint{}, "creating"
@@ -167,7 +167,7 @@ func TestPlaces(t *testing.T) {
 		{name: "a reader instance, the admin at the writing one", host: "store-3" + suffix, admin: "store-1" + suffix, at: "store-1" + suffix},
 		{name: "the admin at the reader endpoint", host: "store-2" + suffix, admin: readerHost, want: "is a reader endpoint"},
 		{name: "the application at the writer, the admin elsewhere", host: writerHost, admin: "store-1" + suffix, want: "the endpoint of a cluster's writer"},
-		{name: "a cluster that is gone", host: readerHost, admin: writerHost, arrange: func(w *world) { w.clusters = nil }, want: "RDS knows no such server"},
+		{name: "a cluster that is gone", host: readerHost, admin: writerHost, arrange: func(w *memory) { w.clusters = nil }, want: "RDS knows no such server"},
 		{name: "RDS denies", host: readerHost, admin: writerHost, arrange: failing("cluster", "allow rds:DescribeDBClusters"), want: "allow rds:DescribeDBClusters"},
 
 		{name: "a proxy", host: "pool.proxy-c9akciq32.eu-west-1.rds.amazonaws.com", admin: writerHost, want: "is RDS Proxy's"},
@@ -177,7 +177,7 @@ func TestPlaces(t *testing.T) {
 		{name: "a name of one's own", host: "db.example", admin: writerHost, want: "db.example is not a name that RDS gives"},
 		{name: "an address", host: "shop-read" + suffix, admin: "10.0.0.7", want: "10.0.0.7 is not a name that RDS gives"},
 		{name: "a name in China", host: "shop-read.c9akciq32.rds.cn-north-1.amazonaws.com.cn", admin: "shop.c9akciq32.rds.cn-north-1.amazonaws.com.cn",
-			arrange: func(w *world) {
+			arrange: func(w *memory) {
 				for _, id := range []string{"shop", "shop-read"} {
 					i := w.instances[rotation.ServerName{ID: id, Region: region}]
 					i.Endpoint.Host = id + ".c9akciq32.rds.cn-north-1.amazonaws.com.cn"
@@ -187,7 +187,7 @@ func TestPlaces(t *testing.T) {
 			}, at: "shop.c9akciq32.rds.cn-north-1.amazonaws.com.cn"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMemory(t)
 			w.aws()
 			if test.arrange != nil {
 				test.arrange(w)
@@ -237,8 +237,8 @@ func TestPlaces(t *testing.T) {
 }
 
 // failing has RDS answer questions of a kind by an error.
-func failing(question, text string) func(*world) {
-	return func(w *world) {
+func failing(question, text string) func(*memory) {
+	return func(w *memory) {
 		w.before = func(what string) error {
 			if strings.HasPrefix(what, question) {
 				return errors.New(text)
@@ -248,7 +248,7 @@ func failing(question, text string) func(*world) {
 	}
 }
 
-func (w *world) engine(id, engine string) {
+func (w *memory) engine(id, engine string) {
 	for name, instance := range w.instances {
 		if instance.ID == id {
 			instance.Engine = engine
@@ -259,7 +259,7 @@ func (w *world) engine(id, engine string) {
 
 // Where the documents decide, RDS is not asked, nor the admin secret for its tags.
 func TestDocumentsDecide(t *testing.T) {
-	w := newWorld(t)
+	w := newMemory(t)
 	for _, step := range steps {
 		if err := w.step(step); err != nil {
 			t.Fatal(err)
@@ -276,9 +276,9 @@ func TestDocumentsDecide(t *testing.T) {
 func TestNoProofAtTheWriterNoChange(t *testing.T) {
 	for _, test := range []struct {
 		name, want string
-		arrange    func(*world)
+		arrange    func(*memory)
 	}{
-		{"current is refused at the writer", "at the writer", func(w *world) {
+		{"current is refused at the writer", "at the writer", func(w *memory) {
 			w.before = func(what string) error {
 				if what == "connect app at "+writerHost {
 					return errors.New("access denied")
@@ -286,10 +286,10 @@ func TestNoProofAtTheWriterNoChange(t *testing.T) {
 				return nil
 			}
 		}},
-		{"the writer's name leads to two servers", "two servers", func(w *world) { w.identity["admin"] = "another" }},
+		{"the writer's name leads to two servers", "two servers", func(w *memory) { w.identity["admin"] = "another" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newMemory(t)
 			w.aws()
 			for version, user := range map[string]string{oldToken: "app", token: "app_clone"} {
 				w.values[version] = document(user, "a password", map[string]any{"host": readerHost})

@@ -17,7 +17,7 @@ const loginsOfRotation = 5
 
 // logins is the CPU time that the logins of one rotation take a warm client of Go's:
 // TLS that is verified, the password, and one statement.
-func (w *world) logins(ctx context.Context) (time.Duration, error) {
+func (w *deployment) logins(ctx context.Context) (time.Duration, error) {
 	var took []time.Duration
 	for range 21 {
 		before := cpuOf(os.Getpid())
@@ -39,7 +39,7 @@ func (w *world) logins(ctx context.Context) (time.Duration, error) {
 
 // reading is the time that a client needs to be told of both users what setSecret
 // compares, each statement sent once.
-func (w *world) reading(ctx context.Context) (time.Duration, error) {
+func (w *deployment) reading(ctx context.Context) (time.Duration, error) {
 	conn, err := w.Root.Conn(ctx)
 	if err != nil {
 		return 0, err

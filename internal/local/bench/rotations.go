@@ -20,7 +20,7 @@ func (b *bench) rotations(ctx context.Context, on *dbserver.Server) error {
 	if b.Brief {
 		sizes = []int{1, 10, 100}
 	}
-	worlds := []*world{}
+	worlds := []*deployment{}
 	defer func() {
 		for _, w := range worlds {
 			_ = w.Close()
@@ -54,15 +54,15 @@ func (b *bench) rotations(ctx context.Context, on *dbserver.Server) error {
 
 // sized measures with a number of grants: the first rotation, which makes the
 // clone, and further ones in which nothing has changed.
-func (b *bench) sized(ctx context.Context, title string, worlds []*world, size int) error {
+func (b *bench) sized(ctx context.Context, title string, worlds []*deployment, size int) error {
 	rounds := 7
 	if size >= 1000 {
 		rounds = 3
 	}
 	grants := fmt.Sprintf("%d grants", size)
 	var fed []time.Duration
-	firsts := map[*world]taken{}
-	all := map[*world][]map[string]taken{}
+	firsts := map[*deployment]taken{}
+	all := map[*deployment][]map[string]taken{}
 	for _, w := range worlds {
 		if err := errors.Join(w.remove(ctx)); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 		}
 	}
 	own := worlds[0]
-	figure := func(w *world, step string, of func(taken) float64) float64 {
+	figure := func(w *deployment, step string, of func(taken) float64) float64 {
 		var values []float64
 		for _, steps := range all[w] {
 			one := steps[step]
@@ -100,7 +100,7 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 		return median(values)
 	}
 	// The end of a session may be counted after the step has been looked at.
-	statements := func(w *world) float64 {
+	statements := func(w *deployment) float64 {
 		most := 0
 		for _, steps := range all[w] {
 			most = max(most, steps["setSecret"].Statements)
@@ -179,7 +179,7 @@ func (b *bench) sized(ctx context.Context, title string, worlds []*world, size i
 
 // rounds counts the calls of a rotation that have to wait for each other: what
 // comes while another is held is of the same round.
-func (w *world) rounds(ctx context.Context) (int, error) {
+func (w *deployment) rounds(ctx context.Context) (int, error) {
 	const hold = 100 * time.Millisecond
 	w.mutex.Lock()
 	w.hold, w.arrivals = hold, nil

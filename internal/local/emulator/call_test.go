@@ -31,7 +31,7 @@ func wantError(t *testing.T, err error, code string) {
 }
 
 func TestCallsAreRecordedInOrderWithoutSecrets(t *testing.T) {
-	w := newWorld(t, emulator.Options{})
+	w := newServiceWithSecret(t, emulator.Options{})
 	const password = "do-not-keep-me"
 	_, err := w.client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
 		SecretId: aws.String("app"), SecretString: aws.String(password), VersionStages: []string{"AWSPENDING"},
@@ -74,9 +74,9 @@ func TestCallsAreRecordedInOrderWithoutSecrets(t *testing.T) {
 }
 
 // faulty is a world in which the next call of an operation meets a fault.
-func faulty(t *testing.T, operation string, fault emulator.Fault) *world {
+func faulty(t *testing.T, operation string, fault emulator.Fault) *serviceWithSecret {
 	met := false
-	return newWorld(t, emulator.Options{Fault: func(c emulator.Call) emulator.Fault {
+	return newServiceWithSecret(t, emulator.Options{Fault: func(c emulator.Call) emulator.Fault {
 		if c.Operation != operation || met {
 			return emulator.Fault{}
 		}
@@ -85,12 +85,12 @@ func faulty(t *testing.T, operation string, fault emulator.Fault) *world {
 	}})
 }
 
-func (w *world) put(value string) error {
+func (w *serviceWithSecret) put(value string) error {
 	_, err := w.client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.arn, SecretString: &value})
 	return err
 }
 
-func (w *world) value() string {
+func (w *serviceWithSecret) value() string {
 	w.Helper()
 	out, err := w.client.GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &w.arn})
 	w.must(err)
@@ -187,7 +187,7 @@ func TestCloseEndsFaults(t *testing.T) {
 }
 
 func TestPendingLag(t *testing.T) {
-	w := newWorld(t, emulator.Options{PendingLag: 2})
+	w := newServiceWithSecret(t, emulator.Options{PendingLag: 2})
 	put, err := w.client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
 		SecretId: &w.arn, SecretString: aws.String("second"), VersionStages: []string{"AWSPENDING"},
 	})

@@ -20,7 +20,7 @@ func TestAWSCLI(t *testing.T) {
 		t.Skip("SKIPPED: there is no aws on the PATH; install the AWS CLI to test the emulator with it")
 	}
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function})
 	function.Invoker = w.function(func(event) error { return nil })
 	url, err := w.Listen(t.Context(), "127.0.0.1:0")
 	w.must(err)

@@ -19,8 +19,8 @@ import (
 	"tandem/internal/local/emulator"
 )
 
-// world is a service with one secret, its client, and the events so far.
-type world struct {
+// serviceWithSecret is a service with one secret, its client, and the events so far.
+type serviceWithSecret struct {
 	*testing.T
 	*emulator.Service
 	client *secretsmanager.Client
@@ -31,9 +31,9 @@ type world struct {
 	events []string
 }
 
-func newWorld(t *testing.T, options emulator.Options) *world {
+func newServiceWithSecret(t *testing.T, options emulator.Options) *serviceWithSecret {
 	t.Helper()
-	w := &world{T: t}
+	w := &serviceWithSecret{T: t}
 	options.Events = func(e emulator.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -50,14 +50,14 @@ func newWorld(t *testing.T, options emulator.Options) *world {
 	return w
 }
 
-func (w *world) must(err error) {
+func (w *serviceWithSecret) must(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
-func (w *world) wantEvents(want ...string) {
+func (w *serviceWithSecret) wantEvents(want ...string) {
 	w.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,7 +67,7 @@ func (w *world) wantEvents(want ...string) {
 }
 
 // rotate starts a rotation and returns its token.
-func (w *world) rotate(changes ...func(*secretsmanager.RotateSecretInput)) string {
+func (w *serviceWithSecret) rotate(changes ...func(*secretsmanager.RotateSecretInput)) string {
 	w.Helper()
 	in := &secretsmanager.RotateSecretInput{SecretId: &w.arn, RotationLambdaARN: aws.String(functionARN)}
 	for _, change := range changes {
@@ -78,7 +78,7 @@ func (w *world) rotate(changes ...func(*secretsmanager.RotateSecretInput)) strin
 	return *out.VersionId
 }
 
-func (w *world) outcome() emulator.Outcome {
+func (w *serviceWithSecret) outcome() emulator.Outcome {
 	w.Helper()
 	out, err := w.WaitRotation(deadline(w.T), w.arn)
 	w.must(err)
@@ -87,7 +87,7 @@ func (w *world) outcome() emulator.Outcome {
 
 // outcomeLater returns when somebody waits for the rotation that is under way now;
 // its outcome comes through the channel, whatever happens to the secret meanwhile.
-func (w *world) outcomeLater() <-chan emulator.Outcome {
+func (w *serviceWithSecret) outcomeLater() <-chan emulator.Outcome {
 	w.Helper()
 	ctx := &watchedContext{Context: deadline(w.T), watched: make(chan struct{})}
 	outcomes := make(chan emulator.Outcome, 1)
@@ -114,7 +114,7 @@ func (c *watchedContext) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-func (w *world) describe() *secretsmanager.DescribeSecretOutput {
+func (w *serviceWithSecret) describe() *secretsmanager.DescribeSecretOutput {
 	w.Helper()
 	out, err := w.client.DescribeSecret(w.Context(), &secretsmanager.DescribeSecretInput{SecretId: &w.arn})
 	w.must(err)
@@ -125,7 +125,7 @@ type event struct{ Step, SecretId, ClientRequestToken, RotationToken string }
 
 // function makes an Invoker of a function of the event; a step that it lets pass
 // does what a rotation function must do.
-func (w *world) function(before func(event) error) emulator.Invoker {
+func (w *serviceWithSecret) function(before func(event) error) emulator.Invoker {
 	return emulator.InvokerFunc(func(ctx context.Context, _ string, payload []byte) error {
 		var e event
 		if err := json.Unmarshal(payload, &e); err != nil {
@@ -175,7 +175,7 @@ var errOnPurpose = errors.New("failing on purpose")
 func TestRotationIsTriedFiveTimes100SecondsApart(t *testing.T) {
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function, Clock: clock})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function, Clock: clock})
 	function.Invoker = w.function(func(e event) error {
 		if e.Step == emulator.StepSet {
 			return errOnPurpose
@@ -200,7 +200,7 @@ func TestRotationIsTriedFiveTimes100SecondsApart(t *testing.T) {
 
 func TestRotationThatSucceedsLate(t *testing.T) {
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function, Pause: -1})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function, Pause: -1})
 	tries := 0
 	function.Invoker = w.function(func(e event) error {
 		if e.Step == emulator.StepTest {
@@ -219,7 +219,7 @@ func TestRotationThatSucceedsLate(t *testing.T) {
 
 // A function that reports success without having moved AWSCURRENT has not rotated.
 func TestRotationWithoutAWSCURRENTFails(t *testing.T) {
-	w := newWorld(t, emulator.Options{Attempts: 1, Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { return nil })})
+	w := newServiceWithSecret(t, emulator.Options{Attempts: 1, Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { return nil })})
 	w.rotate()
 	if out := w.outcome(); out.Status != emulator.Failed || out.Err == nil {
 		t.Errorf("outcome %+v", out)
@@ -228,7 +228,7 @@ func TestRotationWithoutAWSCURRENTFails(t *testing.T) {
 
 func TestRotationTestEvents(t *testing.T) {
 	var answer error
-	w := newWorld(t, emulator.Options{Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { return answer })})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { return answer })})
 	later := func(in *secretsmanager.RotateSecretInput) { in.RotateImmediately = aws.Bool(false) }
 	for _, answer = range []error{nil, errOnPurpose} {
 		w.rotate(later)
@@ -242,7 +242,7 @@ func TestRotationTestEvents(t *testing.T) {
 // The temporary version of a test goes, unless somebody has made use of it.
 func TestRotationTestVersionWithAnotherLabel(t *testing.T) {
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function})
 	function.Invoker = w.function(func(e event) error {
 		_, err := w.client.UpdateSecretVersionStage(t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
 			SecretId: &w.arn, VersionStage: aws.String("mine"), MoveToVersionId: &e.ClientRequestToken,
@@ -261,7 +261,7 @@ func TestRotationTestVersionWithAnotherLabel(t *testing.T) {
 // recall a function, and is the last.
 func TestRotationAbandonedUnderWay(t *testing.T) {
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function})
 	function.Invoker = w.function(func(e event) error {
 		if e.Step == emulator.StepSet {
 			_, err := w.client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.arn, SecretString: aws.String("by hand")})
@@ -278,7 +278,7 @@ func TestRotationAbandonedUnderWay(t *testing.T) {
 
 func TestRotationCancelledBetweenAttempts(t *testing.T) {
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
-	w := newWorld(t, emulator.Options{Clock: clock, Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { return errOnPurpose })})
+	w := newServiceWithSecret(t, emulator.Options{Clock: clock, Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { return errOnPurpose })})
 	token := w.rotate()
 	w.must(clock.AwaitAlarm(deadline(t), emulator.DefaultPause))
 	cancelled, err := w.client.CancelRotateSecret(t.Context(), &secretsmanager.CancelRotateSecretInput{SecretId: &w.arn})
@@ -302,7 +302,7 @@ func TestRotationCancelledBetweenAttempts(t *testing.T) {
 func TestRotationSupersededWhileAStepHangs(t *testing.T) {
 	function := &late{}
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
-	w := newWorld(t, emulator.Options{Invoker: function, Clock: clock, Pause: -1})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function, Clock: clock, Pause: -1})
 	hanging, release := make(chan struct{}), make(chan struct{})
 	var invocations sync.Map
 	var hung atomic.Bool
@@ -348,7 +348,7 @@ func TestRotationSupersededWhileAStepHangs(t *testing.T) {
 func TestRotationEndsWithItsSecret(t *testing.T) {
 	for _, force := range []bool{false, true} {
 		function := &late{}
-		w := newWorld(t, emulator.Options{Invoker: function})
+		w := newServiceWithSecret(t, emulator.Options{Invoker: function})
 		deleting, deleted := make(chan struct{}), make(chan struct{})
 		function.Invoker = w.function(func(e event) error {
 			if e.Step == emulator.StepSet {
@@ -405,7 +405,7 @@ func TestEventsComeOneAtATime(t *testing.T) {
 
 func TestRotateSecretDuringFinishSecret(t *testing.T) {
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function})
 	var refused error
 	function.Invoker = emulator.InvokerFunc(func(ctx context.Context, arn string, payload []byte) error {
 		err := w.function(func(event) error { return nil }).Invoke(ctx, arn, payload)
@@ -423,7 +423,7 @@ func TestRotateSecretDuringFinishSecret(t *testing.T) {
 
 func TestCloseInterruptsRotations(t *testing.T) {
 	invoked := make(chan struct{})
-	w := newWorld(t, emulator.Options{Invoker: emulator.InvokerFunc(func(ctx context.Context, _ string, _ []byte) error {
+	w := newServiceWithSecret(t, emulator.Options{Invoker: emulator.InvokerFunc(func(ctx context.Context, _ string, _ []byte) error {
 		close(invoked)
 		<-ctx.Done()
 		return ctx.Err()
@@ -438,7 +438,7 @@ func TestCloseInterruptsRotations(t *testing.T) {
 }
 
 func TestWaitRotationWithoutOne(t *testing.T) {
-	w := newWorld(t, emulator.Options{})
+	w := newServiceWithSecret(t, emulator.Options{})
 	if _, err := w.WaitRotation(t.Context(), "app"); !errors.Is(err, emulator.ErrNeverRotated) {
 		t.Errorf("a secret that was never rotated: %v", err)
 	}
@@ -451,7 +451,7 @@ func TestWaitRotationWithoutOne(t *testing.T) {
 func TestWaitRotationEndsWithItsContext(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
-	w := newWorld(t, emulator.Options{Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { <-release; return errOnPurpose })})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: emulator.InvokerFunc(func(context.Context, string, []byte) error { <-release; return errOnPurpose })})
 	w.rotate()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -485,7 +485,7 @@ func TestRotationToken(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			function := &late{}
 			test.options.Invoker, test.options.Attempts = function, 1
-			w := newWorld(t, test.options)
+			w := newServiceWithSecret(t, test.options)
 			function.Invoker = emulator.InvokerFunc(func(ctx context.Context, arn string, payload []byte) error {
 				var e event
 				if err := json.Unmarshal(payload, &e); err != nil {
@@ -516,7 +516,7 @@ func TestRotateSecretRefusesFunctionsThatItMayNotInvoke(t *testing.T) {
 		"none":    {},
 		"unknown": {Invoker: &late{}, KnowsFunction: func(arn string) bool { return arn != functionARN }},
 	} {
-		w := newWorld(t, options)
+		w := newServiceWithSecret(t, options)
 		_, err := w.client.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: &w.arn, RotationLambdaARN: aws.String(functionARN)})
 		if wantError(t, err, "AccessDeniedException"); w.describe().RotationEnabled != nil {
 			t.Errorf("%s: rotation is configured", name)
@@ -529,7 +529,7 @@ func TestRotateSecretRefusesFunctionsThatItMayNotInvoke(t *testing.T) {
 func TestRotationRulesAfterASuccess(t *testing.T) {
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
 	function := &late{}
-	w := newWorld(t, emulator.Options{Invoker: function, Clock: clock})
+	w := newServiceWithSecret(t, emulator.Options{Invoker: function, Clock: clock})
 	function.Invoker = w.function(func(event) error { return nil })
 	w.rotate(func(in *secretsmanager.RotateSecretInput) {
 		in.RotationRules = &types.RotationRulesType{ScheduleExpression: aws.String("cron(0 8 1 * ? *)"), Duration: aws.String("2h")}

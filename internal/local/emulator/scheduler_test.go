@@ -12,12 +12,12 @@ import (
 )
 
 // scheduled is a world whose rotations are told to the test as they run.
-func scheduled(t *testing.T, options emulator.Options, answer func(event) error) (*world, *emulator.ManualClock, <-chan event) {
+func scheduled(t *testing.T, options emulator.Options, answer func(event) error) (*serviceWithSecret, *emulator.ManualClock, <-chan event) {
 	t.Helper()
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
 	function := &late{}
 	options.Invoker, options.Clock, options.Attempts = function, clock, 1
-	w := newWorld(t, options)
+	w := newServiceWithSecret(t, options)
 	finished := make(chan event, 16)
 	function.Invoker = w.function(func(e event) error {
 		if e.Step == emulator.StepCreate {
@@ -50,7 +50,7 @@ func none(t *testing.T, events <-chan event) {
 
 // bystander makes another secret, due on 15 February at 8: when the scheduler waits
 // for that moment it has dealt with everything before.
-func (w *world) bystander() {
+func (w *serviceWithSecret) bystander() {
 	w.Helper()
 	out, err := w.client.CreateSecret(w.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("bystander"), SecretString: aws.String("x")})
 	w.must(err)
@@ -209,7 +209,7 @@ func TestSchedulerWaitsForWhatIsUnderWay(t *testing.T) {
 // A scheduled rotation that somebody overtakes by hand is not started again at
 // once.
 func TestSchedulerAfterAnAbandonedRotation(t *testing.T) {
-	var w *world
+	var w *serviceWithSecret
 	w, clock, rotations := scheduled(t, emulator.Options{Schedule: true}, func(e event) error {
 		if e.Step == emulator.StepSet {
 			return w.put("by hand")

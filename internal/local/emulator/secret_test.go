@@ -19,7 +19,7 @@ import (
 // label, and none in its first day.
 func TestOldVersionsAreClearedAway(t *testing.T) {
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
-	w := newWorld(t, emulator.Options{Clock: clock})
+	w := newServiceWithSecret(t, emulator.Options{Clock: clock})
 	versions := func() int {
 		n := 0
 		in := &secretsmanager.ListSecretVersionIdsInput{SecretId: &w.arn, IncludeDeprecated: aws.Bool(true)}
@@ -49,7 +49,7 @@ func TestOldVersionsAreClearedAway(t *testing.T) {
 
 func TestDeletionHappensWhenTheWindowEnds(t *testing.T) {
 	clock := emulator.NewManualClock(at("2024-01-31 10:30"))
-	w := newWorld(t, emulator.Options{Clock: clock})
+	w := newServiceWithSecret(t, emulator.Options{Clock: clock})
 	out, err := w.client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &w.arn})
 	w.must(err)
 	if want := at("2024-01-31 10:30").AddDate(0, 0, 30); !out.DeletionDate.Equal(want) {
@@ -164,7 +164,7 @@ func TestPagesWhileTheListChanges(t *testing.T) {
 }
 
 func TestResourcePolicyIsKept(t *testing.T) {
-	w := newWorld(t, emulator.Options{})
+	w := newServiceWithSecret(t, emulator.Options{})
 	const policy = `{"Version":"2012-10-17","Statement":[]}`
 	_, err := w.client.PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: &w.arn, ResourcePolicy: aws.String("{")})
 	wantError(t, err, "MalformedPolicyDocumentException")
@@ -214,7 +214,7 @@ func TestBatchGetSecretValueByFilter(t *testing.T) {
 // Of many who write one version, or move one label, at the same time, one wins
 // and the others learn of it.
 func TestConcurrentWriters(t *testing.T) {
-	w := newWorld(t, emulator.Options{})
+	w := newServiceWithSecret(t, emulator.Options{})
 	const writers = 8
 	contend := func(act func(i int) error) (won int) {
 		results := make(chan error)

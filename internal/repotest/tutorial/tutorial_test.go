@@ -113,7 +113,7 @@ func TestTutorials(t *testing.T) {
 	}
 	ctx, end := context.WithCancelCause(t.Context())
 	defer end(nil)
-	account := newCloud(t, binary, servers.MustStart(t, "mysql-9"), end)
+	account := newAWSAccount(t, binary, servers.MustStart(t, "mysql-9"), end)
 	endpoint := httptest.NewServer(account)
 	defer endpoint.Close()
 

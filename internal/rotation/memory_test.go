@@ -26,9 +26,9 @@ const (
 	newToken = "00000000-0000-0000-0000-00000000000c"
 )
 
-// world is Secrets Manager and a server in memory: enough to see in which order
+// memory is Secrets Manager and a server in memory: enough to see in which order
 // the steps do things, and to change things between two of them.
-type world struct {
+type memory struct {
 	t      *testing.T
 	labels map[string][]string
 	values map[string]string // by version ID
@@ -61,9 +61,9 @@ type world struct {
 	log     bytes.Buffer
 }
 
-// newWorld is a secret whose first rotation has begun.
-func newWorld(t *testing.T) *world {
-	w := &world{
+// newMemory is a secret whose first rotation has begun.
+func newMemory(t *testing.T) *memory {
+	w := &memory{
 		t:      t,
 		labels: map[string][]string{oldToken: {"AWSCURRENT"}, token: {"AWSPENDING"}},
 		values: map[string]string{oldToken: document("app", "old password", nil)},
@@ -103,9 +103,9 @@ func rows(user, privilege string) account.Rows {
 }
 
 // step performs a step of the token.
-func (w *world) step(name rotation.Step) error { return w.stepOf(name, token) }
+func (w *memory) step(name rotation.Step) error { return w.stepOf(name, token) }
 
-func (w *world) stepOf(name rotation.Step, token string) error {
+func (w *memory) stepOf(name rotation.Step, token string) error {
 	rotator := rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
 		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
@@ -115,7 +115,7 @@ func (w *world) stepOf(name rotation.Step, token string) error {
 	return rotator.Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
 }
 
-func (w *world) do(format string, arguments ...any) error {
+func (w *memory) do(format string, arguments ...any) error {
 	what := fmt.Sprintf(format, arguments...)
 	if w.before != nil {
 		if err := w.before(what); err != nil {
@@ -127,11 +127,11 @@ func (w *world) do(format string, arguments ...any) error {
 }
 
 // done reports whether something was done, by its beginning.
-func (w *world) position(what string) int {
+func (w *memory) position(what string) int {
 	return slices.IndexFunc(w.trace, func(done string) bool { return len(done) >= len(what) && done[:len(what)] == what })
 }
 
-type fakeSecrets struct{ *world }
+type fakeSecrets struct{ *memory }
 
 func (w fakeSecrets) Describe(_ context.Context, id string) (rotation.Labels, error) {
 	if id == adminID {
@@ -207,7 +207,7 @@ func (w fakeSecrets) RandomPassword(context.Context) (redact.Secret, error) {
 	return redact.New("random password"), w.do("random")
 }
 
-type fakeDatabase struct{ *world }
+type fakeDatabase struct{ *memory }
 
 func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation.Session, error) {
 	at := ""
@@ -233,7 +233,7 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 		release = "10.11.8-MariaDB"
 	}
 	server, err := account.ParseServer(release, "")
-	return &fakeSession{w.world, at, rotation.Facts{
+	return &fakeSession{w.memory, at, rotation.Facts{
 		Server: server, Identity: identity, Account: matched, From: "localhost", MaxPacket: maxPacket, ReadOnly: w.readOnly,
 	}}, err
 }
@@ -242,7 +242,7 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 const maxPacket = 64 << 20
 
 type fakeSession struct {
-	*world
+	*memory
 	at    string
 	facts rotation.Facts
 }

@@ -29,9 +29,9 @@ type taken struct {
 	Statements int
 }
 
-// world is a function, with a Secrets Manager of its own, on a server that is
+// deployment is a function, with a Secrets Manager of its own, on a server that is
 // shared: its users and secrets are told apart by their names.
-type world struct {
+type deployment struct {
 	*sandbox.Sandbox
 	program  program
 	user     string // of the original
@@ -57,8 +57,8 @@ type world struct {
 const password = "The 1st password"
 
 // open puts a function on a server. Further variables of the environment win.
-func open(ctx context.Context, on *dbserver.Server, p program, name string, env ...string) (*world, error) {
-	w := &world{program: p, user: name, database: "bench_" + name, steps: map[string]taken{}, watched: true}
+func open(ctx context.Context, on *dbserver.Server, p program, name string, env ...string) (*deployment, error) {
+	w := &deployment{program: p, user: name, database: "bench_" + name, steps: map[string]taken{}, watched: true}
 	var err error
 	w.Sandbox, err = sandbox.Open(ctx, sandbox.Options{
 		Server: on, Binary: p.binary, Env: append(append(p.env[:len(p.env):len(p.env)], "USERNAME_CHARACTER_LIMIT=32"), env...), Timeout: 2 * time.Minute,
@@ -83,7 +83,7 @@ func open(ctx context.Context, on *dbserver.Server, p program, name string, env 
 }
 
 // settle makes the application's user with its grants, and its secret.
-func (w *world) settle(ctx context.Context, grants int, more map[string]any) (fed time.Duration, err error) {
+func (w *deployment) settle(ctx context.Context, grants int, more map[string]any) (fed time.Duration, err error) {
 	if err := w.CreateUser(ctx, w.user, "%", password); err != nil {
 		return 0, err
 	}
@@ -100,7 +100,7 @@ func (w *world) settle(ctx context.Context, grants int, more map[string]any) (fe
 
 // feed sends the grants one after the other, as a server's client does, and says
 // how long that took.
-func (w *world) feed(ctx context.Context, user string, grants int) (time.Duration, error) {
+func (w *deployment) feed(ctx context.Context, user string, grants int) (time.Duration, error) {
 	conn, err := w.Root.Conn(ctx)
 	if err != nil {
 		return 0, err
@@ -116,7 +116,7 @@ func (w *world) feed(ctx context.Context, user string, grants int) (time.Duratio
 }
 
 // amend changes keys of a secret's document.
-func (w *world) amend(ctx context.Context, secretID string, changes map[string]any) error {
+func (w *deployment) amend(ctx context.Context, secretID string, changes map[string]any) error {
 	out, err := w.Secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID)})
 	if err != nil {
 		return err
@@ -137,12 +137,12 @@ func (w *world) amend(ctx context.Context, secretID string, changes map[string]a
 }
 
 // remove takes the users of the last settle away.
-func (w *world) remove(ctx context.Context) error {
+func (w *deployment) remove(ctx context.Context) error {
 	return w.Execute(ctx, "DROP USER IF EXISTS '"+w.user+"'@'%'", "DROP USER IF EXISTS '"+w.user+"_clone'@'%'")
 }
 
 // rotate rotates the secret, and returns what its steps took.
-func (w *world) rotate(ctx context.Context) (map[string]taken, error) {
+func (w *deployment) rotate(ctx context.Context) (map[string]taken, error) {
 	w.mutex.Lock()
 	w.steps = map[string]taken{}
 	w.mutex.Unlock()
@@ -156,7 +156,7 @@ func (w *world) rotate(ctx context.Context) (map[string]taken, error) {
 }
 
 // step stands between Secrets Manager and the function.
-func (w *world) step(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
+func (w *deployment) step(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
 	var event struct{ Step string }
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return err
@@ -190,7 +190,7 @@ func (w *world) step(ctx context.Context, payload []byte, invoke func(context.Co
 }
 
 // held holds a call for a while, and notes when it came.
-func (w *world) held(call emulator.Call) emulator.Fault {
+func (w *deployment) held(call emulator.Call) emulator.Fault {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.hold == 0 || call.Operation == "RotateSecret" { // which is not the function's
@@ -205,7 +205,7 @@ func (w *world) held(call emulator.Call) emulator.Fault {
 // counters are the server's.
 type counters struct{ logins, denied, statements int }
 
-func (w *world) counters(ctx context.Context) counters {
+func (w *deployment) counters(ctx context.Context) counters {
 	values := map[string]int{}
 	rows, err := w.Root.QueryContext(ctx, "SHOW GLOBAL STATUS WHERE Variable_name IN ('Connections', 'Aborted_connects', 'Questions')")
 	if err != nil {

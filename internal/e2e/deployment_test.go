@@ -60,9 +60,9 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(folder) // an interrupted run leaves it to the system's cleaning
 }
 
-// world is a sandbox with the tutorial's application in it: its user, its
+// deployment is a sandbox with the tutorial's application in it: its user, its
 // database, its secret.
-type world struct {
+type deployment struct {
 	*sandbox.Sandbox
 	t *testing.T
 	// user, database and app are this test's own; admin is the admin secret.
@@ -90,19 +90,19 @@ type world struct {
 
 const firstPassword = "The 1st password"
 
-type option func(*world, *sandbox.Options)
+type option func(*deployment, *sandbox.Options)
 
 func withEnv(env ...string) option {
-	return func(_ *world, o *sandbox.Options) { o.Env = append(o.Env, env...) }
+	return func(_ *deployment, o *sandbox.Options) { o.Env = append(o.Env, env...) }
 }
 
 func withSecretsManager(change func(*emulator.Options)) option {
-	return func(_ *world, o *sandbox.Options) { change(&o.SecretsManager) }
+	return func(_ *deployment, o *sandbox.Options) { change(&o.SecretsManager) }
 }
 
 // withIntercept stands between Secrets Manager and the function.
 func withIntercept(intercept func(ctx context.Context, step string, invoke func() error) error) option {
-	return func(_ *world, o *sandbox.Options) {
+	return func(_ *deployment, o *sandbox.Options) {
 		o.Intercept = func(ctx context.Context, payload []byte, invoke func(context.Context, []byte) error) error {
 			var event struct{ Step string }
 			if err := json.Unmarshal(payload, &event); err != nil {
@@ -113,11 +113,11 @@ func withIntercept(intercept func(ctx context.Context, step string, invoke func(
 	}
 }
 
-// newWorld makes a world on a server that other tests use too. The user has all
+// newDeployment makes a world on a server that other tests use too. The user has all
 // privileges on the database, as in the tutorial.
-func newWorld(t *testing.T, on *dbserver.Server, options ...option) *world {
+func newDeployment(t *testing.T, on *dbserver.Server, options ...option) *deployment {
 	t.Helper()
-	w := &world{t: t, user: unique("app"), database: unique("db")}
+	w := &deployment{t: t, user: unique("app"), database: unique("db")}
 	chosen := sandbox.Options{
 		Server: on, Binary: binary,
 		SecretsManager: emulator.Options{Attempts: 1, Pause: -1},
@@ -151,7 +151,7 @@ func newWorld(t *testing.T, on *dbserver.Server, options ...option) *world {
 func unique(kind string) string { return strings.ToLower(kind + rand.Text()[:8]) }
 
 // store makes the application's secret.
-func (w *world) store(user, password string, more map[string]any) {
+func (w *deployment) store(user, password string, more map[string]any) {
 	w.t.Helper()
 	document := map[string]any{"dbname": w.database, "masterarn": w.admin}
 	if w.port != 0 {
@@ -170,21 +170,21 @@ func (w *world) store(user, password string, more map[string]any) {
 	w.stored[w.app] = password
 }
 
-func (w *world) line(line lambdahost.Line) {
+func (w *deployment) line(line lambdahost.Line) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.lines = append(w.lines, line.Text)
 }
 
 // log is what the function has written so far.
-func (w *world) log() string {
+func (w *deployment) log() string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return strings.Join(w.lines, "\n")
 }
 
 // statements are those that the function has executed so far, masked.
-func (w *world) statements() []string {
+func (w *deployment) statements() []string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	var statements []string
@@ -197,7 +197,7 @@ func (w *world) statements() []string {
 	return statements
 }
 
-func (w *world) execute(statements ...string) {
+func (w *deployment) execute(statements ...string) {
 	w.t.Helper()
 	if err := w.Execute(w.t.Context(), statements...); err != nil {
 		w.t.Fatal(err)
@@ -205,7 +205,7 @@ func (w *world) execute(statements ...string) {
 }
 
 // afterwards executes a statement when the test has ended.
-func (w *world) afterwards(statement string) {
+func (w *deployment) afterwards(statement string) {
 	w.t.Cleanup(func() {
 		if err := w.Execute(context.WithoutCancel(w.t.Context()), statement); err != nil {
 			w.t.Error(err)
@@ -215,7 +215,7 @@ func (w *world) afterwards(statement string) {
 
 // rotate rotates the application's secret and returns the error that its last
 // step ended with.
-func (w *world) rotate() error {
+func (w *deployment) rotate() error {
 	w.t.Helper()
 	outcome, err := w.Rotate(w.t.Context(), w.app)
 	if err != nil {
@@ -249,7 +249,7 @@ func ownType(err error) bool {
 	return kind != failure.Unexpected && kind != failure.Panic && failure.Remedy(kind) != ""
 }
 
-func (w *world) mustRotate() {
+func (w *deployment) mustRotate() {
 	w.t.Helper()
 	if err := w.rotate(); err != nil {
 		w.t.Fatal(err)
@@ -257,7 +257,7 @@ func (w *world) mustRotate() {
 }
 
 // mustFail rotates and wants an error with these words.
-func (w *world) mustFail(words ...string) {
+func (w *deployment) mustFail(words ...string) {
 	w.t.Helper()
 	err := w.rotate()
 	if err == nil {
@@ -271,7 +271,7 @@ func (w *world) mustFail(words ...string) {
 }
 
 // mustLogIn logs in with a document's credentials, and uses the database.
-func (w *world) mustLogIn(document secret.Document, err error) {
+func (w *deployment) mustLogIn(document secret.Document, err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
@@ -290,7 +290,7 @@ func (w *world) mustLogIn(document secret.Document, err error) {
 }
 
 // mustBe wants the user under AWSCURRENT, and that it logs in.
-func (w *world) mustBe(user string) {
+func (w *deployment) mustBe(user string) {
 	w.t.Helper()
 	document, err := w.Current(w.t.Context(), w.app)
 	w.mustLogIn(document, err)
@@ -301,7 +301,7 @@ func (w *world) mustBe(user string) {
 
 // abandon takes AWSPENDING off, as an operator does who gives a rotation up: the
 // next one has another token.
-func (w *world) abandon() {
+func (w *deployment) abandon() {
 	w.t.Helper()
 	out, err := w.Secrets.DescribeSecret(w.t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(w.app)})
 	if err != nil {
@@ -319,10 +319,10 @@ func (w *world) abandon() {
 	}
 }
 
-func (w *world) clone() string { return secret.Clone(w.user) }
+func (w *deployment) clone() string { return secret.Clone(w.user) }
 
 // valueOf is the text under AWSCURRENT of any secret, "" where it cannot be had.
-func (w *world) valueOf(id string) string {
+func (w *deployment) valueOf(id string) string {
 	out, err := w.Secrets.GetSecretValue(w.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
 	if err != nil {
 		return ""
@@ -331,7 +331,7 @@ func (w *world) valueOf(id string) string {
 }
 
 // value is a version's text as it stands, "" where it has none.
-func (w *world) value(stage string) string {
+func (w *deployment) value(stage string) string {
 	out, err := w.Secrets.GetSecretValue(w.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(w.app), VersionStage: aws.String(stage)})
 	if err != nil {
 		return ""
@@ -339,7 +339,7 @@ func (w *world) value(stage string) string {
 	return aws.ToString(out.SecretString)
 }
 
-func (w *world) remove() {
+func (w *deployment) remove() {
 	ctx := context.WithoutCancel(w.t.Context())
 	w.noneInLogs()
 	var hosts []struct{ user, host string }
@@ -364,7 +364,7 @@ func (w *world) remove() {
 
 // others describes every account on the server but the pair's, passwords
 // included: what must not change.
-func (w *world) others() []string {
+func (w *deployment) others() []string {
 	w.t.Helper()
 	var found []string
 	for table, column := range accountTables(w.Server.Flavor) {

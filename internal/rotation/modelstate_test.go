@@ -15,7 +15,7 @@ import (
 	"tandem/internal/verifier"
 )
 
-// universe is everything that outlives an invocation: the secret's labels and
+// modelState is everything that outlives an invocation: the secret's labels and
 // values, the server's accounts, locks and sessions. It is a value: what happens
 // in it happens in a copy, so that an exploration can go on from it in every
 // direction.
@@ -24,7 +24,7 @@ import (
 // version that has AWSCURRENT now and does not care for AWSPENDING, PutSecretValue
 // takes AWSPENDING from whichever version has it, and the service gives it to the
 // next token when a rotation begins.
-type universe struct {
+type modelState struct {
 	*dialect
 	current, previous, pending string            // the versions that carry the labels
 	values                     map[string]string // documents by version
@@ -54,7 +54,7 @@ type worldLock struct {
 	orphan         bool
 }
 
-func (u *universe) clone() *universe {
+func (u *modelState) clone() *modelState {
 	c := *u
 	c.values = maps.Clone(u.values)
 	c.accounts = slices.Clone(u.accounts)
@@ -63,7 +63,7 @@ func (u *universe) clone() *universe {
 }
 
 // key tells apart what an invocation or a promise could tell apart.
-func (u *universe) key() string {
+func (u *modelState) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d|%v\n", u.begun, u.gone)
 	b.WriteString(u.seen())
@@ -74,7 +74,7 @@ func (u *universe) key() string {
 }
 
 // seen tells apart what a promise could tell apart.
-func (u *universe) seen() string {
+func (u *modelState) seen() string {
 	var b strings.Builder
 	b.WriteString(u.current + "|" + u.previous + "|" + u.pending + "|" + strconv.FormatBool(u.reported) + "\n")
 	for _, id := range slices.Sorted(maps.Keys(u.values)) {
@@ -99,7 +99,7 @@ func accountsKey(accounts []worldAccount) string {
 	return b.String()
 }
 
-func (u *universe) account(name account.Name) *worldAccount {
+func (u *modelState) account(name account.Name) *worldAccount {
 	for i := range u.accounts {
 		if u.accounts[i].name == name {
 			return &u.accounts[i]
@@ -109,7 +109,7 @@ func (u *universe) account(name account.Name) *worldAccount {
 }
 
 // of lists a user's accounts.
-func (u *universe) of(user string) []worldAccount {
+func (u *modelState) of(user string) []worldAccount {
 	var found []worldAccount
 	for _, a := range u.accounts {
 		if a.name.User == user {
@@ -148,7 +148,7 @@ func nativeVerifier(password string) string {
 	return v.Reveal()
 }
 
-func (u *universe) labels() rotation.Labels {
+func (u *modelState) labels() rotation.Labels {
 	stages := map[string][]string{}
 	for _, l := range []struct{ label, version string }{{rotation.Current, u.current}, {rotation.Pending, u.pending}, {rotation.Previous, u.previous}} {
 		if l.version != "" {
@@ -158,7 +158,7 @@ func (u *universe) labels() rotation.Labels {
 	return rotation.Labels{Stages: stages}
 }
 
-func (u *universe) put(token, content string) error {
+func (u *modelState) put(token, content string) error {
 	if value, ok := u.values[token]; ok {
 		if value != content {
 			return rotation.ErrVersionExists
@@ -170,7 +170,7 @@ func (u *universe) put(token, content string) error {
 	return nil
 }
 
-func (u *universe) move(to, from string) error {
+func (u *modelState) move(to, from string) error {
 	switch _, exists := u.values[to]; {
 	case u.current != from:
 		return fmt.Errorf("RemoveFromVersionId doesn't match: AWSCURRENT is attached to %s", u.current)
@@ -184,17 +184,17 @@ func (u *universe) move(to, from string) error {
 // editedVersion is the version that the owner's edit makes.
 const editedVersion = "edited"
 
-func (u *universe) edited() bool { _, done := u.values[editedVersion]; return done }
+func (u *modelState) edited() bool { _, done := u.values[editedVersion]; return done }
 
 // edit is PutSecretValue as a secret's owner calls it, who has changed the document
 // under AWSCURRENT elsewhere than in the username and the password: AWSCURRENT
 // moves to the new version.
-func (u *universe) edit() {
+func (u *modelState) edit() {
 	u.values[editedVersion] = strings.Replace(u.values[u.current], `"dbname":"db"`, `"dbname":"corrected"`, 1)
 	u.previous, u.current = u.current, editedVersion
 }
 
-func (u *universe) drop(id string) error {
+func (u *modelState) drop(id string) error {
 	if u.pending != id {
 		return fmt.Errorf("RemoveFromVersionId doesn't match: AWSPENDING is attached to %s", u.pending)
 	}
@@ -204,7 +204,7 @@ func (u *universe) drop(id string) error {
 
 // lock answers what GET_LOCK does whose wait is over at once: to wait is not to
 // be scheduled.
-func (u *universe) lock(actor, session int, name string) error {
+func (u *modelState) lock(actor, session int, name string) error {
 	for _, l := range u.locks {
 		if l.name == name && (l.actor != actor || l.session != session || l.orphan) {
 			return rotation.ErrLockTaken
@@ -216,18 +216,18 @@ func (u *universe) lock(actor, session int, name string) error {
 
 // endSession is what becomes of a session's locks: the server notices that the
 // client is gone, or it keeps them.
-func (u *universe) endSession(actor, session int, keep bool) {
+func (u *modelState) endSession(actor, session int, keep bool) {
 	u.gone[actor] |= 1 << session
 	u.endLocks(func(l worldLock) bool { return l.actor == actor && l.session == session }, keep)
 }
 
 // endActor is the end of an invocation that closes nothing.
-func (u *universe) endActor(actor int, keep bool) {
+func (u *modelState) endActor(actor int, keep bool) {
 	u.gone[actor] = 0
 	u.endLocks(func(l worldLock) bool { return l.actor == actor }, keep)
 }
 
-func (u *universe) endLocks(of func(worldLock) bool, keep bool) {
+func (u *modelState) endLocks(of func(worldLock) bool, keep bool) {
 	if !keep {
 		u.locks = slices.DeleteFunc(u.locks, func(l worldLock) bool { return of(l) && !l.orphan })
 		return
@@ -240,14 +240,14 @@ func (u *universe) endLocks(of func(worldLock) bool, keep bool) {
 }
 
 // quiet is when all invocations have died and the server has noticed.
-func (u *universe) quiet() { u.locks, u.gone = nil, [maxActors]uint8{} }
+func (u *modelState) quiet() { u.locks, u.gone = nil, [maxActors]uint8{} }
 
 // holds reports whether an actor's living session has a lock.
-func (u *universe) holds(actor int) bool {
+func (u *modelState) holds(actor int) bool {
 	return slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.actor == actor && !l.orphan })
 }
 
-func (u *universe) orphans() bool {
+func (u *modelState) orphans() bool {
 	return slices.ContainsFunc(u.locks, func(l worldLock) bool { return l.orphan })
 }
 

@@ -26,12 +26,12 @@ import (
 	"tandem/internal/repotest/template"
 )
 
-// cloud is the account of the tutorials. Secrets Manager is the emulator; the
+// awsAccount is the account of the tutorials. Secrets Manager is the emulator; the
 // function is the compiled one, with the variables and within the role that
 // template.yaml comes to; an instance of RDS is an administrator on a real
 // server. Of EC2 and CloudFormation there are the answers that the tutorials ask
 // for, and a list of what stands there, so that what they leave behind shows.
-type cloud struct {
+type awsAccount struct {
 	t       *testing.T
 	binary  string
 	server  *dbserver.Server
@@ -56,9 +56,9 @@ type function struct {
 
 const administrator = "ADMINISTRATOR"
 
-func newCloud(t *testing.T, binary string, on *dbserver.Server, failed func(error)) *cloud {
+func newAWSAccount(t *testing.T, binary string, on *dbserver.Server, failed func(error)) *awsAccount {
 	t.Helper()
-	c := &cloud{t: t, binary: binary, server: on, failed: failed, standing: map[string]bool{}, functions: map[string]*function{}, outputs: map[string]map[string]string{}}
+	c := &awsAccount{t: t, binary: binary, server: on, failed: failed, standing: map[string]bool{}, functions: map[string]*function{}, outputs: map[string]map[string]string{}}
 	var err error
 	if c.root, err = on.DB(); err != nil {
 		t.Fatal(err)
@@ -80,13 +80,13 @@ func newCloud(t *testing.T, binary string, on *dbserver.Server, failed func(erro
 	return c
 }
 
-func (c *cloud) function(arn string) *function {
+func (c *awsAccount) function(arn string) *function {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return c.functions[arn]
 }
 
-func (c *cloud) invoke(ctx context.Context, arn string, payload []byte) error {
+func (c *awsAccount) invoke(ctx context.Context, arn string, payload []byte) error {
 	f := c.function(arn)
 	var event struct{ SecretId string }
 	if err := json.Unmarshal(payload, &event); err != nil {
@@ -103,7 +103,7 @@ func (c *cloud) invoke(ctx context.Context, arn string, payload []byte) error {
 }
 
 // authorize lets a function do what its role allows, and everybody else all.
-func (c *cloud) authorize(identity, operation, secret string) error {
+func (c *awsAccount) authorize(identity, operation, secret string) error {
 	f := c.function(functionARN(identity))
 	if f == nil {
 		return nil
@@ -137,14 +137,14 @@ func functionARN(name string) string {
 	return "arn:aws:lambda:" + template.Region + ":" + template.AccountID + ":function:" + name
 }
 
-func (c *cloud) stand(what string) {
+func (c *awsAccount) stand(what string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.standing[what] = true
 }
 
 // remove reports whether it stood there.
-func (c *cloud) remove(what string) bool {
+func (c *awsAccount) remove(what string) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	stood := c.standing[what]
@@ -152,26 +152,26 @@ func (c *cloud) remove(what string) bool {
 	return stood
 }
 
-func (c *cloud) stands(what string) bool {
+func (c *awsAccount) stands(what string) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return c.standing[what]
 }
 
-func (c *cloud) left() []string {
+func (c *awsAccount) left() []string {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return slices.Sorted(maps.Keys(c.standing))
 }
 
-func (c *cloud) log() string {
+func (c *awsAccount) log() string {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return strings.Join(c.lines, "\n")
 }
 
 // ServeHTTP answers the AWS CLI, and the stand-in of SAM's.
-func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *awsAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/sam" {
 		var words []string
 		if err := json.NewDecoder(r.Body).Decode(&words); err != nil {
@@ -200,7 +200,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveInvoke is Lambda's Invoke.
-func (c *cloud) serveInvoke(w http.ResponseWriter, r *http.Request, name string) {
+func (c *awsAccount) serveInvoke(w http.ResponseWriter, r *http.Request, name string) {
 	f := c.function(functionARN(name))
 	payload, err := io.ReadAll(r.Body)
 	if f == nil || err != nil {
@@ -216,7 +216,7 @@ func (c *cloud) serveInvoke(w http.ResponseWriter, r *http.Request, name string)
 }
 
 // answer is what an operation answers, or an error's message and code.
-func (c *cloud) answer(action string, parameter func(string) string) (answer, code string) {
+func (c *awsAccount) answer(action string, parameter func(string) string) (answer, code string) {
 	switch action {
 	case "DescribeVpcs":
 		return "<vpcSet><item><vpcId>vpc-0a</vpcId></item></vpcSet>", ""
@@ -283,7 +283,7 @@ func (c *cloud) answer(action string, parameter func(string) string) (answer, co
 }
 
 // deploy makes of the template what CloudFormation makes of it.
-func (c *cloud) deploy(words []string) error {
+func (c *awsAccount) deploy(words []string) error {
 	i, j := slices.Index(words, "--stack-name"), slices.Index(words, "--parameter-overrides")
 	if words[0] != "deploy" || i < 0 || j < 0 {
 		return fmt.Errorf("%q is no deployment", words)
@@ -328,7 +328,7 @@ func (c *cloud) deploy(words []string) error {
 
 // start starts a stack's function, with the variables of the template. Its name
 // is the name that it calls by.
-func (c *cloud) start(name string, stack *template.Stack) (*function, error) {
+func (c *awsAccount) start(name string, stack *template.Stack) (*function, error) {
 	var f function
 	role := stack.Resources["RotationRole"].Properties
 	policies, _ := role["Policies"].([]any)
