@@ -224,7 +224,10 @@ func TestCauses(t *testing.T) {
 			w.store(w.user, firstPassword, map[string]any{"masterarn": strings.Replace(w.admin, "secret:admin", "secret:nobody", 1)})
 			return nil
 		}, want: failure.AdminSecretNotFound, step: "setSecret", check: "admin secret: read", words: []string{"masterarn"}},
-		{name: "no admin named", follow: restore, arrange: func(w *deployment) func() { w.store(w.user, firstPassword, map[string]any{"masterarn": nil}); return nil },
+		{name: "no admin named", follow: restore, arrange: func(w *deployment) func() {
+			w.store(w.user, firstPassword, map[string]any{"masterarn": nil})
+			return nil
+		},
 			want: failure.AdminSecretNotNamed, step: "createSecret", check: "admin secret: named", words: []string{"masterarn"}},
 		{name: "an admin document without a password", follow: func(w *deployment) { w.replace(w.admin, w.written[w.admin]) }, arrange: func(w *deployment) func() {
 			w.put(w.admin, `{"engine":"mysql","host":"h","username":"u"}`)

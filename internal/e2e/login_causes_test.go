@@ -20,7 +20,7 @@ type loginCause struct {
 	flavor  dbserver.Flavor // on which alone it can happen; both if empty
 	arrange func(w *deployment)
 	follow  func(w *deployment, said string) error // the remedy
-	always  []string                          // puts the server right, whatever happened
+	always  []string                               // puts the server right, whatever happened
 	want    failure.Type
 	number  int
 	check   string // that foretells it
