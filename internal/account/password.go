@@ -6,6 +6,7 @@ import (
 
 	"tandem/internal/redact"
 	"tandem/internal/statement"
+	"tandem/internal/warning"
 )
 
 // Password writes the statements that set the password, and open the accounts that
@@ -90,7 +91,7 @@ func (p Pair) ClearWarning() []Warning {
 	if len(p.Clear) == 0 {
 		return nil
 	}
-	return []Warning{{ClearPasswordSent, fmt.Sprintf("the password was sent to the server in clear, since the plugin %s has to see it (strict_password_validation is ON): where the server has its general log on, the password is in it", strings.Join(p.Clear, ", "))}}
+	return []Warning{{warning.ClearPasswordSent, fmt.Sprintf("the password was sent to the server in clear, since the plugin %s has to see it (strict_password_validation is ON): where the server has its general log on, the password is in it", strings.Join(p.Clear, ", "))}}
 }
 
 // alterations is an ALTER USER of several accounts.

@@ -43,22 +43,9 @@ const (
 
 // Warning is something that was done, or left, and that somebody should know.
 type Warning struct {
-	Type    string // one of the constants
+	Type    string // one of those of package warning
 	Message string
 }
-
-// The types of warning that come of a plan.
-const (
-	PrivilegeTakenBack   = warning.PrivilegeTakenBack   // the original gained what its clone had been granted
-	CloneHasMore         = warning.CloneHasMore         // the clone has privileges that the original lacks, and keeps them for now
-	HostDropped          = warning.HostDropped          // an account of the clone was dropped, as the original has none at its host
-	DefinerKept          = warning.DefinerKept          // such an account was kept, as something on the server needs it
-	ObjectGone           = warning.ObjectGone           // a privilege was not copied, as its object is gone
-	Adopted              = warning.Adopted              // an account that this program had not made was taken as the clone
-	AnotherPassword      = warning.AnotherPassword      // an account of the pair is open to a password that the rotation did not make
-	LoginWithoutPassword = warning.LoginWithoutPassword // an account of the pair is open by a plugin that asks for no password
-	ClearPasswordSent    = warning.ClearPasswordSent    // a validation plugin had to see the password, which may stand in the server's logs
-)
 
 // Pair is an original and its clone, as the server describes them, and what else decides.
 type Pair struct {
@@ -229,7 +216,7 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 			taken = append(taken, texts(missingFrom(have.Grants, target.model.Grants))...)
 		}
 		if target.reason != "" {
-			plan.warn(DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
+			plan.warn(warning.DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
 		}
 		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns}
 		t.steps(have.Grants, target.model.Grants)
@@ -244,24 +231,24 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		if !account.Attributes.Locked {
 			plan.add(lockStatement(account.Name), account.Name)
 		}
-		plan.warn(DefinerKept, "%s was kept, though no account of %s lets in the clients of its host, since something depends on it (%s); it is locked", account.Name, p.Original.Name, enumerate(p.Depends[account.Name], ", "))
+		plan.warn(warning.DefinerKept, "%s was kept, though no account of %s lets in the clients of its host, since something depends on it (%s); it is locked", account.Name, p.Original.Name, enumerate(p.Depends[account.Name], ", "))
 	}
 	plan.take(changes)
 	for _, account := range drop {
 		plan.add(statement.New("DROP USER ").Account(account.Name.User, account.Name.Host).Statement(), account.Name)
 		taken = append(taken, "the account "+account.Name.String())
-		plan.warn(HostDropped, "%s was dropped, since %s has no account at its host", account.Name, p.Original.Name)
+		plan.warn(warning.HostDropped, "%s was dropped, since %s has no account at its host", account.Name, p.Original.Name)
 	}
 	gone := plan.give(changes)
 	if len(gone) > 0 {
-		plan.warn(ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
+		plan.warn(warning.ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
 	if !p.Known && len(p.Clone.Accounts) > 0 {
 		text := "it had no privileges that its original lacks"
 		if len(taken) > 0 {
 			text = "taken from it: " + enumerate(unique(taken), ", ")
 		}
-		plan.warn(Adopted, "%s existed already and was taken as the clone of %s; %s", p.Clone.Name, p.Original.Name, text)
+		plan.warn(warning.Adopted, "%s existed already and was taken as the clone of %s; %s", p.Clone.Name, p.Original.Name, text)
 	}
 	return plan, nil
 }
@@ -396,15 +383,15 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 		if len(t.takes)+len(t.grants)+len(t.narrows) == 0 {
 			continue
 		}
-		plan.warn(PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",
+		plan.warn(warning.PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",
 			original.Name, enumerate(unique(beyond), ", "), enumerate(append(p.takeBack(original, clone), p.takeRolesBack(original, clone, gained)...), "; "))
 	}
 	if len(more) > 0 {
-		plan.warn(CloneHasMore, "%s has privileges that %s lacks, and the next rotation takes them away: %s", p.Clone.Name, p.Original.Name, enumerate(unique(more), ", "))
+		plan.warn(warning.CloneHasMore, "%s has privileges that %s lacks, and the next rotation takes them away: %s", p.Clone.Name, p.Original.Name, enumerate(unique(more), ", "))
 	}
 	plan.take(changes)
 	if gone := plan.give(changes); len(gone) > 0 {
-		plan.warn(ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
+		plan.warn(warning.ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
 	return plan, nil
 }

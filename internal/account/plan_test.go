@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/redact"
+	"tandem/internal/warning"
 )
 
 // account parses an account of MySQL 9 from its clauses and its grants, in which
@@ -215,7 +216,7 @@ func TestAbsent(t *testing.T) {
 	if diff := cmp.Diff(append(want[:4:4], want[5]), statementTexts(p)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]Warning{{ObjectGone, "not copied, since what it is on is gone: EXECUTE ON PROCEDURE `d`.`p`, SELECT (`a`) ON `d`.`t`, SELECT (`b`) ON `d`.`t`, SELECT (`b`) ON `d`.`u`"}}, p.Warnings); diff != "" {
+	if diff := cmp.Diff([]Warning{{warning.ObjectGone, "not copied, since what it is on is gone: EXECUTE ON PROCEDURE `d`.`p`, SELECT (`a`) ON `d`.`t`, SELECT (`b`) ON `d`.`t`, SELECT (`b`) ON `d`.`u`"}}, p.Warnings); diff != "" {
 		t.Error(diff)
 	}
 	// With what could be granted granted, nothing differs.

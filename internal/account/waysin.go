@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tandem/internal/redact"
+	"tandem/internal/warning"
 )
 
 // What is in this file keeps promise 9: after a rotation the password that it made and
@@ -33,11 +34,11 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 		}
 		p.warnOfPlugins(&plan, account.Name, account.Factors)
 		if p.unprotected(account) {
-			plan.warn(AnotherPassword, "%s has no password: anybody logs in, until the rotation after this one, which gives it one", account.Name)
+			plan.warn(warning.AnotherPassword, "%s has no password: anybody logs in, until the rotation after this one, which gives it one", account.Name)
 		} else if account.SecondPassword {
-			plan.warn(AnotherPassword, "%s has a second password (RETAIN CURRENT PASSWORD): beside the one under AWSCURRENT another one logs in, until the rotation after this one, which ends it", account.Name)
+			plan.warn(warning.AnotherPassword, "%s has a second password (RETAIN CURRENT PASSWORD): beside the one under AWSCURRENT another one logs in, until the rotation after this one, which ends it", account.Name)
 		} else if !p.opensOnlyTo(account, current, matches) {
-			plan.warn(AnotherPassword, "%s has another password than the one under AWSCURRENT, which logs in until the rotation after this one, which ends it", account.Name)
+			plan.warn(warning.AnotherPassword, "%s has another password than the one under AWSCURRENT, which logs in until the rotation after this one, which ends it", account.Name)
 		}
 	}
 	return plan.Warnings
@@ -88,7 +89,7 @@ func (p Pair) warnOfPlugins(plan *Plan, name Name, factors []Factor) {
 		if len(factors) > 1 {
 			instead = "identify it by its password plugin alone (ALTER USER ... IDENTIFIED VIA), if nobody is to log in so"
 		}
-		plan.warn(LoginWithoutPassword, "%s can be logged in to by the plugin %s%s, and no rotation ends that: %s", name, factor.Plugin, keeper, instead)
+		plan.warn(warning.LoginWithoutPassword, "%s can be logged in to by the plugin %s%s, and no rotation ends that: %s", name, factor.Plugin, keeper, instead)
 	}
 }
 

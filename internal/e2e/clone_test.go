@@ -11,6 +11,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/local/dbserver"
 	"tandem/internal/statement"
+	"tandem/internal/warning"
 )
 
 // mustPair makes a user with one account, and its secret.
@@ -206,9 +207,9 @@ func TestLostHosts(t *testing.T) {
 			defines, kept bool
 			warning       string
 		}{
-			{"nothing needs it", "%", "10.%", false, false, account.HostDropped},
-			{"it defines something", "%", "10.%", true, true, account.DefinerKept},
-			{"it defines something, and nobody serves its host", nearHosts(l.from)[2], "10.%", true, true, account.DefinerKept},
+			{"nothing needs it", "%", "10.%", false, false, warning.HostDropped},
+			{"it defines something", "%", "10.%", true, true, warning.DefinerKept},
+			{"it defines something, and nobody serves its host", nearHosts(l.from)[2], "10.%", true, true, warning.DefinerKept},
 		} {
 			p := l.mustPair(t, mightyAdmin, test.remaining, test.lost)
 			l.must(t, "GRANT SELECT ON "+ground+".* TO "+p.at(test.remaining))
@@ -280,9 +281,9 @@ func TestRevokeFromBoth(t *testing.T) {
 		}
 		p.mustRotate(t)
 		p.mustEqual(t)
-		_, statements, found := strings.Cut(p.warned[account.PrivilegeTakenBack], "to take it from both: ")
+		_, statements, found := strings.Cut(p.warned[warning.PrivilegeTakenBack], "to take it from both: ")
 		if !found {
-			t.Fatalf("no statement in the warning %q", p.warned[account.PrivilegeTakenBack])
+			t.Fatalf("no statement in the warning %q", p.warned[warning.PrivilegeTakenBack])
 		}
 		for _, text := range strings.Split(statements, "; ") {
 			l.must(t, text)

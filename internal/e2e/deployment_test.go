@@ -67,7 +67,7 @@ type deployment struct {
 	t *testing.T
 	// user, database and app are this test's own; admin is the admin secret.
 	user, database, app, admin string
-	// adminUser is the rotation's admin, sandbox.Admin if empty: worlds that are on
+	// adminUser is the rotation's admin, sandbox.Admin if empty: deployments that are on
 	// one server at the same time have one each. port, where set, is what the
 	// secrets' documents name in place of the server's.
 	adminUser string
@@ -79,7 +79,7 @@ type deployment struct {
 
 	stored    map[string]string // the passwords that tests stored, by secret
 	passwords leakscan.Secrets  // that the function made
-	logs      map[string]int64  // where the server's logs ended when the world began
+	logs      map[string]int64  // where the server's logs ended when the deployment began
 	// written are documents as tests will want them again, by secret; the first of
 	// the application's is "".
 	written map[string]string
@@ -113,7 +113,7 @@ func withIntercept(intercept func(ctx context.Context, step string, invoke func(
 	}
 }
 
-// newDeployment makes a world on a server that other tests use too. The user has all
+// newDeployment makes a deployment on a server that other tests use too. The user has all
 // privileges on the database, as in the tutorial.
 func newDeployment(t *testing.T, on *dbserver.Server, options ...option) *deployment {
 	t.Helper()

@@ -136,7 +136,7 @@ type fireServer struct {
 	logs   []logFile
 }
 
-// target is a world of its own on the field's server, between whose function and
+// target is a deployment of its own on the field's server, between whose function and
 // the rest of it stands something that can be told to act.
 type target struct {
 	*deployment

@@ -6,6 +6,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/local/dbserver"
+	"tandem/internal/warning"
 )
 
 // What privileges are on is gone, or can be used no longer: the rotation leaves out what
@@ -98,11 +99,11 @@ func TestWhatPrivilegesAreOnIsGone(t *testing.T) {
 							t.Errorf("admin %s, turn %v: %v", admin, turn, err)
 						}
 						for _, left := range []string{test.left, map[bool]string{true: test.leftByWeak}[admin == "weak"]} {
-							if left = strings.ReplaceAll(left, "DB", database); left != "" && !strings.Contains(p.warned[account.ObjectGone], left) && !strings.Contains(p.warned[account.ObjectGone], "privileges on what is gone") {
+							if left = strings.ReplaceAll(left, "DB", database); left != "" && !strings.Contains(p.warned[warning.ObjectGone], left) && !strings.Contains(p.warned[warning.ObjectGone], "privileges on what is gone") {
 								t.Errorf("admin %s, turn %v: %s is not said to be left out: %v", admin, turn, left, p.warned)
 							}
 						}
-						if test.left == "" && admin == mightyAdmin && p.warned[account.ObjectGone] != "" {
+						if test.left == "" && admin == mightyAdmin && p.warned[warning.ObjectGone] != "" {
 							t.Errorf("turn %v: left out, though it can be granted: %v", turn, p.warned)
 						}
 						p.mustRotate(t) // and for good

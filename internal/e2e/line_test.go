@@ -23,7 +23,7 @@ func query(t *testing.T, name string) string {
 	return strings.TrimRight(document.MarkedBlock(t, "query "+name).Text, "\n")
 }
 
-// eventful is a world in which a rotation has been refused, one has changed the
+// eventful is a deployment in which a rotation has been refused, one has changed the
 // clone, and one has taken a privilege back.
 func eventful(t *testing.T, on *dbserver.Server, options ...option) *deployment {
 	w := newDeployment(t, on, options...)

@@ -55,7 +55,7 @@ func (w *deployment) logSizes() map[string]int64 {
 	return sizes
 }
 
-// gather adds to the passwords those that the function has made for this world's secrets.
+// gather adds to the passwords those that the function has made for this deployment's secrets.
 func (w *deployment) gather(ctx context.Context) {
 	if w.passwords == nil {
 		w.passwords = leakscan.Secrets{}
@@ -79,7 +79,7 @@ func (w *deployment) gather(ctx context.Context) {
 	}
 }
 
-// noneInLogs searches what the server has logged since the world began.
+// noneInLogs searches what the server has logged since the deployment began.
 func (w *deployment) noneInLogs() {
 	if w.mayBeSeen {
 		return

@@ -7,6 +7,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/local/dbserver"
+	"tandem/internal/warning"
 )
 
 // Promise 8, statement by statement: an open account never gets more than it had and
@@ -173,7 +174,7 @@ func TestAdoptedAccountIsClosedFirst(t *testing.T) {
 		l.must(t, "REVOKE PROXY ON 'somebody'@'%' FROM "+p.at("%"))
 		p.mustRotate(t)
 		p.mustEqual(t)
-		if p.warned[account.Adopted] == "" || !p.mayLogIn(t, p.secrets.carrier("AWSCURRENT")) {
+		if p.warned[warning.Adopted] == "" || !p.mayLogIn(t, p.secrets.carrier("AWSCURRENT")) {
 			t.Errorf("warnings %v, or the new credentials do not log in", p.warned)
 		}
 	})

@@ -53,7 +53,7 @@ func replicate(t *testing.T, release string, how dbserver.Replication) *replicat
 	return r
 }
 
-// replicated is a world on the first of them.
+// replicated is a deployment on the first of them.
 type replicated struct {
 	*deployment
 	*replication
