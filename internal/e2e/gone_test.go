@@ -99,7 +99,7 @@ func TestWhatPrivilegesAreOnIsGone(t *testing.T) {
 							t.Errorf("admin %s, turn %v: %v", admin, turn, err)
 						}
 						for _, left := range []string{test.left, map[bool]string{true: test.leftByWeak}[admin == "weak"]} {
-							if left = strings.ReplaceAll(left, "DB", database); left != "" && !strings.Contains(p.warned[warning.ObjectGone], left) && !strings.Contains(p.warned[warning.ObjectGone], "privileges on what is gone") {
+							if left = strings.ReplaceAll(left, "DB", database); left != "" && !strings.Contains(p.warned[warning.ObjectGone], left) && !strings.Contains(p.warned[warning.ObjectGone], "privileges on objects that no longer exist") {
 								t.Errorf("admin %s, turn %v: %s is not said to be left out: %v", admin, turn, left, p.warned)
 							}
 						}
