@@ -17,12 +17,6 @@ import (
 // tried on MySQL 9.7 and MariaDB 10.11 and 11.8: of the account that it is on only
 // the user's name counts, and an empty one stands for every user.
 
-// The types of warning about PROXY.
-const (
-	ProxyLeftOut = warning.ProxyLeftOut // a PROXY privilege, or what came with one, was neither copied nor taken
-	ProxyOnUser  = warning.ProxyOnUser  // somebody else may act as one of the two users
-)
-
 // ProxyGrant is PROXY on an account of a user, granted to somebody else.
 type ProxyGrant struct {
 	On, To Name
@@ -100,7 +94,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 				// Not the clone's too: when its owner has ended what a stranger gave to the
 				// original, the clone would still have it.
 				original.Grants = original.Grants.withoutGlobalOption()
-				warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not copied; if nobody meant to give it, end it by: %s",
+				warnings = append(warnings, Warning{warning.ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not copied; if nobody meant to give it, end it by: %s",
 					original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, original.Name))})
 			}
 		}
@@ -112,7 +106,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 				continue
 			}
 			clone.Grants = clone.Grants.withoutGlobalOption()
-			warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
+			warnings = append(warnings, Warning{warning.ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
 				clone.Name, original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, clone.Name))})
 		}
 	}
@@ -154,7 +148,7 @@ func (p Pair) leftOut(has, lacks Account) []Warning {
 		if on.User != "" {
 			whose = on.String() + " itself, for which an administrator may set a password, or as " + whose
 		}
-		warnings = append(warnings, Warning{ProxyLeftOut, fmt.Sprintf("PROXY ON %s of %s was left as it is, and was not copied, since the admin may not pass it on: anybody may grant PROXY on himself; to end it, send as %s: %s; to have it copied instead: %s",
+		warnings = append(warnings, Warning{warning.ProxyLeftOut, fmt.Sprintf("PROXY ON %s of %s was left as it is, and was not copied, since the admin may not pass it on: anybody may grant PROXY on himself; to end it, send as %s: %s; to have it copied instead: %s",
 			on, has.Name, whose, revokeStatement(grant.Object, nil, nil, has.Name), grantStatement(p.ProxiesDenied.admin, grant.Object, nil, nil, true))})
 	}
 	return warnings
@@ -209,7 +203,7 @@ func (p Pair) proxiesOnUsers() []Warning {
 			if proxy.To.User == p.Original.Name || proxy.To.User == p.Clone.Name {
 				continue
 			}
-			warnings = append(warnings, Warning{ProxyOnUser, fmt.Sprintf("%s has PROXY ON %s, by which it may act as that user whatever the password is; if nobody meant to give it, end it by: %s",
+			warnings = append(warnings, Warning{warning.ProxyOnUser, fmt.Sprintf("%s has PROXY ON %s, by which it may act as that user whatever the password is; if nobody meant to give it, end it by: %s",
 				proxy.To, proxy.On, revokeStatement(Object{Level: LevelProxy, Proxied: proxy.On}, nil, nil, proxy.To))})
 		}
 	}

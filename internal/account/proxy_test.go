@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"tandem/internal/warning"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -91,7 +93,7 @@ func TestPlanWithDeniedProxies(t *testing.T) {
 			}
 			var texts []string
 			for _, warned := range plan.Warnings {
-				if warned.Type == ProxyLeftOut {
+				if warned.Type == warning.ProxyLeftOut {
 					texts = append(texts, warned.Message)
 				}
 			}
