@@ -54,24 +54,18 @@ func operationNamed(name string) operation {
 		return does((*Service).cancelRotateSecret)
 	case "CreateSecret":
 		return does((*Service).createSecret)
-	case "DeleteResourcePolicy":
-		return does((*Service).deleteResourcePolicy)
 	case "DeleteSecret":
 		return does((*Service).deleteSecret)
 	case "DescribeSecret":
 		return does((*Service).describeSecret)
 	case "GetRandomPassword":
 		return does((*Service).getRandomPassword)
-	case "GetResourcePolicy":
-		return does((*Service).getResourcePolicy)
 	case "GetSecretValue":
 		return does((*Service).getSecretValue)
 	case "ListSecretVersionIds":
 		return does((*Service).listSecretVersionIds)
 	case "ListSecrets":
 		return does((*Service).listSecrets)
-	case "PutResourcePolicy":
-		return does((*Service).putResourcePolicy)
 	case "PutSecretValue":
 		return does((*Service).putSecretValue)
 	case "RestoreSecret":

@@ -74,18 +74,9 @@ func (sec *secret) labelled() map[string][]string {
 }
 
 func (s *Service) describeSecret(_ *request, in secretIDInput) (any, error) {
-	var v validation
-	v.secretID(in.SecretId)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sec, err := s.locateAny(in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	return describeSecretOutput{sec.details(), sec.labelled()}, nil
+	return s.withSecret(in, s.locateAny, func(sec *secret) (any, error) {
+		return describeSecretOutput{sec.details(), sec.labelled()}, nil
+	})
 }
 
 type getSecretValueInput struct {

@@ -66,19 +66,10 @@ func (s *Service) deleteSecret(_ *request, in deleteSecretInput) (any, error) {
 }
 
 func (s *Service) restoreSecret(_ *request, in secretIDInput) (any, error) {
-	var v validation
-	v.secretID(in.SecretId)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sec, err := s.locateAny(in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	sec.deletion = time.Time{}
-	sec.changed = s.clock.Now()
-	s.replan()
-	return nameOutput{sec.arn, sec.name}, nil
+	return s.withSecret(in, s.locateAny, func(sec *secret) (any, error) {
+		sec.deletion = time.Time{}
+		sec.changed = s.clock.Now()
+		s.replan()
+		return nameOutput{sec.arn, sec.name}, nil
+	})
 }

@@ -180,28 +180,19 @@ func (s *Service) launch(sec *secret, token string, test bool) {
 // since nothing can recall a function that was invoked; its next step is not
 // invoked, and its labels stay.
 func (s *Service) cancelRotateSecret(_ *request, in secretIDInput) (any, error) {
-	var v validation
-	v.secretID(in.SecretId)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sec, err := s.locate(in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	if sec.functionARN == "" {
-		return nil, noFunction()
-	}
-	enabled := false
-	sec.rotationEnabled, sec.changed = &enabled, s.clock.Now()
-	sec.rotation.stop(Cancelled)
-	out := versionOutput{ARN: sec.arn, Name: sec.name}
-	if pending := sec.unfinished(); pending != nil {
-		out.VersionId = pending.id
-	}
-	return out, nil
+	return s.withSecret(in, s.locate, func(sec *secret) (any, error) {
+		if sec.functionARN == "" {
+			return nil, noFunction()
+		}
+		enabled := false
+		sec.rotationEnabled, sec.changed = &enabled, s.clock.Now()
+		sec.rotation.stop(Cancelled)
+		out := versionOutput{ARN: sec.arn, Name: sec.name}
+		if pending := sec.unfinished(); pending != nil {
+			out.VersionId = pending.id
+		}
+		return out, nil
+	})
 }
 
 // finish tidies up after the last step and reports what is missing for success.

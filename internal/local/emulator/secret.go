@@ -32,7 +32,6 @@ type secret struct {
 	name, arn   string
 	description string
 	kmsKeyID    string
-	policy      string
 	tags        []tag
 	tagged      bool // has ever had a tag: an empty list is answered then
 
@@ -272,4 +271,21 @@ func randomBelow(n int) int {
 			return drawn % n
 		}
 	}
+}
+
+// withSecret performs an operation on the secret that is named, found by one of locate
+// and locateAny, with the service locked.
+func (s *Service) withSecret(in secretIDInput, locate func(id *string) (*secret, error), do func(sec *secret) (any, error)) (any, error) {
+	var v validation
+	v.secretID(in.SecretId)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sec, err := locate(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	return do(sec)
 }

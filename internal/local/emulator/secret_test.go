@@ -163,24 +163,6 @@ func TestPagesWhileTheListChanges(t *testing.T) {
 	wantError(t, err, "InvalidNextTokenException")
 }
 
-func TestResourcePolicyIsKept(t *testing.T) {
-	w := newServiceWithSecret(t, emulator.Options{})
-	const policy = `{"Version":"2012-10-17","Statement":[]}`
-	_, err := w.client.PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: &w.arn, ResourcePolicy: aws.String("{")})
-	wantError(t, err, "MalformedPolicyDocumentException")
-	_, err = w.client.PutResourcePolicy(t.Context(), &secretsmanager.PutResourcePolicyInput{SecretId: &w.arn, ResourcePolicy: aws.String(policy)})
-	w.must(err)
-	for _, want := range []string{policy, ""} {
-		out, err := w.client.GetResourcePolicy(t.Context(), &secretsmanager.GetResourcePolicyInput{SecretId: &w.arn})
-		w.must(err)
-		if got := aws.ToString(out.ResourcePolicy); got != want {
-			t.Errorf("the policy is %q, want %q", got, want)
-		}
-		_, err = w.client.DeleteResourcePolicy(t.Context(), &secretsmanager.DeleteResourcePolicyInput{SecretId: &w.arn})
-		w.must(err)
-	}
-}
-
 // BatchGetSecretValue by filters reads what it may and says what it may not.
 func TestBatchGetSecretValueByFilter(t *testing.T) {
 	_, url := serve(t, emulator.Options{Authorize: func(_, operation, secret string) error {
