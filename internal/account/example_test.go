@@ -49,8 +49,8 @@ func ExamplePair_Plan() {
 	fmt.Println("lacks", lacks)
 	fmt.Println("beyond", beyond)
 	// Output:
-	// GRANT INSERT ON `shop`.* TO 'app_clone'@'%'
 	// REVOKE DELETE ON `shop`.* FROM 'app_clone'@'%'
+	// GRANT INSERT ON `shop`.* TO 'app_clone'@'%'
 	// lacks [INSERT ON `shop`.*]
 	// beyond [DELETE ON `shop`.*]
 }

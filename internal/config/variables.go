@@ -29,6 +29,6 @@ func Variables() []Variable {
 		{"EXCLUDE_LOWERCASE", parameter("excludeLowercase"), "false", booleans},
 		{"REQUIRE_EACH_INCLUDED_TYPE", parameter("requireEachIncludedType"), "true", "a password has a character of each kind that is not excluded"},
 		{"USERNAME_CHARACTER_LIMIT", parameter("usernameLimit"), "32, or 80 for engine `mariadb`", "the longest name of a clone, in characters; up to 128 for `mariadb`"},
-		{"ALLOW_PLAINTEXT", parameter("allowPlaintext"), "false", "a login may go without TLS where the server has none and the document does not ask for it: see TLS"},
+		{"ALLOW_PLAINTEXT", parameter("allowPlaintext"), "false", "true: log in without TLS to a MariaDB server that has none, unless the document says `\"ssl\": true`: see TLS"},
 	}
 }

@@ -107,7 +107,7 @@ func TestRoleThatLacksSomething(t *testing.T) {
 			words []string
 		}{
 			{"the trust", func(r *emulator.Role) { r.Trusts = nil }, "", []string{"RoleNotAssumed", otherRole, "AccessDenied", "allow sts:AssumeRole", "trust policy"}},
-			{"the external id", func(*emulator.Role) {}, "ROTATION_ROLE_EXTERNAL_ID=", []string{"RoleNotAssumed", "external id of ROTATION_ROLE_EXTERNAL_ID"}},
+			{"the external id", func(*emulator.Role) {}, "ROTATION_ROLE_EXTERNAL_ID=", []string{"RoleNotAssumed", "look at ROTATION_ROLE_EXTERNAL_ID"}},
 			{"the role", func(r *emulator.Role) { r.ARN += "s" }, "", []string{"RoleNotAssumed", "sts:AssumeRole"}},
 			{"an address of STS", func(*emulator.Role) {}, "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1", []string{"RoleNotAssumed", "STS was not reached", "interface endpoint for STS"}},
 			{"the secret that this function rotates", func(r *emulator.Role) {

@@ -16,7 +16,7 @@ func enoughTests(t *testing.T, run, floors, printed string) (string, error) {
 	if err := os.WriteFile(output, []byte(printed), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "../../.ci/enough-tests", run, floors, output).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "../../../.ci/enough-tests", run, floors, output).CombinedOutput()
 	return string(out), err
 }
 
@@ -52,7 +52,7 @@ func TestEnoughTests(t *testing.T) {
 // What make prints at the end, and the floors of the repository, are what the gate
 // compares: with one test fewer it fails.
 func TestTheGateHoldsTheFloors(t *testing.T) {
-	gate, err := os.ReadFile("../../.ci/run")
+	gate, err := os.ReadFile("../../../.ci/run")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestTheGateHoldsTheFloors(t *testing.T) {
 			if err != nil {
 				t.Fatalf("make %s: %v\n%s", test.target, err, printed)
 			}
-			out, err := enoughTests(t, test.run, "../../.ci/floors", printed)
+			out, err := enoughTests(t, test.run, "../../../.ci/floors", printed)
 			if (err != nil) != (short != "nothing") {
 				t.Errorf("%s, %s is a test short: %v\n%s\n%s", test.run, short, err, printed, out)
 			}
@@ -101,7 +101,7 @@ func TestTheGateHoldsTheFloors(t *testing.T) {
 // floorsOf reads the floors of a run, by server.
 func floorsOf(t *testing.T, run string) map[string]int {
 	t.Helper()
-	content, err := os.ReadFile("../../.ci/floors")
+	content, err := os.ReadFile("../../../.ci/floors")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func makeWith(t *testing.T, target string, reports []string, status string) (str
 		}
 	}
 	run := exec.CommandContext(t.Context(), "make", "--no-print-directory", target, "GO="+filepath.Join(folder, "go"), "TEST_FLAGS=")
-	run.Dir = "../.."
+	run.Dir = "../../.."
 	run.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
 	out, err := run.CombinedOutput()
 	return string(out), err
