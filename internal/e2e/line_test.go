@@ -108,13 +108,13 @@ func TestQueriesOfTheDocuments(t *testing.T) {
 			t.Error("warnings: no privilege was taken back")
 		}
 
-		legs := insights(t, query(t, "legs"), lines)
-		if len(legs) != 1 || legs[0]["steps"] != 3.0 {
-			t.Fatalf("legs: %v", legs)
+		phases := insights(t, query(t, "phases"), lines)
+		if len(phases) != 1 || phases[0]["steps"] != 3.0 {
+			t.Fatalf("phases: %v", phases)
 		}
 		for _, name := range []string{"longest", "secretsManager", "adminLogin", "lock"} {
-			if _, number := legs[0][name].(float64); !number {
-				t.Errorf("legs: %s is %v", name, legs[0][name])
+			if _, number := phases[0][name].(float64); !number {
+				t.Errorf("phases: %s is %v", name, phases[0][name])
 			}
 		}
 	})
@@ -127,11 +127,11 @@ func TestFieldsOfTheDocuments(t *testing.T) {
 	for _, row := range document.MarkedTable(t, "table fields").Rows {
 		for _, name := range document.Code(row.Cells[0]) {
 			documented[name] = true
-			if name != "legs" {
+			if name != "phases" {
 				continue
 			}
-			for _, leg := range document.Code(row.Cells[1]) {
-				documented["legs."+leg] = true
+			for _, phase := range document.Code(row.Cells[1]) {
+				documented["phases."+phase] = true
 			}
 		}
 	}
@@ -140,7 +140,7 @@ func TestFieldsOfTheDocuments(t *testing.T) {
 	}
 	// An old version of the clone at another host is dropped; a throttled call is
 	// tried again; a refused login has a number.
-	seen := map[string]bool{"legs.rdsMs": true} // RDS's tests see to that
+	seen := map[string]bool{"phases.rdsMs": true} // RDS's tests see to that
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		throttled := false
 		w := eventful(t, on, withSecretsManager(func(o *emulator.Options) {
@@ -171,9 +171,9 @@ func TestFieldsOfTheDocuments(t *testing.T) {
 					continue
 				}
 				names := []string{key}
-				if legs, ok := value.(map[string]any); ok {
-					for leg := range legs {
-						names = append(names, key+"."+leg)
+				if phases, ok := value.(map[string]any); ok {
+					for phase := range phases {
+						names = append(names, key+"."+phase)
 					}
 				}
 				for _, name := range names {

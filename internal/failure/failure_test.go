@@ -36,7 +36,7 @@ func TestOf(t *testing.T) {
 		{"joined", errors.Join(io.EOF, locked), failure.AccountLocked},
 		{"an empty type", fmt.Errorf("b: %w", answered{1045}), failure.Unexpected},
 		{"time", fmt.Errorf("b: %w", context.DeadlineExceeded), failure.OutOfTime},
-		{"time, of a leg", fmt.Errorf("out of time (%w): %w", context.DeadlineExceeded, failure.Errorf(failure.ReadTimeout, "a: %w", context.DeadlineExceeded)), failure.ReadTimeout},
+		{"time, of a phase", fmt.Errorf("out of time (%w): %w", context.DeadlineExceeded, failure.Errorf(failure.ReadTimeout, "a: %w", context.DeadlineExceeded)), failure.ReadTimeout},
 	} {
 		if got := failure.Of(test.err); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)

@@ -41,7 +41,7 @@ type record struct {
 // phase is a part of a step that waits for somebody else.
 type phase string
 
-// The legs, as the log names them.
+// The phases, as the log names them.
 const (
 	phaseSecretsManager phase = "secretsManager"
 	phaseRDS            phase = "rds"
@@ -57,14 +57,14 @@ const (
 // in any order.
 var phases = []phase{phaseSecretsManager, phaseRDS, phaseCurrentLogin, phasePendingLogin, phaseAdminLogin, phaseLock, phaseReading, phaseChanging}
 
-// phaseTitles names a leg to a person.
+// phaseTitles names a phase to a person.
 var phaseTitles = map[phase]string{
 	phaseSecretsManager: "calls of Secrets Manager", phaseRDS: "calls of RDS", phaseCurrentLogin: "the login with the current credentials",
 	phasePendingLogin: "the login with the pending credentials", phaseAdminLogin: "the admin's login", phaseLock: "taking the pair's lock and listing the accounts",
 	phaseReading: "reading from the server", phaseChanging: "statements that change accounts",
 }
 
-// phaseTime is how long all of a leg took.
+// phaseTime is how long all of a phase took.
 type phaseTime struct {
 	phase
 	took time.Duration
@@ -88,7 +88,7 @@ func (r *record) time(l phase) (end func()) {
 	}
 }
 
-// longest is the leg that took the most of the time.
+// longest is the phase that took the most of the time.
 func (r *record) longest() (l phaseTime, found bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -218,7 +218,7 @@ func (r *record) attributes() []slog.Attr {
 		times = append(times, slog.Float64(string(l.phase)+"Ms", milliseconds(l.took)))
 	}
 	if len(times) > 0 {
-		out = append(out, slog.Group("legs", times...))
+		out = append(out, slog.Group("phases", times...))
 	}
 	if r.retries != nil {
 		number("retries", r.retries.Value())

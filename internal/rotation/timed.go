@@ -19,7 +19,7 @@ type timedSecrets struct {
 	record *record
 }
 
-// call bounds a call, and counts its time for a leg until end is called.
+// call bounds a call, and counts its time for a phase until end is called.
 func (r *record) call(ctx context.Context, l phase) (limited context.Context, end func()) {
 	limited, cancel := timeout.Call().Context(ctx)
 	ended := r.time(l)
