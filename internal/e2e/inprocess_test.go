@@ -198,7 +198,8 @@ type pair struct {
 	said    func(string) // is told what the function did
 	warned  map[string]string
 	turns   int
-	after   func(statement string) // where set, is told of each statement that was sent
+	after   func(statement string)      // where set, is told of each statement that was sent
+	stop    func(statement string) bool // with after: the statements that are not sent, and end the rotation
 }
 
 func (l *inProcess) newPair(user, password, admin string, said func(string)) *pair {
@@ -224,7 +225,7 @@ func (p *pair) rotate(ctx context.Context) error {
 	defer cancel()
 	var database rotation.Database = p.inProcess.database
 	if p.after != nil {
-		database = watched{database, p.after}
+		database = watched{database, p.after, p.stop}
 	}
 	rotator := rotation.Rotator{
 		Secrets: p.secrets, Database: database, Settings: rotation.Settings{Mode: p.mode}, Random: rand.Reader, Log: slog.New(p),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/local/dbserver"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
@@ -183,27 +184,34 @@ func verifiers(t tester, root querier, user string) map[string]string {
 }
 
 // watched is a Database whose admin sends one statement at a time, after each of
-// which somebody looks on.
+// which somebody looks on; a statement that is to stop it is not sent.
 type watched struct {
 	rotation.Database
 	after func(statement string)
+	stop  func(statement string) bool
 }
+
+// errStopped is what a statement is answered that is to stop the rotation.
+var errStopped = failure.New(failure.ConnectionLost, "the test stops the rotation here")
 
 func (w watched) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
 	session, err := w.Database.Connect(ctx, login)
 	if err != nil || !login.Admin {
 		return session, err
 	}
-	return watchedSession{session, w.after}, nil
+	return watchedSession{session, w}, nil
 }
 
 type watchedSession struct {
 	rotation.Session
-	after func(statement string)
+	watched
 }
 
 func (s watchedSession) Apply(ctx context.Context, statements ...statement.Statement) error {
 	for _, one := range statements {
+		if s.stop != nil && s.stop(one.String()) {
+			return errStopped
+		}
 		err := s.Session.Apply(ctx, one)
 		s.after(one.String())
 		if err != nil && len(statements) > 1 {

@@ -118,6 +118,9 @@ func TestProxyThatIsMeant(t *testing.T) {
 func TestGrantOptionByProxy(t *testing.T) {
 	for _, to := range []string{"the original", "the clone"} {
 		for _, gone := range []bool{false, true} {
+			if gone && to == "the original" {
+				continue // what is left to the original is its own: no table tells where it came from
+			}
 			t.Run(fmt.Sprintf("to %s, revoked by its giver %v", to, gone), func(t *testing.T) {
 				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 					w := newDeployment(t, on)
@@ -126,8 +129,6 @@ func TestGrantOptionByProxy(t *testing.T) {
 					if to == "the clone" {
 						w.mustRotate()
 						victim, other = other, victim
-					} else if gone {
-						t.Skip("what is left to the original is its own: no table tells where it came from")
 					}
 					w.sends(stranger, "GRANT PROXY ON '"+stranger+"'@'%' TO '"+victim+"'@'%' WITH GRANT OPTION")
 					if gone {

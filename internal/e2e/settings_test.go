@@ -162,7 +162,7 @@ func TestLockOutlastsStatementTime(t *testing.T) {
 		w := newDeployment(t, servers.MustStart(t, release), func(_ *deployment, o *sandbox.Options) { o.Timeout = 6 * time.Second })
 		free := lockHeld(w)
 		w.execute("SET GLOBAL max_statement_time = 0.3")
-		w.mustFail(string(failure.LockTimeout), "setSecret")
+		w.mustFail(string(failure.LockHeldByAnotherProgram), "setSecret")
 		free()
 		w.abandon()
 		w.mustRotate()
