@@ -110,6 +110,7 @@ func (t *transformer) steps(have, want Grants) {
 	}
 	t.takeRoles(have, want)
 	t.takes = append(t.takes, t.restrict(have, want, haveGlobal)...)
+	t.restrictOption(have, want, haveGlobal, wantGlobal)
 	for _, steps := range [][]Step{t.takes, t.grants, t.narrows} {
 		for i := range steps {
 			steps[i].restrictions = have.Restrictions
