@@ -101,3 +101,69 @@ func TestForgottenPartialRevokes(t *testing.T) {
 		})
 	})
 }
+
+// A row of mysql.db that another account of the user has, at a wider host, makes the server
+// refuse statements about an account with a partial revoke on the same database.
+func TestPartialRevokeBesideAWiderHost(t *testing.T) {
+	withPartialRevokes(t, func(t *testing.T, l *lab) {
+		on := ground + ".*"
+		for _, test := range []struct {
+			what string
+			turn account.Turn
+			// before is what both have; changes are of the user under AWSCURRENT, whose accounts
+			// are NEAR, WIDE and WIDER.
+			before, changes []string
+		}{
+			{"a new partial revoke", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR", "GRANT INSERT, UPDATE ON " + on + " TO WIDE"},
+				[]string{"REVOKE INSERT ON " + on + " FROM WIDE", "REVOKE INSERT ON " + on + " FROM NEAR", "GRANT INSERT ON " + on + " TO WIDE"}},
+			{"a new partial revoke of GRANT OPTION", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR WITH GRANT OPTION", "GRANT UPDATE ON " + on + " TO WIDE WITH GRANT OPTION"},
+				[]string{"REVOKE GRANT OPTION ON " + on + " FROM WIDE", "REVOKE GRANT OPTION ON " + on + " FROM NEAR", "GRANT USAGE ON " + on + " TO WIDE WITH GRANT OPTION"}},
+			{"more on the database", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR", "REVOKE INSERT ON " + on + " FROM NEAR", "GRANT ALL ON " + on + " TO WIDE"},
+				[]string{"REVOKE INSERT ON " + on + " FROM WIDE", "GRANT UPDATE ON " + on + " TO NEAR", "GRANT INSERT ON " + on + " TO WIDE"}},
+			{"less globally", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT, UPDATE ON *.* TO NEAR WITH GRANT OPTION", "REVOKE INSERT ON " + on + " FROM NEAR", "GRANT INSERT ON " + on + " TO WIDE"},
+				[]string{"REVOKE INSERT ON " + on + " FROM WIDE", "REVOKE UPDATE ON *.* FROM NEAR", "GRANT INSERT ON " + on + " TO WIDE"}},
+			{"no partial revoke any more", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR", "REVOKE INSERT ON " + on + " FROM NEAR", "GRANT INSERT ON " + on + " TO WIDE"},
+				[]string{"REVOKE INSERT ON " + on + " FROM WIDE", "GRANT INSERT ON " + on + " TO NEAR", "GRANT INSERT ON " + on + " TO WIDE"}},
+			{"and an even wider host", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR", "GRANT SELECT, UPDATE ON *.* TO WIDE", "REVOKE UPDATE ON " + on + " FROM WIDE", "GRANT INSERT ON " + on + " TO WIDE", "GRANT UPDATE ON " + on + " TO WIDER"},
+				[]string{"REVOKE UPDATE ON " + on + " FROM WIDER", "REVOKE INSERT ON " + on + " FROM WIDE", "REVOKE INSERT ON " + on + " FROM NEAR", "GRANT INSERT ON " + on + " TO WIDE", "GRANT UPDATE ON " + on + " TO WIDER"}},
+			{"an account that is to be dropped", account.TurnOfClone,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR", "GRANT INSERT ON " + on + " TO WIDE"},
+				[]string{"DROP USER WIDE", "REVOKE INSERT ON " + on + " FROM NEAR"}},
+			{"more globally, the original's turn", account.TurnOfOriginal,
+				[]string{"GRANT SELECT, INSERT ON *.* TO NEAR", "REVOKE INSERT ON " + on + " FROM NEAR", "GRANT INSERT ON " + on + " TO WIDE"},
+				[]string{"REVOKE INSERT ON " + on + " FROM WIDE", "GRANT PROCESS ON *.* TO NEAR", "GRANT INSERT ON " + on + " TO WIDE"}},
+		} {
+			t.Run(test.what, func(t *testing.T) {
+				from := nearHosts(l.from)
+				near, wide, wider := from[1], from[2], from[0]
+				p := l.mustPair(t, mightyAdmin, near, wide, wider)
+				defer p.drop(t) // before partial revokes are turned off
+				execute := func(texts []string, at func(host string) string) {
+					for _, text := range texts {
+						l.must(t, strings.NewReplacer("NEAR", at(near), "WIDER", at(wider), "WIDE", at(wide)).Replace(text))
+					}
+				}
+				execute(test.before, p.at)
+				p.mustRotate(t)
+				p.mustEqual(t)
+				at := p.cloneAt
+				if test.turn == account.TurnOfClone {
+					p.mustRotate(t)
+					at = p.at
+				}
+				execute(test.changes, at)
+				p.watch(t, []string{ground, "mysql"}, func(statement string, excess []string) {
+					t.Errorf("after %s an account that is open may do more than it could and its model can: %v", statement, excess)
+				})
+				p.mustRotate(t)
+				p.mustEqual(t)
+			})
+		}
+	})
+}

@@ -55,6 +55,9 @@ func (p Pair) closeOriginal(plan *Plan, original *Account, throwaway func(plugin
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.7 "Access Control, Stage 2: Request Verification".
 func (p *Plan) take(changes []*transformer) {
+	for _, t := range changes {
+		p.Steps = append(p.Steps, t.first...)
+	}
 	for _, t := range bySpecificity(changes) {
 		p.Steps = append(p.Steps, t.takes...)
 	}
