@@ -25,7 +25,7 @@ type Step struct {
 }
 
 func granting(to Name, object Object, privileges []string, columns []Column, grantable bool) Step {
-	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object, privileges, columns, grantable}}
+	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object: object, privileges: privileges, columns: columns, option: grantable}}
 }
 
 // grantingAs grants privileges on *.* with the partial revokes of another account.
@@ -34,7 +34,7 @@ func grantingAs(to Name, privileges []string, grantable bool, as Name) Step {
 }
 
 func revoking(object Object, privileges []string, columns []Column, from Name) Step {
-	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object, privileges, columns, false}}
+	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object: object, privileges: privileges, columns: columns, taking: true}}
 }
 
 // transformer writes the statements that turn what an account has into what it must
