@@ -202,6 +202,11 @@ func (tr *trial) run() {
 	for _, host := range tr.hosts {
 		tr.must(change{"host " + host, "CREATE USER " + account.Name{User: tr.user, Host: host}.String() + tr.described(host, firstPassword)})
 	}
+	for _, host := range tr.hosts {
+		if tr.mysql() && tr.chance("what may be partially revoked", 2) {
+			tr.must(change{"global", "GRANT SELECT, INSERT ON *.* TO " + account.Name{User: tr.user, Host: host}.String() + tr.pick("option", "", " WITH GRANT OPTION")})
+		}
+	}
 	tr.changes("grants", 14, tr.user, tr.hosts)
 	tr.countPartialRevokes(tr.user)
 	tr.rotates("to the clone")
