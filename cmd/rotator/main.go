@@ -68,9 +68,9 @@ func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
 		return rotation.Rotator{}, err
 	}
 	return rotation.Rotator{
-		Secrets:     awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
-		Database:    &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
-		RDS: awsrds.New(sdk),
-		Settings:    settings.Rotation, Random: rand.Reader,
+		Secrets:  awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
+		Database: &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
+		RDS:      awsrds.New(sdk),
+		Settings: settings.Rotation, Random: rand.Reader,
 	}, nil
 }

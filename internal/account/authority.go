@@ -174,7 +174,7 @@ func (c *collector) passive(r *reader, server Server, name Name) {
 // Source: MySQL 8.4 Reference Manual, 15.7.1 "Account Management Statements"; MariaDB,
 // "CREATE USER", "ALTER USER", "DROP USER".
 func (a authority) manages(privilege string) answer {
-	if got := a.has(Object{}, []string{"CREATE USER"}, nil); got == allowed {
+	if got := a.has(needs{privileges: []string{"CREATE USER"}}); got == allowed {
 		return got
 	}
 	return a.writes(privilege)
@@ -182,7 +182,7 @@ func (a authority) manages(privilege string) answer {
 
 // writes reports whether it has a privilege on the system database's tables.
 func (a authority) writes(privilege string) answer {
-	return a.has(Object{Level: LevelTable, Database: "mysql"}, []string{privilege}, nil)
+	return a.has(needs{object: Object{Level: LevelTable, Database: "mysql"}, privileges: []string{privilege}})
 }
 
 // givesRole reports whether it may grant or revoke a role.
@@ -192,7 +192,7 @@ func (a authority) givesRole(role Name) answer {
 			return allowed
 		}
 	}
-	if contained(a.canGive, role) || a.server.Flavor == MySQL && (a.dynamic("ROLE_ADMIN", false) || a.has(Object{}, []string{"SUPER"}, nil) == allowed) {
+	if contained(a.canGive, role) || a.server.Flavor == MySQL && (a.dynamic("ROLE_ADMIN", false) || a.has(needs{privileges: []string{"SUPER"}}) == allowed) {
 		return allowed
 	}
 	return denied
@@ -225,7 +225,8 @@ func (a authority) gives(n needs) answer {
 	if dynamic && len(wanted) == 0 && !n.option {
 		return allowed // dynamic ones alone, which have their GRANT OPTION with them
 	}
-	return a.has(n.object, append(wanted, GrantOption), n.columns)
+	n.privileges = append(wanted, GrantOption)
+	return a.has(n)
 }
 
 func (a authority) dynamic(privilege string, grantable bool) bool {
@@ -262,12 +263,15 @@ func (h *held) add(server Server, grant Grant) {
 	}
 }
 
-// has reports whether it has all of these on an object, there or above it.
-func (a authority) has(object Object, privileges []string, columns []Column) answer {
+// has reports whether it has all of these on an object, there or above it. To take a
+// privilege from a table or from any column of it, servers ask for it on some column
+// (tried on MySQL 9.7 and MariaDB 11.8).
+func (a authority) has(n needs) answer {
+	object := n.object
 	fixed := held{}
 	onColumns := map[Column]bool{}
 	choices := [][]Grant{nil} // what the databases' privileges may be, by the server's order
-	for n, source := range a.sources {
+	for i, source := range a.sources {
 		var matching []Grant
 		for _, grant := range source.Objects {
 			switch {
@@ -282,10 +286,13 @@ func (a authority) has(object Object, privileges []string, columns []Column) ans
 				fixed.add(a.server, grant)
 				for _, column := range grant.Columns {
 					onColumns[column.key()] = true
+					if n.taking {
+						fixed.privileges[column.Privilege] = true
+					}
 				}
 			}
 		}
-		first := a.first(matching, n == 1 && a.severalRoles)
+		first := a.first(matching, i == 1 && a.severalRoles)
 		if len(first) == 0 {
 			continue
 		}
@@ -306,7 +313,7 @@ func (a authority) has(object Object, privileges []string, columns []Column) ans
 		for _, grant := range choice {
 			h.add(a.server, grant)
 		}
-		if h.suffices(privileges, columns, onColumns) {
+		if h.suffices(n.privileges, n.columns, onColumns) {
 			some = true
 		} else {
 			every = false

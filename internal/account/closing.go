@@ -30,7 +30,7 @@ func (p Pair) closable(a *Account) bool {
 // closeOriginal gives the original a password that nobody knows, until it gets its own.
 func (p Pair) closeOriginal(plan *Plan, original *Account, throwaway func(plugin string) (redact.Secret, error)) error {
 	if !p.closable(original) {
-		return fmt.Errorf("%s gains a privilege that servers give only together with more (PROXY WITH GRANT OPTION gives GRANT OPTION on *.*), and cannot be kept from being logged in to meanwhile, since it authenticates with %s: grant it by hand what its clone has beyond it, or identify it by its password plugin alone: %w",
+		return fmt.Errorf("%s gains a privilege that servers give only together with more (PROXY WITH GRANT OPTION gives GRANT OPTION on *.*, which comes without its partial revokes), and cannot be kept from being logged in to meanwhile, since it authenticates with %s: grant it by hand what its clone has beyond it, or identify it by its password plugin alone: %w",
 			original.Name, p.passwordless(original), ErrUnsupported)
 	}
 	credentials, err := p.credentials(original, len(p.Clear) > 0, throwaway)
@@ -56,6 +56,9 @@ func (p Pair) closeOriginal(plan *Plan, original *Account, throwaway func(plugin
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.7 "Access Control, Stage 2: Request Verification".
 func (p *Plan) take(changes []*transformer) {
+	for _, t := range changes {
+		p.Steps = append(p.Steps, t.first...)
+	}
 	for _, t := range bySpecificity(changes) {
 		p.Steps = append(p.Steps, t.takes...)
 	}

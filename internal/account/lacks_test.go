@@ -14,6 +14,7 @@ func TestAdminLacks(t *testing.T) {
 	db := Object{Level: LevelDatabase, Database: "db"}
 	table := Object{Level: LevelTable, Database: "db", Name: "t"}
 	role := Step{Object: Object{Level: LevelRole, Proxied: Name{"r", "%"}}}
+	column := func(name string) []Column { return []Column{{"SELECT", name}} }
 	const create = "GRANT CREATE USER ON *.* TO `admin`@`%`"
 	for _, test := range []struct {
 		name   string
@@ -41,6 +42,12 @@ func TestAdminLacks(t *testing.T) {
 		{"dynamic", mysql, []string{create, "GRANT BACKUP_ADMIN ON *.* TO `admin`@`%` WITH GRANT OPTION"}, grant(Object{}, "BACKUP_ADMIN"), ""},
 		{"dynamic, no option", mysql, []string{create, "GRANT BACKUP_ADMIN ON *.* TO `admin`@`%`"}, grant(Object{}, "BACKUP_ADMIN"), "GRANT BACKUP_ADMIN ON *.*"},
 		{"a partial revoke", mysql, []string{"GRANT SELECT, CREATE USER ON *.* TO `admin`@`%` WITH GRANT OPTION", "REVOKE SELECT ON `db`.* FROM `admin`@`%`"}, grant(db, "SELECT"), "GRANT SELECT ON `db`.*"},
+		{"a column", mysql, []string{create, "GRANT SELECT (`a`) ON `db`.`t` TO `admin`@`%` WITH GRANT OPTION"}, granting(app, table, nil, column("a"), false), ""},
+		{"another column", mysql, []string{create, "GRANT SELECT (`a`) ON `db`.`t` TO `admin`@`%` WITH GRANT OPTION"}, granting(app, table, nil, column("b"), false), "GRANT SELECT (`b`) ON `db`.`t`"},
+		{"to take from another column", mysql, []string{create, "GRANT SELECT (`a`) ON `db`.`t` TO `admin`@`%` WITH GRANT OPTION"}, revoking(table, nil, column("b"), app), ""},
+		{"to take from the table", mariadb, []string{create, "GRANT SELECT (`a`) ON `db`.`t` TO `admin`@`%` WITH GRANT OPTION"}, revoking(table, []string{"SELECT", GrantOption}, nil, app), ""},
+		{"to take what it has on no column", mariadb, []string{create, "GRANT INSERT (`a`) ON `db`.`t` TO `admin`@`%` WITH GRANT OPTION"}, revoking(table, nil, column("b"), app), "GRANT SELECT (`b`) ON `db`.`t`"},
+		{"to take without GRANT OPTION", mysql, []string{create, "GRANT SELECT (`a`) ON `db`.`t` TO `admin`@`%`"}, revoking(table, nil, column("b"), app), "GRANT SELECT (`b`) ON `db`.`t`"},
 		{"a role", mysql, []string{create, "GRANT `r`@`%` TO `admin`@`%` WITH ADMIN OPTION"}, role, ""},
 		{"a role without its option", mysql, []string{create, "GRANT `r`@`%` TO `admin`@`%`"}, role, "`r`@`%`"},
 		{"a role by ROLE_ADMIN", mysql, []string{create, "GRANT ROLE_ADMIN ON *.* TO `admin`@`%`"}, role, ""},

@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"tandem/internal/redact"
@@ -59,6 +60,7 @@ func CompareOwn(server Server, current, pending OwnGrants) (missing, extra []Lac
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", pending.Name, err)
 	}
 	ownRoles(server, &now, &next, current.Name, pending.Name)
+	now.Restrictions, next.Restrictions = withoutOption(now.Restrictions), withoutOption(next.Restrictions)
 	missing, extra = missingFrom(now, next), missingFrom(next, now)
 	return append(missing, restrictedIn(now, next)...), append(extra, restrictedIn(next, now)...), nil
 }
@@ -84,6 +86,19 @@ func ownRoles(server Server, now, next *Grants, current, pending Name) {
 	if len(next.DefaultRoles) > 0 && !sameNames(now.DefaultRoles, next.DefaultRoles) {
 		now.DefaultRoles = nil
 	}
+}
+
+// withoutOption leaves out the partial revokes of GRANT OPTION, of which SHOW GRANTS does
+// not tell what stands in mysql.user: see optionRestricted.
+func withoutOption(restrictions []Restriction) []Restriction {
+	var out []Restriction
+	for _, restriction := range restrictions {
+		privileges := slices.DeleteFunc(slices.Clone(restriction.Privileges), func(privilege string) bool { return privilege == GrantOption })
+		if len(privileges) > 0 {
+			out = append(out, Restriction{restriction.Database, privileges})
+		}
+	}
+	return out
 }
 
 // OwnDynamic lists the dynamic privileges of a session, those of its active roles

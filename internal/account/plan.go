@@ -183,6 +183,7 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	var taken []string
 	var changes []*transformer
 	patterns := databasePatterns(targets)
+	crossed := p.crossed(p.changesOfClone(targets, drop))
 	for _, target := range targets {
 		have := Account{Name: target.name}
 		want := p.attributes(target)
@@ -218,7 +219,7 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		if target.reason != "" {
 			plan.warn(warning.DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
 		}
-		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns}
+		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns, crossed: crossed[target.name]}
 		t.steps(have.Grants, target.model.Grants)
 		// Of an account that is adopted somebody else knows the password.
 		adopted := !p.Known && target.have != nil && len(t.grants) > 0
@@ -232,6 +233,11 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 			plan.add(lockStatement(account.Name), account.Name)
 		}
 		plan.warn(warning.DefinerKept, "%s was kept, though no account of %s lets in the clients of its host, since something depends on it (%s); it is locked", account.Name, p.Original.Name, enumerate(p.Depends[account.Name], ", "))
+	}
+	for _, account := range drop {
+		t := &transformer{server: p.Server, name: account.Name, crossed: crossed[account.Name]}
+		_ = t.uncross(account.Grants)
+		changes = append(changes, t)
 	}
 	plan.take(changes)
 	for _, account := range drop {
@@ -251,6 +257,23 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		plan.warn(warning.Adopted, "%s existed already and was taken as the clone of %s; %s", p.Clone.Name, p.Original.Name, text)
 	}
 	return plan, nil
+}
+
+// changesOfClone are what the clone's accounts have and must have, those among them that
+// are to be dropped.
+func (p Pair) changesOfClone(targets []target, drop []*Account) []change {
+	var out []change
+	for _, target := range targets {
+		one := change{name: target.name, want: target.model.Grants}
+		if target.have != nil {
+			one.have = target.have.Grants
+		}
+		out = append(out, one)
+	}
+	for _, account := range drop {
+		out = append(out, change{account.Name, account.Grants, account.Grants})
+	}
+	return out
 }
 
 func (p *Plan) add(s statement.Statement, name Name) {
@@ -354,25 +377,30 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 	var plan Plan
 	var more []string
 	var changes []*transformer
+	crossed := p.crossed(p.changesOfOriginal(mode))
 	for i := range p.Original.Accounts {
 		original := &p.Original.Accounts[i]
 		clone := p.Clone.at(original.Name.Host)
 		if clone == nil {
+			if crossed[original.Name] != nil {
+				t := &transformer{server: p.Server, name: original.Name, crossed: crossed[original.Name]}
+				t.steps(original.Grants, original.Grants)
+				changes = append(changes, t)
+			}
 			continue
 		}
 		beyond := texts(append(missingFrom(clone.Grants, original.Grants), restrictedIn(clone.Grants, original.Grants)...))
-		if len(beyond) == 0 {
+		if len(beyond) == 0 && crossed[original.Name] == nil {
 			continue
 		}
 		if mode == Mirror {
 			more = append(more, beyond...)
 			continue
 		}
-		gained := union(original.Grants, clone.Grants)
-		gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
+		gained := p.gained(original, clone)
 		beyond = texts(append(missingFrom(gained, original.Grants), restrictedIn(clone.Grants, original.Grants)...))
 		t := &transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, as: clone.Name, patterns: databasePatterns([]target{{have: original, model: clone}}),
-			open: !original.Attributes.Locked && !p.closable(original)}
+			crossed: crossed[original.Name], open: !original.Attributes.Locked && !p.closable(original)}
 		t.steps(original.Grants, gained)
 		if t.closing && !original.Attributes.Locked {
 			if err := p.closeOriginal(&plan, original, throwaway); err != nil {
@@ -380,7 +408,7 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 			}
 		}
 		changes = append(changes, t)
-		if len(t.takes)+len(t.grants)+len(t.narrows) == 0 {
+		if len(beyond) == 0 || len(t.takes)+len(t.grants)+len(t.narrows) == 0 {
 			continue
 		}
 		plan.warn(warning.PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",
@@ -394,6 +422,30 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 		plan.warn(warning.ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
 	return plan, nil
+}
+
+// gained is what an account of the original has after its turn in Merge.
+func (p Pair) gained(original, clone *Account) Grants {
+	gained := union(original.Grants, clone.Grants)
+	gained.Roles, gained.DefaultRoles = p.unionRoles(original.Name, original.Grants, clone.Grants)
+	return gained
+}
+
+// changesOfOriginal are what the original's accounts have and must have.
+func (p Pair) changesOfOriginal(mode Mode) []change {
+	if mode != Merge {
+		return nil
+	}
+	var out []change
+	for i := range p.Original.Accounts {
+		original := &p.Original.Accounts[i]
+		one := change{original.Name, original.Grants, original.Grants}
+		if clone := p.Clone.at(original.Name.Host); clone != nil {
+			one.want = p.gained(original, clone)
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // takeBack writes the REVOKE statements that take from both what the original gained from the clone.

@@ -14,6 +14,7 @@ type needs struct {
 	privileges []string
 	columns    []Column
 	option     bool // it passes GRANT OPTION on too
+	taking     bool // it takes, instead of granting
 }
 
 // altering is what CREATE USER, ALTER USER and DROP USER need.

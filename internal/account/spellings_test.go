@@ -189,7 +189,8 @@ func TestOwnRowsInDoubleQuotes(t *testing.T) {
 	}
 }
 
-// A partial revoke withholds what would be had otherwise, and nothing else.
+// A partial revoke withholds what would be had otherwise, and nothing else. Of those of
+// GRANT OPTION SHOW GRANTS tells too little: they are compared as mysql.user has them.
 func TestWithheldIsWhatWouldBeHad(t *testing.T) {
 	own := func(name Name, grants ...string) OwnGrants {
 		out := OwnGrants{Name: name}
@@ -199,12 +200,19 @@ func TestWithheldIsWhatWouldBeHad(t *testing.T) {
 		return out
 	}
 	current := own(app, "GRANT SELECT ON *.* TO `app`@`%` WITH GRANT OPTION")
-	pending := own(clone, "GRANT SELECT, INSERT ON *.* TO `app_clone`@`%` WITH GRANT OPTION", "REVOKE INSERT ON `d`.* FROM `app_clone`@`%`", "REVOKE  ON `f`.* FROM `app_clone`@`%`", "REVOKE  ON `e`.* FROM `app_clone`@`%`")
-	missing, _, err := CompareOwn(mysql9, current, pending)
+	pending := own(clone, "GRANT SELECT, INSERT ON *.* TO `app_clone`@`%` WITH GRANT OPTION", "REVOKE INSERT ON `d`.* FROM `app_clone`@`%`", "REVOKE SELECT ON `f`.* FROM `app_clone`@`%`", "REVOKE SELECT ON `e`.* FROM `app_clone`@`%`", "REVOKE  ON `g`.* FROM `app_clone`@`%`")
+	missing, extra, err := CompareOwn(mysql9, current, pending)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"GRANT OPTION ON `e`.* (partially revoked)", "GRANT OPTION ON `f`.* (partially revoked)"}, texts(missing)); diff != "" {
+	if diff := cmp.Diff([]string{"SELECT ON `e`.* (partially revoked)", "SELECT ON `f`.* (partially revoked)"}, texts(missing)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"INSERT ON *.*"}, texts(extra)); diff != "" {
+		t.Error(diff)
+	}
+	now, next := Grants{Objects: []Grant{{Grantable: true}}}, Grants{Restrictions: []Restriction{{"g", []string{GrantOption}}}}
+	if diff := cmp.Diff([]string{"GRANT OPTION ON `g`.* (partially revoked)"}, texts(restrictedIn(now, next))); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -25,7 +25,7 @@ type Step struct {
 }
 
 func granting(to Name, object Object, privileges []string, columns []Column, grantable bool) Step {
-	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object, privileges, columns, grantable}}
+	return Step{Statement: grantStatement(to, object, privileges, columns, grantable), Account: to, Object: object, Columns: columns, needs: needs{object: object, privileges: privileges, columns: columns, option: grantable}}
 }
 
 // grantingAs grants privileges on *.* with the partial revokes of another account.
@@ -34,11 +34,11 @@ func grantingAs(to Name, privileges []string, grantable bool, as Name) Step {
 }
 
 func revoking(object Object, privileges []string, columns []Column, from Name) Step {
-	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object, privileges, columns, false}}
+	return Step{Statement: revokeStatement(object, privileges, columns, from), Account: from, Object: object, needs: needs{object: object, privileges: privileges, columns: columns, taking: true}}
 }
 
 // transformer writes the statements that turn what an account has into what it must
-// have. They are sent in this order: takes, grants, narrows. So an account that can
+// have. They are sent in this order: first, takes, grants, narrows. So an account that can
 // be logged in to loses what it must not have before it gets anything, whatever
 // stops in between, and never gets more than it must have.
 type transformer struct {
@@ -53,6 +53,11 @@ type transformer struct {
 	// of the user, as it is and as it must be.
 	patterns []string
 
+	// crossed is what the account loses before anything is sent for any account of the
+	// user, by database.
+	crossed map[string][]string
+
+	first  []Step
 	takes  []Step
 	grants []Step
 	// narrows take what a grant gives beside what was meant. Where there are any,
@@ -75,6 +80,7 @@ func (t *transformer) take(object Object, privileges []string, columns []Column)
 
 // steps writes what has to be sent.
 func (t *transformer) steps(have, want Grants) {
+	have = t.uncross(have)
 	had := have.index()
 	wanted := want.index()
 	haveGlobal, _ := have.lookup(had, Object{})
@@ -110,7 +116,8 @@ func (t *transformer) steps(have, want Grants) {
 	}
 	t.takeRoles(have, want)
 	t.takes = append(t.takes, t.restrict(have, want, haveGlobal)...)
-	for _, steps := range [][]Step{t.takes, t.grants, t.narrows} {
+	t.restrictOption(have, want, haveGlobal, wantGlobal)
+	for _, steps := range [][]Step{t.first, t.takes, t.grants, t.narrows} {
 		for i := range steps {
 			steps[i].restrictions = have.Restrictions
 		}

@@ -370,3 +370,42 @@ func TestCheckForetellsTheAdminsPrivileges(t *testing.T) {
 		}
 	})
 }
+
+// To take a privilege from a column, or from the table, an admin needs it on some column
+// alone; to grant it, on that column.
+func TestCheckForetellsByColumns(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *server.Server) {
+		for _, test := range []struct {
+			before, after string
+			ok            bool
+		}{
+			{"GRANT INSERT (b) ON T TO ME", "REVOKE INSERT (b) ON T FROM ME", true},
+			{"GRANT INSERT (b) ON T TO ME WITH GRANT OPTION", "REVOKE INSERT (b), GRANT OPTION ON T FROM ME", true},
+			{"GRANT INSERT ON T TO ME", "REVOKE INSERT ON T FROM ME", true},
+			{"GRANT UPDATE (b) ON T TO ME", "REVOKE UPDATE (b) ON T FROM ME", false},
+			{"", "GRANT INSERT (a) ON T TO ME", true},
+			{"", "GRANT INSERT (b) ON T TO ME", false},
+			{"", "GRANT INSERT ON T TO ME", false},
+		} {
+			w := newWorld(t, on)
+			table := w.database + ".columns"
+			w.execute("CREATE TABLE " + table + " (a INT, b INT)")
+			execute := func(text string) {
+				if text != "" {
+					w.execute(strings.NewReplacer(" T ", " "+table+" ", "ME", me(w.user)).Replace(text))
+				}
+			}
+			execute(test.before)
+			w.mustRotate()
+			w.mustRotate()
+			w.execute("REVOKE ALL PRIVILEGES, GRANT OPTION FROM '"+sandbox.Admin+"'@'%'", "GRANT CREATE USER ON *.* TO '"+sandbox.Admin+"'@'%'",
+				"GRANT SELECT ON mysql.* TO '"+sandbox.Admin+"'@'%'", "GRANT INSERT (a) ON "+table+" TO '"+sandbox.Admin+"'@'%' WITH GRANT OPTION")
+			execute(test.after)
+			found := w.check()
+			err := w.rotate()
+			if found.OK != (err == nil) || found.OK != test.ok {
+				t.Errorf("%s: the check says %v, and the rotation %v", test.after, failing(found), err)
+			}
+		}
+	})
+}

@@ -155,6 +155,7 @@ func (f *forecast) run() {
 		}
 	}
 	f.note("-- the check says: %s %q", said, failed)
+	f.lookOn()
 	err = f.rotate(context.WithoutCancel(f.T.Context()))
 	switch {
 	case said == "ok" && err != nil:

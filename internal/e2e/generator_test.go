@@ -286,7 +286,15 @@ func (g generator) grant(at string) change {
 	if g.mysql() {
 		kinds = append(kinds, "dynamic")
 	}
-	kind := g.pick("kind", append(kinds, "revoke", "revoke")...)
+	revokes := []string{"revoke", "revoke"}
+	if g.mysql() {
+		revokes = append(revokes, "partial")
+	}
+	kind := g.pick("kind", append(kinds, revokes...)...)
+	if kind == "partial" { // it is one if the account has the privileges globally, and partial_revokes is on
+		what := g.pick("privileges", "SELECT", "INSERT", "GRANT OPTION", "SELECT, INSERT", "INSERT, GRANT OPTION") + " ON " + statement.Identifier(g.pick("database", groundDatabases[:3]...)) + ".*"
+		return change{"revoke", "REVOKE " + what + " FROM " + at}
+	}
 	if kind != "revoke" {
 		what := g.object(kind, true)
 		if strings.Contains(what, " ON PACKAGE ") || strings.Contains(what, " ON LIBRARY ") {

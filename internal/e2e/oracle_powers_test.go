@@ -153,6 +153,19 @@ func (s sight) hostsOf(flavor dbserver.Flavor) map[string]bool {
 	return open
 }
 
+// openWithoutPassword are the hosts at which the user has an account that is open, and
+// that authenticates by more than its password, on MySQL in the first place.
+func (s sight) openWithoutPassword(flavor dbserver.Flavor) map[string]bool {
+	hosts := s.hostsOf(flavor)
+	for _, row := range s["user"] {
+		if row["plugin"] != "auth_socket" && !strings.Contains(row["Priv"], `"unix_socket"`) {
+			delete(hosts, row["Host"])
+		}
+	}
+	maps.DeleteFunc(hosts, func(_ string, open bool) bool { return !open })
+	return hosts
+}
+
 // excess lists what open accounts of a user may do that neither they could do before
 // nor those may which they are made equal to.
 func (s sight) excess(on *dbserver.Server, was, models sight, databases []string, wildcards bool) []string {
