@@ -374,7 +374,7 @@ func TestCheckForetellsTheAdminsPrivileges(t *testing.T) {
 // To take a privilege from a column, or from the table, an admin needs it on some column
 // alone; to grant it, on that column.
 func TestCheckForetellsByColumns(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *server.Server) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		for _, test := range []struct {
 			before, after string
 			ok            bool
