@@ -387,7 +387,7 @@ func TestCheckForetellsByColumns(t *testing.T) {
 			{"", "GRANT INSERT (b) ON T TO ME", false},
 			{"", "GRANT INSERT ON T TO ME", false},
 		} {
-			w := newWorld(t, on)
+			w := newDeployment(t, on)
 			table := w.database + ".columns"
 			w.execute("CREATE TABLE " + table + " (a INT, b INT)")
 			execute := func(text string) {
