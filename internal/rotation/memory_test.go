@@ -105,14 +105,18 @@ func rows(user, privilege string) account.Rows {
 // step performs a step of the token.
 func (w *memory) step(name rotation.Step) error { return w.stepOf(name, token) }
 
-func (w *memory) stepOf(name rotation.Step, token string) error {
-	rotator := rotation.Rotator{
+func (w *memory) rotator() *rotation.Rotator {
+	return &rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
 		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
+		Function: rotation.Function{Name: "tandem", Version: "0"},
 	}
+}
+
+func (w *memory) stepOf(name rotation.Step, token string) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
-	return rotator.Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
+	return w.rotator().Rotate(ctx, rotation.Event{Step: name, SecretID: secretID, Token: token})
 }
 
 func (w *memory) do(format string, arguments ...any) error {

@@ -229,3 +229,33 @@ func TestPicture(t *testing.T) {
 		}
 	}
 }
+
+// The files and folders that the contributor's guide names are there, and so is what
+// its table of things to add names in them.
+func TestContributing(t *testing.T) {
+	text := document.Get(t, ".github/CONTRIBUTING.md").Text
+	root := document.Root(t)
+	named := 0
+	for _, path := range regexp.MustCompile("`((?:internal|cmd|\\.ci|\\.github)/[\\w./-]+)`").FindAllStringSubmatch(text, -1) {
+		named++
+		if _, err := os.Stat(filepath.Join(root, path[1])); err != nil && path[1] != ".github/README.md" {
+			t.Errorf("there is no %s", path[1])
+		}
+	}
+	if named < 20 {
+		t.Errorf("the guide names %d files and folders", named)
+	}
+	for _, line := range strings.Split(text, "\n") {
+		files := regexp.MustCompile("`(internal/[\\w./-]+\\.go)`").FindAllStringSubmatch(line, -1)
+		for _, word := range regexp.MustCompile("`(?:\\w+\\.)?([A-Za-z]{4,})(?:\\([^`]*)?`").FindAllStringSubmatch(line, -1) {
+			found := len(files) == 0 || word[1] == "yaml"
+			for _, file := range files {
+				source, err := os.ReadFile(filepath.Join(root, file[1]))
+				found = found || err == nil && strings.Contains(string(source), word[1])
+			}
+			if !found {
+				t.Errorf("%s is in none of the files of its line: %s", word[1], line)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -142,7 +143,7 @@ func TestMetrics(t *testing.T) {
 	if text := document.Get(t, table.Path).Text; !strings.Contains(text, "The namespace is `"+metric.Namespace+"`, the dimension `"+metric.Dimension+"`.") {
 		t.Errorf("%s does not name the namespace %s and the dimension %s", table.Path, metric.Namespace, metric.Dimension)
 	}
-	if text := document.Get(t, ".github/deploying/README.md").Text; len(metric.Metrics()) != 5 || !strings.Contains(text, "five custom metrics") {
-		t.Errorf("what metrics cost is not said of %d", len(metric.Metrics()))
+	if text := document.Get(t, ".github/deploying/README.md").Text; !strings.Contains(text, fmt.Sprintf("%d custom metrics", len(metric.Metrics()))) {
+		t.Errorf(".github/deploying/README.md does not say what %d custom metrics cost", len(metric.Metrics()))
 	}
 }
