@@ -35,6 +35,8 @@ type cause struct {
 	foretold bool
 	// anywhere: it has nothing to do with the server, and is tried on one of them.
 	anywhere bool
+	// flavor is the only one on which it can happen; both if empty.
+	flavor dbserver.Flavor
 	// follow does what the error's remedy says, where ending what was provoked is not
 	// just that; then the rotation is tried again. what was provoked ends afterwards.
 	follow func(w *deployment)
@@ -47,6 +49,9 @@ type cause struct {
 func (c cause) provoke(t *testing.T, on *dbserver.Server) {
 	if c.anywhere && on.Flavor == dbserver.MySQL {
 		t.Skip("as on MariaDB")
+	}
+	if c.flavor != "" && c.flavor != on.Flavor {
+		t.Skip("the other flavor knows no such thing")
 	}
 	var options []option
 	if c.options != nil {
@@ -183,8 +188,39 @@ func (w *deployment) elsewhere(host string, port int) {
 // Every cause that an operator tells from others has a type of its own, a sentence
 // and a remedy: of the step that meets it, and of the check that foretells it.
 func TestCauses(t *testing.T) {
-	short := func(_ *deployment, o *sandbox.Options) { o.Timeout = 4 * time.Second }
-	inTime := func(*testing.T) []option { return []option{short} }
+	for _, c := range causes() {
+		t.Run(c.name, func(t *testing.T) {
+			if c.server != nil {
+				servers.EachRelease(t, func(t *testing.T, release string) { c.provoke(t, c.server(t, release)) })
+				return
+			}
+			servers.Each(t, func(t *testing.T, on *dbserver.Server) { c.provoke(t, on) })
+		})
+	}
+}
+
+// short is a function's timeout that a wait does not outlast by much.
+func short(_ *deployment, o *sandbox.Options) { o.Timeout = 4 * time.Second }
+
+func inTime(*testing.T) []option { return []option{short} }
+
+// nothing is arranged where the options do all.
+func nothing(*deployment) func() { return nil }
+
+// correctAddress gives both documents the server's address.
+func (w *deployment) correctAddress() {
+	for _, id := range []string{w.app, w.admin} {
+		w.correct(id, map[string]any{"host": w.Server.Host, "port": w.Server.Port})
+	}
+}
+
+// restore puts back the application's document as it was when all was well.
+func (w *deployment) restore() {
+	w.stored[w.app] = firstPassword
+	w.replace(w.app, w.written[""])
+}
+
+func causes() []cause {
 	silence := func(operation string) func(t *testing.T) []option {
 		return func(*testing.T) []option {
 			return []option{short, func(w *deployment, o *sandbox.Options) {
@@ -194,20 +230,11 @@ func TestCauses(t *testing.T) {
 			}}
 		}
 	}
-	nothing := func(*deployment) func() { return nil }
 	alter := func(clause string) func(w *deployment) func() {
 		return func(w *deployment) func() { w.execute("ALTER USER '" + w.user + "'@'%' " + clause); return nil }
 	}
 	// What the remedies come to.
-	restore := func(w *deployment) { // the document as it was when all was well
-		w.stored[w.app] = firstPassword
-		w.replace(w.app, w.written[""])
-	}
-	address := func(w *deployment) {
-		for _, id := range []string{w.app, w.admin} {
-			w.correct(id, map[string]any{"host": w.Server.Host, "port": w.Server.Port})
-		}
-	}
+	restore, address := (*deployment).restore, (*deployment).correctAddress
 	variable := func(entry string) func(w *deployment) { return func(w *deployment) { w.reconfigure(entry) } }
 	endpoint := func(w *deployment) { w.reconfigure("SECRETS_MANAGER_ENDPOINT=" + w.URL) }
 	sql := func(statements ...string) func(w *deployment) {
@@ -217,7 +244,7 @@ func TestCauses(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []cause{
+	return []cause{
 		// What the secrets hold.
 		{name: "no JSON", follow: restore, arrange: func(w *deployment) func() { w.put(w.app, "{"); return nil }, want: failure.SecretInvalid, step: "createSecret", check: "secret", words: []string{"JSON"}},
 		{name: "no version of the admin's", follow: restore, arrange: func(w *deployment) func() {
@@ -377,13 +404,5 @@ func TestCauses(t *testing.T) {
 			want: failure.RotationNotInProgress, step: "setSecret", words: []string{"rotate the secret again"}},
 		{name: "the lock is held", options: inTime, arrange: lockHeld, want: failure.LockHeldByAnotherProgram, step: "setSecret", check: "lock", words: []string{"holds it, of user 'root'"}},
 		{name: "the configuration", follow: variable("EXCLUDE_NUMBERS=false"), options: env("EXCLUDE_NUMBERS=perhaps"), arrange: nothing, want: failure.ConfigurationInvalid, step: "createSecret", check: "configuration", words: []string{"EXCLUDE_NUMBERS"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if c.server != nil {
-				servers.EachRelease(t, func(t *testing.T, release string) { c.provoke(t, c.server(t, release)) })
-				return
-			}
-			servers.Each(t, func(t *testing.T, on *dbserver.Server) { c.provoke(t, on) })
-		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,8 +55,9 @@ func newAuthority(t *testing.T, lasts time.Duration) *authority {
 	return a
 }
 
-// serve has the server present a certificate of this root until the test ends.
-func (a *authority) serve(w *deployment, change func(*x509.Certificate)) {
+// serve has the server present a certificate of this root until the test ends, or end
+// is called.
+func (a *authority) serve(w *deployment, change func(*x509.Certificate)) (end func()) {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -79,7 +81,7 @@ func (a *authority) serve(w *deployment, change func(*x509.Certificate)) {
 		reload = "FLUSH SSL"
 	}
 	own := map[string][]byte{}
-	w.t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		for path, content := range own {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				w.t.Error(err)
@@ -89,6 +91,7 @@ func (a *authority) serve(w *deployment, change func(*x509.Certificate)) {
 			w.t.Error(err)
 		}
 	})
+	w.t.Cleanup(end)
 	for variable, block := range map[string]*pem.Block{
 		"ssl_ca": {Type: "CERTIFICATE", Bytes: a.certificate.Raw}, "ssl_cert": {Type: "CERTIFICATE", Bytes: der}, "ssl_key": {Type: "PRIVATE KEY", Bytes: private},
 	} {
@@ -114,6 +117,7 @@ func (a *authority) serve(w *deployment, change func(*x509.Certificate)) {
 	if left := time.Until(template.NotAfter); left < time.Minute {
 		<-time.After(left)
 	}
+	return end
 }
 
 // What is wrong with a certificate, each kept apart.

@@ -31,11 +31,23 @@ type loginCause struct {
 // Each cause is named with the type and the remedy that fit, by the step and by the
 // check; and once the remedy was followed the next try of the same rotation succeeds.
 func TestLoginCauses(t *testing.T) {
+	for _, c := range loginCauses() {
+		t.Run(c.name, func(t *testing.T) {
+			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+				if c.flavor == "" || c.flavor == on.Flavor {
+					c.provoke(t, on)
+				}
+			})
+		})
+	}
+}
+
+func loginCauses() []loginCause {
 	broken := "SELECT nothing FROM nowhere.at_all"
 	anonymous := func(w *deployment, host string) {
 		w.execute("CREATE USER ''@'"+host+"' IDENTIFIED BY 'nobody-1X'", "RENAME USER 'admin'@'%' TO 'admin'@'"+host+"'", "FLUSH PRIVILEGES")
 	}
-	for _, c := range []loginCause{
+	return []loginCause{
 		{name: "init_connect fails", want: failure.InitConnectFailed, number: 1184, check: "current credentials", words: []string{"SET GLOBAL init_connect"},
 			arrange: func(w *deployment) { w.execute("SET GLOBAL init_connect = '" + broken + "'") },
 			follow:  func(w *deployment, _ string) error { w.execute("SET GLOBAL init_connect = ''"); return nil },
@@ -90,14 +102,6 @@ func TestLoginCauses(t *testing.T) {
 			arrange: func(w *deployment) { w.execute("REVOKE SELECT ON mysql.global_priv FROM `mariadb.sys`@`localhost`") },
 			follow:  func(w *deployment, said string) error { return w.obey(said) },
 			always:  mariadbSys},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				if c.flavor == "" || c.flavor == on.Flavor {
-					c.provoke(t, on)
-				}
-			})
-		})
 	}
 }
 

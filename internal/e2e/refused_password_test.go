@@ -33,23 +33,7 @@ func validating(t *testing.T, release string) *dbserver.Server {
 func TestRefusedPasswordIsGivenUp(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := validating(t, release)
-		for _, c := range []cause{
-			{name: "a password without punctuation", options: env("EXCLUDE_PUNCTUATION=true"), arrange: func(*deployment) func() { return nil }, follow: func(w *deployment) { w.reconfigure("EXCLUDE_PUNCTUATION=false") },
-				want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off", "EXCLUDE"}},
-			{name: "a password without upper case, for an existing clone", options: env("EXCLUDE_UPPERCASE=true"), arrange: func(w *deployment) func() {
-				w.execute("CREATE USER '"+w.clone()+"'@'%' IDENTIFIED BY 'The-1st-password'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+w.clone()+"'@'%'")
-				return nil
-			}, follow: func(w *deployment) { w.reconfigure("EXCLUDE_UPPERCASE=false") },
-				want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
-			{name: "a short password", options: env("PASSWORD_LENGTH=12"), arrange: func(w *deployment) func() {
-				if w.Server.Flavor == dbserver.MySQL {
-					w.execute("SET GLOBAL validate_password.length = 20")
-				} else {
-					w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_letters_same_case = 3")
-				}
-				return nil
-			}, follow: func(w *deployment) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
-		} {
+		for _, c := range refusedPasswords() {
 			arrange := c.arrange
 			c.arrange = func(w *deployment) func() {
 				w.mayBeSeen = on.Flavor == dbserver.MariaDB // the plugin has to see passwords
@@ -65,6 +49,26 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) { c.provoke(t, on) })
 		}
 	})
+}
+
+func refusedPasswords() []cause {
+	return []cause{
+		{name: "a password without punctuation", options: env("EXCLUDE_PUNCTUATION=true"), arrange: func(*deployment) func() { return nil }, follow: func(w *deployment) { w.reconfigure("EXCLUDE_PUNCTUATION=false") },
+			want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off", "EXCLUDE"}},
+		{name: "a password without upper case, for an existing clone", options: env("EXCLUDE_UPPERCASE=true"), arrange: func(w *deployment) func() {
+			w.execute("CREATE USER '"+w.clone()+"'@'%' IDENTIFIED BY 'The-1st-password'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+w.clone()+"'@'%'")
+			return nil
+		}, follow: func(w *deployment) { w.reconfigure("EXCLUDE_UPPERCASE=false") },
+			want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
+		{name: "a short password", options: env("PASSWORD_LENGTH=12"), arrange: func(w *deployment) func() {
+			if w.Server.Flavor == dbserver.MySQL {
+				w.execute("SET GLOBAL validate_password.length = 20")
+			} else {
+				w.execute("SET GLOBAL simple_password_check_minimal_length = 20, GLOBAL simple_password_check_letters_same_case = 3")
+			}
+			return nil
+		}, follow: func(w *deployment) { w.reconfigure("PASSWORD_LENGTH=120") }, want: failure.PasswordRefused, numbers: []int{1819, 1396}, step: "setSecret", words: []string{"AWSPENDING was taken off"}},
+	}
 }
 
 // A password that is too long to be sent without TLS has been set before anybody

@@ -40,7 +40,7 @@ var answers = map[uint16]answer{
 	errMustChangeOnLogin:      {failure.PasswordExpired, "the password has expired: set the user's password to the one in the secret"},
 	errAccountLocked:          {failure.AccountLocked, "the account is locked: ALTER USER ... ACCOUNT UNLOCK"},
 	errAccountLockedMariaDB:   {failure.AccountLocked, "the account is locked: ALTER USER ... ACCOUNT UNLOCK"},
-	errSecureTransport:        {failure.TLSRequired, "the server takes encrypted connections only: remove \"ssl\": false from the secret's document"},
+	errSecureTransport:        {failure.TLSRequired, "the server takes encrypted connections only: remove \"ssl\": false from both secrets' documents"},
 	errTooManyFailedLogins:    {failure.AccountBlocked, "the account is locked after too many failed logins: wait, or ALTER USER ... ACCOUNT UNLOCK"},
 	errOutOfMemory:            {failure.ServerUnavailable, "the server has no memory left: give it more, or find what takes it"},
 	errOutOfResources:         {failure.ServerUnavailable, "the server has no memory left: give it more, or find what takes it"},

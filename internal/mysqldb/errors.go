@@ -286,7 +286,7 @@ func (e endpoint) explain(err error) error {
 		}
 		return fmt.Errorf("logging in to %s: %w", e, explained)
 	case errors.Is(err, mysql.ErrNoTLS):
-		return say(failure.TLSNotOffered, "the server offers no TLS; turn it on there, or, if nobody else can be on the network in between, set \"ssl\": false in the secret's document, or, for MariaDB, ALLOW_PLAINTEXT=true in the function's environment")
+		return say(failure.TLSNotOffered, "the server offers no TLS; turn it on there, or, if nobody else can be on the network in between, set \"ssl\": false in both secrets' documents, or, for MariaDB, ALLOW_PLAINTEXT=true in the function's environment")
 	case errors.Is(err, rsa.ErrMessageTooLong):
 		// Without TLS the password is sent encrypted with the server's RSA key, in one
 		// block. MySQL 8.4 Reference Manual, 8.4.1.2 "Caching SHA-2 Pluggable Authentication".

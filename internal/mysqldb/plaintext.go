@@ -13,7 +13,7 @@ import (
 // does not ask for.
 var errPublicKeyRetrieval = failure.New(failure.PublicKeyRetrievalNotAllowed,
 	"the server asks for the password encrypted with a public key that it sends itself, and without TLS nothing shows that the key is the server's: nothing was sent that gives the password away; "+
-		"turn TLS on at the server, or, if nobody else can be on the network in between, set \"ssl\": false in the secret's document")
+		"turn TLS on at the server, or, if nobody else can be on the network in between, set \"ssl\": false in both secrets' documents")
 
 // Bytes that a packet of the login begins with, and the length of its header.
 //
