@@ -354,18 +354,34 @@ func remedies() []cause {
 			arrange: strictPolicy, follow: sql("ALTER USER USER_ IDENTIFIED WITH sha256_password BY '" + firstPassword + "'")},
 		{name: "a policy that forbids the plugin, and is changed", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret",
 			arrange: strictPolicy, follow: sql("SET GLOBAL authentication_policy = '*,,'")},
-		{name: "statements that are too long", flavor: dbserver.MySQL, want: failure.StatementRefused, numbers: []int{1153}, step: "setSecret", words: []string{"max_allowed_packet"},
-			arrange: func(w *deployment) func() {
-				var columns []string
-				for i := range 500 { // more than the servers' net_buffer_length, which always passes
-					columns = append(columns, fmt.Sprintf("a_column_with_a_name_of_sixty_characters_or_so_%d INT", i))
-				}
-				w.execute("CREATE TABLE " + w.database + ".wide (" + strings.Join(columns, ", ") + ")")
-				w.execute("GRANT SELECT (" + strings.ReplaceAll(strings.Join(columns, ", "), " INT", "") + ") ON " + w.database + ".wide TO " + me(w.user))
-				w.execute("SET GLOBAL max_allowed_packet = 16384")
-				return func() { w.execute("SET GLOBAL max_allowed_packet = 16777216") }
-			}},
+		{name: "a role that is a role of the clone by way of another", flavor: dbserver.MySQL, want: failure.StatementRefused, numbers: []int{4027}, step: "setSecret", words: []string{"revoke one of the two"},
+			arrange: after(2, func(w *deployment) {
+				role := me("role_" + w.user)
+				w.execute("CREATE ROLE "+role, "GRANT "+me(w.clone())+" TO "+role, "GRANT "+role+" TO "+me(w.user))
+				w.afterwards("DROP ROLE " + role)
+			}), follow: func(w *deployment) { w.execute("REVOKE " + me(w.clone()) + " FROM " + me("role_"+w.user)) }},
 	}
+}
+
+// A statement that the server's max_allowed_packet does not let through ends the
+// connection, whose client may or may not get to see the server's error.
+func TestStatementThatIsTooLong(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		var columns []string
+		for i := range 500 { // more than the servers' net_buffer_length, which always passes
+			columns = append(columns, fmt.Sprintf("a_column_with_a_name_of_sixty_characters_or_so_%d", i))
+		}
+		w.execute("CREATE TABLE "+w.database+".wide ("+strings.Join(columns, " INT, ")+" INT)",
+			"GRANT SELECT ("+strings.Join(columns, ", ")+") ON "+w.database+".wide TO "+me(w.user), "SET GLOBAL max_allowed_packet = 16384")
+		w.afterwards("SET GLOBAL max_allowed_packet = 16777216")
+		err := w.rotate()
+		if kind := errorType(err); kind != failure.StatementRefused && kind != failure.ConnectionLost || !strings.Contains(err.Error(), "max_allowed_packet") {
+			t.Errorf("the rotation ended with %v", err)
+		}
+		w.execute("SET GLOBAL max_allowed_packet = 16777216")
+		w.mustGetThrough(false)
+	})
 }
 
 // beforeEachQuery is a port at which the server is reached, where somebody sends a

@@ -180,6 +180,9 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 		return nil
 	}
 	explained := explain(err, toApply.HoldsSecret())
+	if failure.Of(explained) == failure.ConnectionLost && len(toApply.Reveal()) > netBufferLength {
+		explained = failure.WithRemedy(explained, "if it repeats, raise the server's max_allowed_packet, which may be too low for a statement of this length")
+	}
 	if len(statements) == 1 {
 		return fmt.Errorf("executing %s: %w", toApply, explained)
 	}
@@ -189,6 +192,14 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 	}
 	return fmt.Errorf("executing %d statements, of which the first is %s: %w", len(statements), statements[0], explained)
 }
+
+// netBufferLength is the servers' default net_buffer_length, up to which a statement is
+// taken whatever max_allowed_packet is. At a longer one than that allows the server says
+// so and closes the connection, and the client often sees the end alone.
+//
+// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" and B.3.2.8 "Packet
+// Too Large".
+const netBufferLength = 16384
 
 // parseAccount reads CURRENT_USER() or USER(), user@host without quotes. A user
 // name may hold an @; a host never does.
