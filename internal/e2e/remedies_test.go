@@ -312,6 +312,19 @@ func remedies() []cause {
 				return func() { w.execute("UNINSTALL PLUGIN auth_socket") }
 			}, follow: sql("ALTER USER USER_ DROP 2 FACTOR")},
 
+		{name: "a blocked account is unlocked", want: failure.AccountBlocked, numbers: []int{3955, 4150}, step: "setSecret", check: "current credentials", words: []string{"ACCOUNT UNLOCK"},
+			arrange: blocked, follow: sql("ALTER USER USER_ ACCOUNT UNLOCK")},
+		{name: "a blocked host", want: failure.AccountBlocked, numbers: []int{1129}, step: "setSecret", check: "current credentials", words: []string{"FLUSH HOSTS", "TRUNCATE TABLE performance_schema.host_cache"},
+			arrange: blockedHost, follow: func(w *deployment) {
+				if w.Server.Flavor == dbserver.MySQL && !strings.HasPrefix(w.version(), "8.0.") {
+					w.execute("TRUNCATE TABLE performance_schema.host_cache")
+				} else {
+					w.execute("FLUSH HOSTS")
+				}
+			}},
+		{name: "a blocked host, and more errors allowed", want: failure.AccountBlocked, numbers: []int{1129}, step: "setSecret", check: "current credentials", words: []string{"raise max_connect_errors"},
+			arrange: blockedHost, follow: sql("SET GLOBAL max_connect_errors = 100")},
+
 		// Changing the user.
 		{name: "another rotation holds the lock", options: inTime, want: failure.LockTimeout, step: "setSecret", follow: (*deployment).killAsSaid,
 			arrange: func(w *deployment) func() { w.holdLock(w.as(w.user, firstPassword, "tandem")); return nil }},
@@ -412,6 +425,30 @@ func (w *deployment) beforeEachQuery(statement string) (port int) {
 	}
 	w.t.Cleanup(proxy.Close)
 	return proxy.Port()
+}
+
+// blockedHost has the function come from an address that has broken off too often.
+func blockedHost(w *deployment) func() {
+	const from = "127.0.0.9" // the server forgives 127.0.0.1
+	var before int
+	if err := w.Root.QueryRowContext(w.t.Context(), "SELECT @@max_connect_errors").Scan(&before); err != nil {
+		w.t.Fatal(err)
+	}
+	port := forward(w, "127.0.0.1", from)
+	w.elsewhere("127.0.0.1", port)
+	w.execute("SET GLOBAL max_connect_errors = 2")
+	for range 4 {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		greeting := make([]byte, 1024)
+		_, _ = conn.Read(greeting)
+		_, _ = conn.Write([]byte{4, 0, 0, 1, 0, 0, 0, 0}) // no answer to a greeting
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	}
+	return func() { w.execute(fmt.Sprintf("SET GLOBAL max_connect_errors = %d", before)) }
 }
 
 // strictPolicy has the server take no other plugin than sha256_password.

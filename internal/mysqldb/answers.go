@@ -19,7 +19,7 @@ var answers = map[uint16]answer{
 	errAccessDenied:           {"", "the password is wrong, or no account of this user allows this client's host, or one without a name, as ''@'localhost', comes before it, or it asks for more than a password: make the secret and the server agree"},
 	errAccessDeniedDatabase:   {"", "the account has no privilege on this database: grant one, or correct dbname"},
 	errUnknownDatabase:        {failure.UnknownDatabase, "the database does not exist: create it, or correct dbname in the secret's document"},
-	errHostBlocked:            {failure.AccountBlocked, "the server has blocked this client's host after too many broken connections: FLUSH HOSTS, or raise max_connect_errors"},
+	errHostBlocked:            {failure.AccountBlocked, "the server has blocked this client's host after too many broken connections: FLUSH HOSTS (on MySQL 8.4 and later TRUNCATE TABLE performance_schema.host_cache), or raise max_connect_errors"},
 	errHostNotPrivileged:      {failure.HostNotAllowed, "no account of this server allows this client's host: create one that does"},
 	errUserTooManyConnections: {failure.TooManyConnections, "the user has no connection left: raise max_user_connections"},
 	errUserLimitReached:       {failure.LimitReached, "the account has used up one of its limits per hour: raise it (ALTER USER ... WITH ...), send FLUSH USER_RESOURCES, or try again when the hour is over"},
