@@ -16,10 +16,10 @@ const systemUser = "SYSTEM_USER"
 // and of the other accounts that are dropped or locked.
 func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) error {
 	if len(p.Original.Accounts) == 0 {
-		return fmt.Errorf("the original user %q does not exist, and is never created again from its clone: create it, or name the other user in the secret: %w", p.Original.Name, ErrNotFound)
+		return fmt.Errorf("the original user %q does not exist, and is never created again from its clone: create it, or give the secret a user whose name does not end in _clone: %w", p.Original.Name, ErrNotFound)
 	}
 	if len(p.Clone.Accounts) == 0 && (turn == TurnOfOriginal || mode == Off) {
-		return fmt.Errorf("the clone %q does not exist, and is created on its own turn only, with PRIVILEGE_SYNC=%s or %s: %w", p.Clone.Name, Merge, Mirror, ErrNotFound)
+		return fmt.Errorf("the clone %q does not exist, and is created on its own turn only, with PRIVILEGE_SYNC=%s or %s: create it, or use one of them: %w", p.Clone.Name, Merge, Mirror, ErrNotFound)
 	}
 	if !p.Known && turn == TurnOfClone {
 		for _, account := range p.Clone.Accounts {

@@ -349,6 +349,27 @@ func remedies() []cause {
 			}, follow: sql("REVOKE PROCESS ON *.* FROM USER_")},
 		{name: "a privilege is taken from the pending user", options: meanwhile("testSecret", sql("REVOKE SELECT ON DB_.* FROM CLONE_")), arrange: nothing, follow: tryOnly,
 			want: failure.PendingLacksPrivileges, step: "testSecret", words: []string{"rotate again"}},
+		{name: "the clone is not there, and is made by hand", options: env("PRIVILEGE_SYNC=off"), arrange: nothing, want: failure.UserMissing, step: "setSecret", check: "plan", words: []string{"create it"},
+			follow: func(w *deployment) {
+				w.execute("CREATE USER "+me(w.clone())+" IDENTIFIED BY 'any'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO "+me(w.clone()))
+			}},
+		{name: "the clone is not there, and is created", options: env("PRIVILEGE_SYNC=off"), arrange: nothing, want: failure.UserMissing, step: "setSecret", check: "plan", words: []string{"PRIVILEGE_SYNC=merge"},
+			follow: reconfigured("PRIVILEGE_SYNC=merge")},
+		{name: "the original is not there, and the clone becomes it", want: failure.UserMissing, step: "setSecret", check: "plan", words: []string{"does not end in _clone"},
+			arrange: func(w *deployment) func() {
+				w.execute("RENAME USER " + me(w.user) + " TO " + me(w.clone()))
+				w.store(w.clone(), firstPassword, nil)
+				return nil
+			}, follow: func(w *deployment) {
+				w.execute("RENAME USER " + me(w.clone()) + " TO " + me(w.user))
+				w.put(w.app, w.edited(w.app, map[string]any{"username": w.user}))
+			}},
+		{name: "the original is not there for the function's host", want: failure.UserMissing, step: "setSecret", check: "plan", words: []string{"create one"},
+			arrange: after(1, func(w *deployment) {
+				w.execute("RENAME USER " + me(w.user) + " TO '" + w.user + "'@'10.9.8.7'")
+			}), follow: func(w *deployment) {
+				w.execute("CREATE USER "+me(w.user)+" IDENTIFIED BY 'any'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO "+me(w.user))
+			}},
 		{name: "a client certificate is required", want: failure.UserUnsupported, step: "setSecret", check: "plan", words: []string{"client certificate"},
 			arrange: after(1, sql("ALTER USER USER_ REQUIRE X509")), follow: sql("ALTER USER USER_ REQUIRE SSL")},
 		{name: "a user without a password", flavor: dbserver.MariaDB, want: failure.UserUnsupported, step: "setSecret", check: "plan", words: []string{"give it a password plugin"},
@@ -489,6 +510,12 @@ func remediesWithoutTLS() []cause {
 		}
 	}
 	return []cause{
+		{name: "no TLS, and plain text allowed", flavor: dbserver.MariaDB, want: failure.TLSNotOffered, step: "setSecret", check: "server: TLS", words: []string{"for MariaDB, ALLOW_PLAINTEXT=true"},
+			arrange: func(w *deployment) func() {
+				w.storeAdminToo(map[string]any{"ssl": nil})
+				w.execute("SET GLOBAL strict_password_validation = OFF")
+				return func() { w.execute("SET GLOBAL strict_password_validation = ON") }
+			}, follow: func(w *deployment) { w.reconfigure("ALLOW_PLAINTEXT=true") }},
 		{name: "the server sends its key", flavor: dbserver.MySQL, options: env("ALLOW_PLAINTEXT=true"), follow: plaintext, want: failure.PublicKeyRetrievalNotAllowed, step: "setSecret", check: "server: TLS",
 			words: []string{"both secrets"}, arrange: func(w *deployment) func() { w.storeAdminToo(map[string]any{"ssl": nil}); return nil }},
 		{name: "the new password would be in clear", options: env("ALLOW_PLAINTEXT=true"), follow: plaintext, want: failure.ClearPasswordNotAllowed, step: "setSecret", check: "accounts",

@@ -208,7 +208,7 @@ func Causes() []Cause {
 		{PrivilegeNotGrantable, "the admin may not grant, or take, a privilege that the user has", "send the GRANT in the sentence, or, if nobody meant a user to have the privilege, the REVOKE in it, or use `PRIVILEGE_SYNC=off`"},
 		{PrivilegesStillDiffer, "the server accepted every statement, and the two users still differ", "grant the admin what it lacks, or change the original by hand"},
 		{PendingLacksPrivileges, "the pending user may not do everything that the current one may", "rotate again; if it repeats, grant it to the original"},
-		{UserMissing, "the original does not exist, or the clone where it is not created, or an account for the function's host", "create it, or name the other user in the secret"},
+		{UserMissing, "the original does not exist, or the clone where it is not created, or an account for the function's host", "create it; or, where it is the original, give the secret a user whose name does not end in `_clone`; or, where it is the clone, use `PRIVILEGE_SYNC=merge` or `mirror`"},
 		{UserUnsupported, "the user has something that is not copied, or that the function cannot log in with", "the sentence says what: change it, or rotate another user"},
 		{OriginalNotOfSecret, "no version of the secret names the original, which may do more than the user under AWSCURRENT", "store the original's username and password in the secret once and rotate again, or make the clone equal first, or give the secret a user whose name does not end in `_clone`"},
 		{UserNameTaken, "a name of the pair belongs to a role, or the clone's to somebody else's user that cannot be taken", "drop or rename it"},
