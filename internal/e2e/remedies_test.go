@@ -324,6 +324,18 @@ func remedies() []cause {
 			}},
 		{name: "a blocked host, and more errors allowed", want: failure.AccountBlocked, numbers: []int{1129}, step: "setSecret", check: "current credentials", words: []string{"raise max_connect_errors"},
 			arrange: blockedHost, follow: sql("SET GLOBAL max_connect_errors = 100")},
+		{name: "a database that is created", want: failure.UnknownDatabase, numbers: []int{1049}, step: "testSecret", check: "database", words: []string{"create it"},
+			arrange: func(w *deployment) func() {
+				w.execute("GRANT SELECT ON *.* TO " + me(w.user))
+				w.store(w.user, firstPassword, map[string]any{"dbname": w.database + "_new"})
+				return func() { w.execute("DROP DATABASE " + w.database + "_new") }
+			}, follow: sql("CREATE DATABASE DB__new")},
+		{name: "a database that both users are let into", want: failure.DatabaseAccessDenied, numbers: []int{1044}, step: "testSecret", check: "database", words: []string{"grant one to both users"},
+			arrange: func(w *deployment) func() {
+				w.execute("CREATE DATABASE " + w.database + "_new")
+				w.store(w.user, firstPassword, map[string]any{"dbname": w.database + "_new"})
+				return func() { w.execute("DROP DATABASE " + w.database + "_new") }
+			}, follow: sql("GRANT SELECT ON DB__new.* TO USER_, CLONE_")},
 
 		// Changing the user.
 		{name: "another rotation holds the lock", options: inTime, want: failure.LockTimeout, step: "setSecret", follow: (*deployment).killAsSaid,

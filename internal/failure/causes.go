@@ -192,7 +192,7 @@ func Causes() []Cause {
 		{ServerUnavailable, "the server takes no work for now: it is offline, stopping, not ready, or out of resources", "the sentence says which: end that, or wait; the next try asks again"},
 		{InitConnectFailed, "the server's `init_connect` failed, so that the session was ended", "correct it; the server's error log has what failed"},
 		{UnknownDatabase, "the database that the document names does not exist", "create it, or correct `dbname`"},
-		{DatabaseAccessDenied, "the user has no privilege on the database that the document names", "grant one, or correct `dbname`"},
+		{DatabaseAccessDenied, "the user has no privilege on the database that the document names", "grant one to both users, since the clone keeps none that its original lacks, or correct `dbname`"},
 		{PluginMissing, "the server has not loaded the account's authentication plugin", "load it, or change the account's plugin"},
 		{PluginUnsupported, "the function cannot log in by the account's authentication plugin", "use an account with one password plugin"},
 		{LoggedInAsOtherUser, "the credentials log in as an account that is not the user's", "drop the account that matched instead, or create one for the function's host"},

@@ -17,7 +17,7 @@ type answer struct {
 var answers = map[uint16]answer{
 	errTooManyConnections:     {failure.TooManyConnections, "the server has no connection left: raise max_connections, or try again"},
 	errAccessDenied:           {"", "the password is wrong, or no account of this user allows this client's host, or one without a name, as ''@'localhost', comes before it, or it asks for more than a password: make the secret and the server agree"},
-	errAccessDeniedDatabase:   {"", "the account has no privilege on this database: grant one, or correct dbname"},
+	errAccessDeniedDatabase:   {"", "the account has no privilege on this database: grant one to both users, or correct dbname"},
 	errUnknownDatabase:        {failure.UnknownDatabase, "the database does not exist: create it, or correct dbname in the secret's document"},
 	errHostBlocked:            {failure.AccountBlocked, "the server has blocked this client's host after too many broken connections: FLUSH HOSTS (on MySQL 8.4 and later TRUNCATE TABLE performance_schema.host_cache), or raise max_connect_errors"},
 	errHostNotPrivileged:      {failure.HostNotAllowed, "no account of this server allows this client's host: create one that does"},

@@ -236,7 +236,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		defer cancel()
 		err := proof.Use(ctx, current.Database())
 		if err != nil {
-			err = denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", current.Username(), err))
+			err = databaseNotOpened(current.Username(), err)
 		}
 		return outcomeOf(fmt.Sprintf("%q is opened", current.Database()), err)
 	})

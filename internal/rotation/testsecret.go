@@ -37,7 +37,7 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 	defer s.close(ctx, session)
 	if database := pending.Database(); database != "" {
 		if err := session.Use(ctx, database); err != nil {
-			return "", denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", pending.Username(), err))
+			return "", databaseNotOpened(pending.Username(), err)
 		}
 	}
 	if rehearsal {
@@ -52,4 +52,14 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%q logs in and may do what %q may", pending.Username(), current.Username()), nil
+}
+
+// databaseNotOpened is why a user could not open the database that the document names.
+// A privilege that the clone alone was given would be taken from it by the next try.
+func databaseNotOpened(user string, err error) error {
+	err = denied(failure.DatabaseAccessDenied, fmt.Errorf("opening the database that the document names, as %q: %w", user, err))
+	if failure.Of(err) == failure.DatabaseAccessDenied {
+		return failure.WithRemedy(err, failure.Remedy(failure.DatabaseAccessDenied))
+	}
+	return err
 }
