@@ -43,7 +43,7 @@ func TestNeverMoreThanTheModel(t *testing.T) {
 		}{
 			{"a partial revoke", account.TurnOfClone, dbserver.MySQL, rdsAdmin, []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON mysql.* FROM ME", marker}, true, false},
 			{"a partial revoke, the original's turn", account.TurnOfOriginal, dbserver.MySQL, rdsAdmin, []string{"GRANT SELECT ON *.* TO ME", "REVOKE SELECT ON mysql.* FROM ME", marker}, true, false},
-			{"a partial revoke of GRANT OPTION", account.TurnOfClone, dbserver.MySQL, rdsAdmin, []string{"GRANT SELECT, INSERT ON *.* TO ME WITH GRANT OPTION", "REVOKE INSERT, GRANT OPTION ON mysql.* FROM ME", marker}, true, false},
+			{"a partial revoke of GRANT OPTION", account.TurnOfClone, dbserver.MySQL, rdsAdmin, []string{"GRANT SELECT, INSERT ON *.* TO ME WITH GRANT OPTION", "REVOKE INSERT, GRANT OPTION ON mysql.* FROM ME", marker}, true, true},
 			{"a partial revoke of what it has", account.TurnOfClone, dbserver.MySQL, rdsAdmin, []string{"REVOKE UPDATE ON mysql.* FROM ME", marker}, true, false},
 			{"less than before", account.TurnOfClone, "", rdsAdmin, []string{"REVOKE RELOAD ON *.* FROM ME", "REVOKE INSERT ON " + ground + ".t FROM ME", marker}, true, false},
 			{"a table that is gone", account.TurnOfClone, "", rdsAdmin, []string{"GRANT SELECT ON " + ground + ".gone TO ME", "DROP TABLE " + ground + ".gone", marker}, true, true},

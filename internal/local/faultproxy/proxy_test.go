@@ -290,22 +290,32 @@ func TestTheServerGetsSomeStatements(t *testing.T) {
 		for count := 1; count <= len(batch); count++ {
 			execute("TRUNCATE TABLE some_statements.t")
 			var seen []string
-			executed := -1
+			executed := make(chan int, 1) // what the proxy's goroutine counts
 			db := through(t, on, func(m faultproxy.Message) faultproxy.Fault {
 				if !strings.HasPrefix(m.Text, "INSERT") {
 					return faultproxy.Fault{}
 				}
 				seen = m.Statements()
 				return faultproxy.Fault{Statements: count, After: func() faultproxy.Fate {
-					if err := root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM some_statements.t").Scan(&executed); err != nil {
+					counted := -1
+					if err := root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM some_statements.t").Scan(&counted); err != nil {
 						t.Error(err)
 					}
+					executed <- counted
 					return faultproxy.Drop
 				}}
 			})
 			_, err := db.ExecContext(t.Context(), strings.Join(batch, "; "))
-			if err == nil || executed != count {
-				t.Errorf("%d statements executed, want %d: error %v", executed, count, err)
+			if err == nil {
+				t.Fatalf("no error after %d statements of %d", count, len(batch))
+			}
+			select {
+			case counted := <-executed:
+				if counted != count {
+					t.Errorf("%d statements executed, want %d: error %v", counted, count, err)
+				}
+			default:
+				t.Fatalf("the fault did not happen: error %v", err)
 			}
 			if !slices.Equal(seen, batch) {
 				t.Errorf("statements %q, want %q", seen, batch)
