@@ -215,12 +215,10 @@ func missingFrom(a, b Grants) []Lack {
 func restrictedIn(a, b Grants) []Lack {
 	var out []Lack
 	had := a.restrictions()
-	index := a.index()
+	global, _ := a.lookup(a.index(), Object{})
 	for _, restriction := range b.Restrictions {
-		global, _ := a.lookup(index, Object{})
 		for _, privilege := range restriction.Privileges {
-			held := contains(global.Privileges, privilege) || contains(global.Privileges, AllPrivileges) || privilege == GrantOption && global.Grantable
-			if held && !had[restriction.Database][privilege] {
+			if global.restricting(privilege) && !had[restriction.Database][privilege] {
 				object := Object{Level: LevelDatabase, Database: restriction.Database}
 				out = append(out, Lack{object, "", privilege, describe(object, privilege, "") + " (partially revoked)"})
 			}

@@ -479,11 +479,12 @@ func (p Pair) takeBack(original, clone *Account) []string {
 	if len(dynamic) > 0 {
 		out = append(out, revokeStatement(Object{}, dynamic, nil, original.Name, clone.Name).String())
 	}
+	global, _ := original.Grants.lookup(index, Object{})
 	for _, restriction := range original.Grants.Restrictions {
 		object := Object{Level: LevelDatabase, Database: restriction.Database}
 		var lifted []string
 		for _, privilege := range restriction.Privileges {
-			if !clone.Grants.restrictions()[restriction.Database][privilege] {
+			if global.restricting(privilege) && !clone.Grants.restrictions()[restriction.Database][privilege] {
 				lifted = append(lifted, privilege)
 			}
 		}

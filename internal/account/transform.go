@@ -93,8 +93,8 @@ func (t *transformer) steps(have, want Grants) {
 	if haveGlobal.Grantable && !wantGlobal.Grantable {
 		t.grantAgain(&t.takes, grantable(have.Dynamic, want.Dynamic), true)
 	}
-	t.lift(have, want, wantGlobal)
-	t.databases(have, want, had, wanted)
+	t.lift(have, want, haveGlobal, wantGlobal)
+	t.databases(have, want, had, wanted, haveGlobal)
 	for _, level := range []Level{LevelTable, LevelRoutine} {
 		for _, grant := range want.Objects {
 			if grant.Object.Level == level {
@@ -153,7 +153,7 @@ func (t *transformer) global(have, want Grants, haveGlobal, wantGlobal Grant) {
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.7 "Access Control, Stage 2: Request
 // Verification"; MariaDB, "GRANT", "Database Privileges".
-func (t *transformer) databases(have, want Grants, had, wanted map[Object]int) {
+func (t *transformer) databases(have, want Grants, had, wanted map[Object]int, haveGlobal Grant) {
 	var objects []Object
 	for _, grant := range want.Objects {
 		objects = append(objects, grant.Object)
@@ -175,17 +175,22 @@ func (t *transformer) databases(have, want Grants, had, wanted map[Object]int) {
 		t.grants = nil
 		old, _ := have.lookup(had, object)
 		grant, _ := want.lookup(wanted, object)
+		leftBehind := have.leftBehind(object.Database, haveGlobal)
 		if t.emptied(old, grant) && t.hides(object) {
 			// Between a REVOKE and a GRANT there would be no row, and a wider one would hold;
 			// and what the row gains now may hold where a narrower one is still to come.
 			t.closing = true
 			missing, _ := lacking(old, grant)
-			t.takes = append(t.takes, granting(t.name, object, missing, nil, grant.Grantable && !old.Grantable))
+			t.takes = append(t.takes, t.twice(granting(t.name, object, missing, nil, grant.Grantable && !old.Grantable), leftBehind)...)
 			old.Privileges = append(old.Privileges[:len(old.Privileges):len(old.Privileges)], missing...)
 			old.Grantable = old.Grantable || grant.Grantable
 		}
 		t.object(old, grant)
-		gains = append(gains, gain{literalPart(object.Database), t.grants})
+		var steps []Step
+		for _, step := range t.grants {
+			steps = append(steps, t.twice(step, leftBehind)...)
+		}
+		gains = append(gains, gain{literalPart(object.Database), steps})
 	}
 	slices.SortStableFunc(gains, func(a, b gain) int { return cmp.Compare(b.literal, a.literal) })
 	t.grants = rest
@@ -571,14 +576,14 @@ func (g Grants) lookup(index map[Object]int, object Object) (Grant, bool) {
 //
 // GRANT on the database lifts a partial revoke of the same privileges and does no
 // more (tried on MySQL 9.7).
-func (t *transformer) lift(have, want Grants, global Grant) {
+func (t *transformer) lift(have, want Grants, haveGlobal, global Grant) {
 	wanted := want.restrictions()
 	for _, restriction := range have.Restrictions {
 		var lifted []string
 		option := false
 		for _, privilege := range restriction.Privileges {
 			switch {
-			case wanted[restriction.Database][privilege]:
+			case wanted[restriction.Database][privilege] || !haveGlobal.restricting(privilege):
 			case privilege == GrantOption:
 				option = global.Grantable
 			case contains(global.Privileges, privilege):
@@ -604,8 +609,7 @@ func (t *transformer) restrict(have, want Grants, global Grant) []Step {
 	for _, restriction := range want.Restrictions {
 		var missing []string
 		for _, privilege := range restriction.Privileges {
-			held := contains(global.Privileges, privilege) || contains(global.Privileges, AllPrivileges) || privilege == GrantOption && global.Grantable
-			if held && !had[restriction.Database][privilege] {
+			if global.restricting(privilege) && !had[restriction.Database][privilege] {
 				missing = append(missing, privilege)
 			}
 		}

@@ -167,3 +167,76 @@ func TestPartialRevokeBesideAWiderHost(t *testing.T) {
 		}
 	})
 }
+
+// REVOKE of a privilege on *.* together with one that the account does not have leaves the
+// partial revokes of the former in mysql.user. They hold nothing back, not even when the
+// privilege comes again; but until the server forgets them, a GRANT on the database does no
+// more than to delete them.
+func TestPartialRevokeOfWhatIsNotHeld(t *testing.T) {
+	withPartialRevokes(t, func(t *testing.T, l *inProcess) {
+		on := ground + ".*"
+		leftBehind := []string{"REVOKE SELECT ON " + on + " FROM ME", "REVOKE TRIGGER, SELECT ON *.* FROM ME"}
+		for _, test := range []struct {
+			what string
+			turn account.Turn
+			// changes are of the user under AWSCURRENT, others of the other one, before the rotation.
+			changes, others []string
+		}{
+			{"the original's", account.TurnOfClone, leftBehind, nil},
+			{"the clone's", account.TurnOfClone, nil, leftBehind},
+			{"the clone's, which gets the privilege on the database", account.TurnOfClone,
+				[]string{"REVOKE SELECT ON *.* FROM ME", "GRANT SELECT, UPDATE ON " + on + " TO ME"}, leftBehind},
+			{"the clone's, which gets every privilege on the database", account.TurnOfClone,
+				[]string{"REVOKE SELECT ON *.* FROM ME", "GRANT ALL ON " + on + " TO ME"}, leftBehind},
+			{"the clone's, of GRANT OPTION", account.TurnOfClone,
+				[]string{"REVOKE GRANT OPTION ON *.* FROM ME", "GRANT UPDATE ON " + on + " TO ME WITH GRANT OPTION"},
+				[]string{"REVOKE GRANT OPTION ON " + on + " FROM ME", "REVOKE TRIGGER, GRANT OPTION ON *.* FROM ME"}},
+			{"the clone's, which gets the partial revoke", account.TurnOfClone, []string{"REVOKE SELECT ON " + on + " FROM ME"}, leftBehind},
+			{"the original's, which gets what the clone has", account.TurnOfOriginal, nil, leftBehind},
+			{"the original's, which gets the privilege on the database", account.TurnOfOriginal,
+				[]string{"REVOKE SELECT ON *.* FROM ME", "GRANT SELECT ON " + on + " TO ME"}, leftBehind},
+		} {
+			t.Run(test.what, func(t *testing.T) {
+				p := l.mustPair(t, mightyAdmin, "%")
+				defer p.drop(t) // before partial revokes are turned off
+				l.must(t, "GRANT SELECT, INSERT ON *.* TO "+p.at("%")+" WITH GRANT OPTION")
+				p.mustRotate(t)
+				current, other := p.cloneAt("%"), p.at("%")
+				if test.turn == account.TurnOfClone {
+					p.mustRotate(t)
+					current, other = other, current
+				}
+				for _, change := range test.changes {
+					l.must(t, strings.ReplaceAll(change, "ME", current))
+				}
+				for _, change := range test.others {
+					l.must(t, strings.ReplaceAll(change, "ME", other))
+				}
+				p.watch(t, []string{ground, "mysql"}, func(statement string, excess []string) {
+					t.Errorf("after %s an account that is open may do more than it could and its model can: %v", statement, excess)
+				})
+				p.mustRotate(t)
+				p.mustEqual(t)
+			})
+		}
+		// What the oracle leaves aside holds nothing back: neither as it is nor when
+		// the privilege comes again.
+		p := l.mustPair(t, mightyAdmin, "%")
+		defer p.drop(t)
+		l.must(t, "GRANT SELECT, INSERT ON *.* TO "+p.at("%"))
+		for _, change := range leftBehind {
+			l.must(t, strings.ReplaceAll(change, "ME", p.at("%")))
+		}
+		attributes := func() string {
+			return columnsOf(t, p.root, "SELECT COALESCE(User_attributes, '') AS a FROM mysql.user WHERE User = ?", p.user)[0]["a"]
+		}
+		if !strings.Contains(attributes(), "SELECT") {
+			t.Fatal("the server left no partial revoke behind")
+		}
+		l.must(t, "FLUSH PRIVILEGES")
+		l.must(t, "GRANT SELECT ON *.* TO "+p.at("%"))
+		if left := attributes(); strings.Contains(left, "SELECT") {
+			t.Errorf("a partial revoke that was left behind holds again: %s", left)
+		}
+	})
+}
