@@ -5,8 +5,8 @@ package account
 // GRANTS does not print them, GRANT ... AS does not hand them on, and the next statement
 // that changes the account's global privileges or partial revokes deletes them from
 // mysql.user too. REVOKE GRANT OPTION on the database puts them into force again, and
-// changes nothing where they are (all tried on MySQL 9.7). What counts is mysql.user:
-// it says what the account's owner asked for.
+// changes nothing where they are (all tried on MySQL 9.7, with FLUSH PRIVILEGES and with a
+// restart). What counts is mysql.user: it says what the account's owner asked for.
 
 // optionRestricted lists the databases on which GRANT OPTION is partially revoked.
 func (g Grants) optionRestricted() []Object {
