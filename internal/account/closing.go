@@ -73,6 +73,10 @@ func (p *Plan) give(changes []*transformer) (gone []string) {
 		p.Steps = append(p.Steps, t.narrows...)
 		gone = append(gone, t.gone...)
 	}
+	for _, t := range ordered {
+		p.Steps = append(p.Steps, t.last...)
+	}
+	p.warnUnsettable(changes)
 	return gone
 }
 

@@ -183,7 +183,11 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	var taken []string
 	var changes []*transformer
 	patterns := databasePatterns(targets)
-	crossed := p.crossed(p.changesOfClone(targets, drop))
+	differences := p.changesOfClone(targets, drop)
+	crossed := p.crossed(differences)
+	grantees := granteesOf(differences, drop)
+	var open []*Account
+	lends := false
 	for _, target := range targets {
 		have := Account{Name: target.name}
 		want := p.attributes(target)
@@ -219,14 +223,24 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		if target.reason != "" {
 			plan.warn(warning.DefinerKept, "%s was kept, though %s has no account at its host, since something depends on it (%s); it was made equal to %s", target.name, p.Original.Name, target.reason, target.model.Name)
 		}
-		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns, crossed: crossed[target.name]}
+		t := &transformer{server: p.Server, name: target.name, absent: &p.Absent, roles: p.Roles, as: target.model.Name, patterns: patterns, crossed: crossed[target.name], grantees: grantees, lendable: true}
 		t.steps(have.Grants, target.model.Grants)
+		lends = lends || t.lends
 		// Of an account that is adopted somebody else knows the password.
 		adopted := !p.Known && target.have != nil && len(t.grants) > 0
-		if (t.closing || adopted) && !have.Attributes.Locked && !target.model.Attributes.Locked {
+		switch closing := t.closing || t.lends || adopted; {
+		case have.Attributes.Locked || target.model.Attributes.Locked:
+		case closing:
 			plan.add(lockStatement(target.name), target.name)
+		default:
+			open = append(open, target.have)
 		}
 		changes = append(changes, t)
+	}
+	if lends {
+		for _, account := range open {
+			plan.add(lockStatement(account.Name), account.Name)
+		}
 	}
 	for _, account := range toLock {
 		if !account.Attributes.Locked {
@@ -377,7 +391,9 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 	var plan Plan
 	var more []string
 	var changes []*transformer
-	crossed := p.crossed(p.changesOfOriginal(mode))
+	differences := p.changesOfOriginal(mode)
+	crossed := p.crossed(differences)
+	grantees := granteesOf(differences, nil)
 	for i := range p.Original.Accounts {
 		original := &p.Original.Accounts[i]
 		clone := p.Clone.at(original.Name.Host)
@@ -400,15 +416,15 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 		gained := p.gained(original, clone)
 		beyond = texts(append(missingFrom(gained, original.Grants), restrictedIn(clone.Grants, original.Grants)...))
 		t := &transformer{server: p.Server, name: original.Name, absent: &p.Absent, roles: p.Roles, as: clone.Name, patterns: databasePatterns([]target{{have: original, model: clone}}),
-			crossed: crossed[original.Name], open: !original.Attributes.Locked && !p.closable(original)}
+			crossed: crossed[original.Name], grantees: grantees, open: !original.Attributes.Locked && !p.closable(original)}
 		t.steps(original.Grants, gained)
-		if t.closing && !original.Attributes.Locked {
+		if (t.closing || t.lends) && !original.Attributes.Locked {
 			if err := p.closeOriginal(&plan, original, throwaway); err != nil {
 				return Plan{}, err
 			}
 		}
 		changes = append(changes, t)
-		if len(beyond) == 0 || len(t.takes)+len(t.grants)+len(t.narrows) == 0 {
+		if len(beyond) == 0 || len(t.takes)+len(t.grants)+len(t.narrows)+len(t.last) == 0 {
 			continue
 		}
 		plan.warn(warning.PrivilegeTakenBack, "%s gained what its clone had beyond it: %s; to take it from both: %s",

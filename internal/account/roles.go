@@ -183,14 +183,14 @@ func (t *transformer) defaultRoles(have, want Grants) {
 	if sameNames(have.DefaultRoles, want.DefaultRoles) {
 		return
 	}
+	if t.server.Flavor == MariaDB && len(want.DefaultRoles) > 0 && !t.roles.Gone[want.DefaultRoles[0]] {
+		t.defaultRole(have, want, want.DefaultRoles[0])
+		return
+	}
 	defaults := t.roles.inForce(want)
 	for _, role := range want.DefaultRoles {
 		if contained(defaults, role) {
 			continue
-		}
-		if t.server.Flavor == MariaDB && !t.roles.Gone[role] {
-			t.leaveBehind(have, role)
-			return
 		}
 		t.gone = append(t.gone, "the default role "+role.String())
 	}
@@ -224,7 +224,7 @@ func (t *transformer) leaveBehind(have Grants, role Name) {
 		t.role(&t.takes, set, role) // and the role goes behind it
 		return
 	}
-	t.closing = true
+	t.lends = true
 	t.role(&t.grants, grantRoleStatement(t.server, role, false, t.name), role)
 	t.role(&t.grants, set, role)
 	t.role(&t.narrows, revokeRoleStatement(t.server, role, t.name), role)

@@ -65,6 +65,14 @@ type transformer struct {
 	// is set: see closing.
 	narrows []Step
 	closing bool
+	// last is sent when every account of the user has what it must have.
+	last []Step
+	// grantees are where the user's roles are granted; lendable: an account may be
+	// granted one for a moment, while no account of the user can be logged in to (lends).
+	grantees   grantees
+	lendable   bool
+	lends      bool
+	unsettable []string // default roles that cannot be set
 	// open: the account cannot be kept from being logged in to.
 	open bool
 	gone []string // what cannot be granted, since its object is gone
@@ -117,7 +125,7 @@ func (t *transformer) steps(have, want Grants) {
 	t.takeRoles(have, want)
 	t.takes = append(t.takes, t.restrict(have, want, haveGlobal)...)
 	t.restrictOption(have, want, haveGlobal, wantGlobal)
-	for _, steps := range [][]Step{t.first, t.takes, t.grants, t.narrows} {
+	for _, steps := range [][]Step{t.first, t.takes, t.grants, t.narrows, t.last} {
 		for i := range steps {
 			steps[i].restrictions = have.Restrictions
 		}
