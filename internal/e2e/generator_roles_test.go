@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -56,8 +58,23 @@ func (l *inProcess) makeRoles(t *testing.T) {
 	l.must(t, "GRANT "+names[2]+" TO "+names[1])
 	if l.on.Flavor == dbserver.MariaDB {
 		l.must(t, "INSTALL SONAME 'auth_ed25519'")
-	} else if len(columnsOf(t, l.root, "SELECT PLUGIN_NAME FROM information_schema.plugins WHERE PLUGIN_NAME = 'auth_socket'")) == 0 {
-		l.must(t, "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'") // a server given by address may have it
+	} else {
+		mustHaveAuthSocket(t, l.root)
+	}
+}
+
+// mustHaveAuthSocket installs MySQL's plugin auth_socket, which another test may have done,
+// or whoever gave the server by its address.
+func mustHaveAuthSocket(t tester, root interface {
+	querier
+	ExecContext(ctx context.Context, query string, arguments ...any) (sql.Result, error)
+}) {
+	t.Helper()
+	if len(columnsOf(t, root, "SELECT PLUGIN_NAME FROM information_schema.plugins WHERE PLUGIN_NAME = 'auth_socket'")) > 0 {
+		return
+	}
+	if _, err := root.ExecContext(t.Context(), "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'"); err != nil {
+		t.Fatal(err)
 	}
 }
 
