@@ -80,8 +80,8 @@ bench: build ## measure the function's speed, in minutes, and print the table of
 # tested runs tests, and says how many ran against each server: go test hides what a
 # package that passes has printed.
 define tested
-report=$$(mktemp) && trap 'rm -f "$$report"' EXIT && echo "$(strip $(2) $(GO) test -timeout 30m $(TEST_FLAGS) $(1))" && \
-status=0; $(2) TEST_SERVERS_REPORT="$$report" $(GO) test -timeout 30m $(TEST_FLAGS) $(1) || status=1; $(counted) "$$report"; exit $$status
+report=$$(mktemp) && trap 'rm -f "$$report"' EXIT && echo "$(strip $(2) $(GO) test -timeout 60m $(TEST_FLAGS) $(1))" && \
+status=0; $(2) TEST_SERVERS_REPORT="$$report" $(GO) test -timeout 60m $(TEST_FLAGS) $(1) || status=1; $(counted) "$$report"; exit $$status
 endef
 
 # counted adds up what the packages have reported.
