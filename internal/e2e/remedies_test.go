@@ -314,7 +314,12 @@ func remedies() []cause {
 			}, follow: sql("ALTER USER USER_ DROP 2 FACTOR")},
 
 		{name: "a blocked account is unlocked", want: failure.AccountBlocked, numbers: []int{3955, 4150}, step: "setSecret", check: "current credentials", words: []string{"ACCOUNT UNLOCK"},
-			arrange: blocked, follow: sql("ALTER USER USER_ ACCOUNT UNLOCK")},
+			arrange: blocked, follow: func(w *deployment) {
+				sql("ALTER USER USER_ ACCOUNT UNLOCK")(w)
+				if w.Server.Flavor == dbserver.MariaDB {
+					w.execute("FLUSH PRIVILEGES")
+				}
+			}},
 		{name: "a blocked host", want: failure.AccountBlocked, numbers: []int{1129}, step: "setSecret", check: "current credentials", words: []string{"FLUSH HOSTS", "TRUNCATE TABLE performance_schema.host_cache"},
 			arrange: blockedHost, follow: func(w *deployment) {
 				if w.Server.Flavor == dbserver.MySQL && !strings.HasPrefix(w.version(), "8.0.") {
