@@ -23,7 +23,7 @@ import (
 // Random users a server: how many where CI runs the whole matrix, and elsewhere. The flag
 // -rapid.checks says otherwise.
 const (
-	checksInCI = 250
+	checksInCI = 500
 	checks     = 50
 	// seedInCI makes the same users each time, so that a change is red for what it
 	// changes. New users are for those who run the tests elsewhere.

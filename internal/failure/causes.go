@@ -184,7 +184,7 @@ func Causes() []Cause {
 		{PendingCredentialsRejected, "the server refuses those under AWSPENDING", "rotate again: setSecret sets the password"},
 		{AdminCredentialsRejected, "the server refuses those of the admin secret", "make the admin secret and the server agree"},
 		{AccountLocked, "the account is locked", "`ALTER USER ... ACCOUNT UNLOCK`, if it is meant to be used"},
-		{AccountBlocked, "the account, or the client's host, is blocked after too many failed logins or broken connections", "wait, or `ACCOUNT UNLOCK`, on MariaDB `FLUSH PRIVILEGES`, or, for the host, `FLUSH HOSTS`, on MySQL 8.4 and later `TRUNCATE TABLE performance_schema.host_cache`; find who logs in wrongly"},
+		{AccountBlocked, "the account, or the client's host, is blocked after too many failed logins or broken connections", "wait, or `ACCOUNT UNLOCK`, on MariaDB `FLUSH PRIVILEGES`, or, for the host, `FLUSH HOSTS`, on MySQL 8.4 and later `TRUNCATE TABLE performance_schema.host_cache`; find who uses a wrong password"},
 		{PasswordExpired, "the password has expired", "set the user's password to the one in the secret"},
 		{HostNotAllowed, "no account of the server allows the function's address", "create the user for a host that does"},
 		{TooManyConnections, "the server, or the user, has no connection left", "raise `max_connections` or `max_user_connections`, or find who holds them; the next try asks again"},
