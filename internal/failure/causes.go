@@ -122,7 +122,7 @@ const (
 )
 
 // Cause is what is known of a type, whatever the error: a row of the table
-// of errors in cmd/rotator/README.md.
+// of errors in README.md beside it.
 type Cause struct {
 	Type Type
 	// Meaning says what has happened, Remedy what to do about it.

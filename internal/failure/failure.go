@@ -1,6 +1,6 @@
 // Package failure gives errors a type: a stable name for the cause, by which an
 // alarm, a query or a person tells one failure from another. It is what Lambda
-// reports as errorType, and the table of errors in cmd/rotator/README.md has a row for each.
+// reports as errorType, and the table of errors in README.md beside it has a row for each.
 //
 // A type is added to an error, and changes neither its text nor what errors.Is
 // and errors.As find in it. Where several are nested the outermost counts. The
