@@ -188,13 +188,16 @@ func (w *deployment) elsewhere(host string, port int) {
 // Every cause that an operator tells from others has a type of its own, a sentence
 // and a remedy: of the step that meets it, and of the check that foretells it.
 func TestCauses(t *testing.T) {
-	for _, c := range causes() {
+	for i, c := range causes() { // each server has the i-th of its own: they keep what they arrange
 		t.Run(c.name, func(t *testing.T) {
 			if c.server != nil {
-				servers.EachRelease(t, func(t *testing.T, release string) { c.provoke(t, c.server(t, release)) })
+				servers.EachRelease(t, func(t *testing.T, release string) {
+					c := causes()[i]
+					c.provoke(t, c.server(t, release))
+				})
 				return
 			}
-			servers.Each(t, func(t *testing.T, on *dbserver.Server) { c.provoke(t, on) })
+			servers.Each(t, func(t *testing.T, on *dbserver.Server) { causes()[i].provoke(t, on) })
 		})
 	}
 }

@@ -207,15 +207,16 @@ func (f *Fleet) start(ctx context.Context, release dbserver.Release, options dbs
 	return program.Start(ctx, options)
 }
 
-// Each runs the test as a subtest against every server asked for, one after the
-// other. They are shared with the package's other tests, so a test gives what it
-// creates names of its own and removes it.
+// Each runs the test as a subtest against every server asked for, side by side: most
+// of a test is waiting for its server. The servers are shared with the package's other
+// tests, so a test gives what it creates names of its own and removes it.
 func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *dbserver.Server)) {
 	t.Helper()
 	f.mustBegin(t)
 	subtests := f.expectUse(t)
+	defer subtests.wait()
 	for _, target := range f.targets {
-		subtests.run(t, target.name, func(t *testing.T) {
+		subtests.start(t, target.name, func(t *testing.T) {
 			target.once.Do(func() {
 				target.server, target.err = target.get(f.ctx)
 				switch {
@@ -236,15 +237,16 @@ func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *dbserver.Serv
 	}
 }
 
-// EachRelease runs the test as a subtest for every release asked for, to start
-// servers of its own with MustStart. Servers given by address are left out.
+// EachRelease runs the test as a subtest for every release asked for, side by side, to
+// start servers of its own with MustStart. Servers given by address are left out.
 func (f *Fleet) EachRelease(t *testing.T, test func(t *testing.T, release string)) {
 	t.Helper()
 	f.mustBegin(t)
 	subtests := f.expectUse(t)
+	defer subtests.wait()
 	for _, target := range f.targets {
 		if release := target.release.String(); !target.address {
-			subtests.run(t, release, func(t *testing.T) { test(t, release) })
+			subtests.start(t, release, func(t *testing.T) { test(t, release) })
 		}
 	}
 }

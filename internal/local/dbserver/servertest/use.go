@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"tandem/internal/local/dbserver"
@@ -46,6 +47,9 @@ func counts(uses []use) []string {
 
 // subtests are those that one call of Each or EachRelease makes.
 type subtests struct {
+	running sync.WaitGroup
+
+	mutex    sync.Mutex
 	started  []string
 	filtered bool // -run or -skip has left one out
 }
@@ -64,6 +68,8 @@ func (f *Fleet) expectUse(t *testing.T) *subtests {
 	t.Cleanup(func() {
 		f.mutex.Lock()
 		defer f.mutex.Unlock()
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
 		if t.Skipped() || t.Failed() || s.filtered || slices.ContainsFunc(f.uses[before:], s.made) {
 			return
 		}
@@ -76,17 +82,26 @@ func (f *Fleet) expectUse(t *testing.T) *subtests {
 	return s
 }
 
-// run runs a subtest.
-func (s *subtests) run(t *testing.T, name string, test func(t *testing.T)) {
-	t.Helper()
-	began := false
-	t.Run(name, func(t *testing.T) {
-		began = true
-		s.started = append(s.started, t.Name())
-		test(t)
+// start starts a subtest beside those that run already. It does so without t.Parallel,
+// which would have the subtest wait until the function that asked for it has returned.
+func (s *subtests) start(t *testing.T, name string, test func(t *testing.T)) {
+	s.running.Go(func() {
+		began := false
+		t.Run(name, func(t *testing.T) {
+			began = true
+			s.mutex.Lock()
+			s.started = append(s.started, t.Name())
+			s.mutex.Unlock()
+			test(t)
+		})
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.filtered = s.filtered || !began
 	})
-	s.filtered = s.filtered || !began
 }
+
+// wait waits until the subtests have ended, or wait themselves as parallel ones.
+func (s *subtests) wait() { s.running.Wait() }
 
 // made reports whether a use is of one of the subtests, or of one that they made.
 func (s *subtests) made(u use) bool {
