@@ -21,9 +21,8 @@ import (
 // admins: what an admin may pass on is decided by the server's rules of databases'
 // patterns, levels, roles and partial revokes, and the check has to know them.
 func TestCheckForetells(t *testing.T) {
-	seed := mustPrepareRapid(t)
+	number, seed := mustPrepareRapid(t)
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		t.Parallel() // with other servers; every one has its own
 		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.makeRoles(t)
@@ -31,6 +30,7 @@ func TestCheckForetells(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) { newForecast(rt, l, counts).run() })
 		t.Logf("%v; -rapid.seed=%d makes the same", counts, seed)
 		trials := counts["ok"] + counts["refused"] + counts["not provable"]
+		mustHaveDrawn(t, trials, number)
 		if trials < checks || t.Failed() {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,9 +35,8 @@ const (
 // then both are changed, and two rotations do what the mode promises. After every
 // statement the pending user is looked at, if somebody could log in.
 func TestRandomUsers(t *testing.T) {
-	seed := mustPrepareRapid(t)
+	number, seed := mustPrepareRapid(t)
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		t.Parallel() // with other servers; every one has its own
 		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.makeRoles(t)
@@ -48,19 +48,37 @@ func TestRandomUsers(t *testing.T) {
 			newTrial(rt, l, covered).run()
 		}
 		rapid.Check(t, property)
+		mustHaveDrawn(t, users, number)
 		t.Logf("%d random users in %s; -rapid.seed=%d makes the same", users, time.Since(began).Round(time.Second), seed)
 		l.mustCover(t, covered, users)
 	})
 }
 
-// mustPrepareRapid chooses the number of checks and the seed, and says which.
-func mustPrepareRapid(t *testing.T) (seed uint64) {
-	t.Helper()
+// givenFlags are those of the command line. It is called before any is set: a flag that
+// a test has set, and set back, would look like one of them.
+var givenFlags = sync.OnceValue(func() map[string]bool {
 	given := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	set := func(name, value string) {
-		if given[name] {
-			return
+	return given
+})
+
+// mustPrepareRapid chooses the number of checks and the seed, and returns what it chose
+// or the command line did.
+func mustPrepareRapid(t *testing.T) (number int, seed uint64) {
+	t.Helper()
+	number, seed = checks, 1+rand.Uint64N(1<<32)
+	if os.Getenv("CI") != "" {
+		seed = seedInCI
+		if os.Getenv("TEST_MATRIX") != "" {
+			number = checksInCI
+		}
+	}
+	for name, value := range map[string]string{
+		"rapid.checks": fmt.Sprint(number), "rapid.seed": fmt.Sprint(seed),
+		"rapid.nofailfile": "true", // what failed is printed, as SQL
+	} {
+		if givenFlags()[name] {
+			continue
 		}
 		before := flag.Lookup(name).Value.String()
 		if err := flag.Set(name, value); err != nil {
@@ -68,20 +86,19 @@ func mustPrepareRapid(t *testing.T) (seed uint64) {
 		}
 		t.Cleanup(func() { _ = flag.Set(name, before) })
 	}
-	number, chosen := checks, 1+rand.Uint64N(1<<32)
-	if os.Getenv("CI") != "" {
-		chosen = seedInCI
-		if os.Getenv("TEST_MATRIX") != "" {
-			number = checksInCI
-		}
-	}
-	set("rapid.checks", fmt.Sprint(number))
-	set("rapid.seed", fmt.Sprint(chosen))
-	set("rapid.nofailfile", "true") // what failed is printed, as SQL
-	if _, err := fmt.Sscan(flag.Lookup("rapid.seed").Value.String(), &seed); err != nil {
+	if _, err := fmt.Sscan(flag.Lookup("rapid.checks").Value.String()+" "+flag.Lookup("rapid.seed").Value.String(), &number, &seed); err != nil {
 		t.Fatal(err)
 	}
-	return seed
+	return number, seed
+}
+
+// mustHaveDrawn fails where fewer were drawn than was asked for: such a test passes
+// sooner, and nothing else would show it.
+func mustHaveDrawn(t *testing.T, drawn, number int) {
+	t.Helper()
+	if drawn < number && !t.Failed() {
+		t.Errorf("%d were drawn of %d", drawn, number)
+	}
 }
 
 // makeGround makes what the generator grants privileges on.
