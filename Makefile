@@ -65,7 +65,7 @@ fire: modules ## break a rotation at every message of it and count; FIRE=reduced
 	@TEST_MATRIX=1 $(SANDBOX_FETCH)
 	@mkdir -p bin
 	$(GO) test -c -o bin/fire.test ./internal/e2e
-	cd internal/e2e && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout 5h
+	cd internal/e2e && FIRE=$(FIRE) ../../bin/fire.test -test.run '^TestUnderFire$$' -test.parallel 10 -test.timeout $(if $(filter full,$(FIRE)),5h,30m)
 ifeq ($(FIRE),full)
 	EXPLORE=full $(GO) test -count=1 -v -timeout 1h -parallel 1 -run '^TestEveryInterleaving$$' ./internal/rotation
 endif

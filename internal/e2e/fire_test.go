@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -319,7 +320,15 @@ func (p *target) invoke(ctx context.Context, payload []byte, invoke func(context
 	if p.between == nil {
 		return invoke(ctx, payload)
 	}
-	return p.between(ctx, event.Step, func() error { return invoke(ctx, payload) })
+	// t.Fatal ends the goroutine that it is called in. If that were the emulator's, the
+	// rotation would never end, nor the test that waits for it.
+	ended := make(chan error, 1)
+	go func() {
+		err := errors.New("the test has ended this step")
+		defer func() { ended <- err }()
+		err = p.between(ctx, event.Step, func() error { return invoke(ctx, payload) })
+	}()
+	return <-ended
 }
 
 // gather keeps all that is secret now.
