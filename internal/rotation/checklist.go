@@ -31,6 +31,8 @@ const (
 	checkPlan           = "plan"
 	checkDrift          = "drift"
 	checkRotation       = "rotation"
+
+	checkList = "permission: ListSecrets"
 )
 
 // CheckDescription is what is known of a check, whatever it finds.
@@ -40,7 +42,15 @@ type CheckDescription struct {
 	LooksAt string
 }
 
-// Checks lists the checks, in the order in which a rotation meets what they look at.
+// ListChecks lists what a check of every secret looks at before it checks the first.
+func ListChecks() []CheckDescription {
+	return []CheckDescription{
+		{checkConfiguration, "the function's environment"},
+		{checkList, "whether the call is allowed, by making it"},
+	}
+}
+
+// Checks lists the checks of a secret, in the order in which a rotation meets what they look at.
 func Checks() []CheckDescription {
 	return []CheckDescription{
 		{checkConfiguration, "the function's environment"},
