@@ -81,6 +81,6 @@ func Checks() []CheckDescription {
 		{checkPrivileges, "the GRANTs that the admin lacks for the plan, by the server's own rules"},
 		{checkPlan, "the statements of the next setSecret, masked, and what they mean: the first twenty, and how many there are"},
 		{checkDrift, "in what the two users differ now"},
-		{checkRotation, "the labels, and how to end a rotation that did not end"},
+		{checkRotation, "the labels and the date of the next rotation, and how to end a rotation that did not end"},
 	}
 }
