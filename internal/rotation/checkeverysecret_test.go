@@ -16,6 +16,7 @@ import (
 
 	"tandem/internal/failure"
 	"tandem/internal/metric"
+	"tandem/internal/redact"
 	"tandem/internal/rotation"
 )
 
@@ -200,26 +201,27 @@ func (s slow) Describe(ctx context.Context, id string) (rotation.Labels, error) 
 	}
 }
 
-// Secrets Manager not answering about one keeps no other secret from being checked, and several
-// are checked at once.
+// Secrets Manager not answering about some keeps no other secret from being checked.
 func TestCheckOfEverySecretGoesOnBesideOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := steady(t)
 		var mutex sync.Mutex // the memory is for one at a time
-		hanging := map[string]bool{arn("h1"): true, arn("h2"): true}
+		hanging := map[string]bool{}
+		var listed []rotation.ListedSecret
+		for n := range 22 {
+			id := arn(fmt.Sprintf("s%02d", n))
+			hanging[id] = n < 16
+			listed = append(listed, rotation.ListedSecret{ARN: id, RotationLambdaARN: functionARN})
+		}
 		r := w.rotator()
 		r.Concurrently = nil
 		r.Secrets = hangs{fakeSecrets{w}, &mutex, hanging}
 		r.Database = oneAtATime{fakeDatabase{w}, &mutex}
-		var listed []rotation.ListedSecret
-		for _, name := range []string{"h1", "h2", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"} {
-			listed = append(listed, rotation.ListedSecret{ARN: arn(name), RotationLambdaARN: functionARN})
-		}
 		r.Lister = lister{secrets: listed}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		answer := r.InspectEvery(ctx, functionARN)
-		if len(answer.Secrets) != 10 {
+		if len(answer.Secrets) != len(listed) {
 			t.Errorf("not reached: %q", answer.NotReached)
 		}
 		for _, inspection := range answer.Secrets {
@@ -250,9 +252,19 @@ func (h hangs) Describe(ctx context.Context, id string) (rotation.Labels, error)
 }
 
 func (h hangs) Current(ctx context.Context, id string) (rotation.Version, error) {
+	if h.hanging[id] {
+		<-ctx.Done()
+		return rotation.Version{}, failure.New(failure.SecretsManagerTimeout, "no answer")
+	}
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	return h.fakeSecrets.Current(ctx, id)
+}
+
+func (h hangs) RandomPassword(ctx context.Context) (redact.Secret, error) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return h.fakeSecrets.RandomPassword(ctx)
 }
 
 // oneAtATime is a database whose sessions are the memory's, which knows no concurrency.
