@@ -91,6 +91,22 @@ func TestHealthyCheckRingsNoAlarm(t *testing.T) {
 	})
 }
 
+// Neither is what its owner has chosen, or knows: it is told of, and not counted.
+func TestLastingStateRingsNoAlarm(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		w.store(w.user, firstPassword, map[string]any{"ssl": false})
+		w.attach(w.app)
+		for range 2 {
+			failed, attention, found := w.counted()
+			if f := finding(t, found, "server: TLS"); f.Result != rotation.ResultAttention || f.Type != warning.Plaintext || !f.NoAlarm || failed != 0 || attention != 0 {
+				t.Errorf("%v failed, %v ask for attention: %+v", failed, attention, f)
+			}
+			w.mustRotate()
+		}
+	})
+}
+
 // clockBehind is a clock that goes, and is late.
 type clockBehind struct{ by time.Duration }
 
