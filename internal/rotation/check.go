@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tandem/internal/failure"
-	"tandem/internal/metric"
 	"tandem/internal/retries"
 	"tandem/internal/statement"
 	"tandem/internal/warning"
@@ -77,7 +76,7 @@ func (r *Rotator) Inspect(ctx context.Context, event Event) (Inspection, error) 
 // inspect performs a check of a secret, and returns its line's fields, without the metrics.
 func (r *Rotator) inspect(ctx context.Context, event Event) (Inspection, []slog.Attr) {
 	began := time.Now()
-	i := r.inspection(event)
+	i := r.newInspection(event)
 	ctx, i.record.retries = retries.With(ctx)
 	i.look(ctx)
 	answer := i.answer(Checks())
@@ -85,8 +84,8 @@ func (r *Rotator) inspect(ctx context.Context, event Event) (Inspection, []slog.
 	return answer, append(line, i.record.attributes()...)
 }
 
-// inspection is a check that has not looked at anything yet.
-func (r *Rotator) inspection(event Event) *inspection {
+// newInspection is a check that has not looked at anything yet.
+func (r *Rotator) newInspection(event Event) *inspection {
 	i := &inspection{findings: map[string]Finding{}}
 	// Its log is for what the rotation's own code would log of a rotation.
 	i.step = step{Rotator: r, event: event, log: slog.New(slog.DiscardHandler), record: new(record)}
@@ -100,54 +99,6 @@ func (r *Rotator) writeCheck(ctx context.Context, secretID string, line []slog.A
 		line = append(line, slog.String("version", r.Function.Version))
 	}
 	r.Log.With("step", string(Check), "secret", secretID).LogAttrs(ctx, slog.LevelInfo, "check done", line...)
-}
-
-// namesOf are a line's fields that name what is counted, with the types.
-func namesOf(findings []Finding) []slog.Attr {
-	var failed, attention []string
-	for _, f := range findings {
-		switch {
-		case f.failed():
-			failed = append(failed, f.Name+": "+f.Type)
-		case f.attention() && f.Type != "":
-			attention = append(attention, f.Name+": "+f.Type)
-		case f.attention() && f.Result != ResultAttention:
-			attention = append(attention, f.Name+": "+string(f.Result))
-		case f.attention():
-			attention = append(attention, f.Name)
-		}
-	}
-	var line []slog.Attr
-	if len(failed) > 0 {
-		line = append(line, slog.Any("failed", failed))
-	}
-	if len(attention) > 0 {
-		line = append(line, slog.Any("attention", attention))
-	}
-	return line
-}
-
-// failed and attention report whether a finding is counted in the metric of that name.
-func (f Finding) failed() bool { return f.Result == ResultFailed }
-
-func (f Finding) attention() bool {
-	return f.Result == ResultAttention && !f.NoAlarm || f.Result == ResultUnknown
-}
-
-// counts are what a check adds to the metrics.
-func (a Inspection) counts() metric.Values { return counts(a.Checks) }
-
-func counts(findings []Finding) metric.Values {
-	values := metric.Values{}
-	for _, f := range findings {
-		if f.failed() {
-			values[metric.ChecksFailed]++
-		}
-		if f.attention() {
-			values[metric.ChecksAttention]++
-		}
-	}
-	return values
 }
 
 // inspection is a check at work.
@@ -213,18 +164,6 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 	f.NoAlarm = f.Result == ResultAttention && (o.soonOver || warning.Lasting(f.Type) || i.pending.inProgress() && slices.Contains(inMotion, name))
 	i.findings[name] = f
 	return i.passed(name)
-}
-
-// foremost is the type that stands for several: the last of those that are a reason for
-// an alarm, or else the last; empty for none.
-func foremost(kinds []string) string {
-	foremost := ""
-	for _, kind := range kinds {
-		if foremost == "" || warning.Lasting(foremost) || !warning.Lasting(kind) {
-			foremost = kind
-		}
-	}
-	return foremost
 }
 
 // passed reports whether a check went well enough to build upon.

@@ -103,7 +103,7 @@ type ownSecrets struct {
 // listOwn finds the secrets of a rotation function. Where the list breaks off, it is
 // of what was listed until then, and the checks say why.
 func (r *Rotator) listOwn(ctx context.Context, functionARN string) (ownSecrets, Inspection) {
-	i := r.inspection(Event{Step: Check})
+	i := r.newInspection(Event{Step: Check})
 	var own ownSecrets
 	i.check(ctx, checkConfiguration, nil, func(context.Context) outcome {
 		return outcomeOf(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.ConfigError)
