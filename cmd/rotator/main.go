@@ -57,6 +57,9 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 		Inspect: func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error) {
 			return logging(log).Inspect(ctx, event)
 		},
+		InspectEvery: func(ctx context.Context, functionARN string, log *slog.Logger) rotation.Overview {
+			return logging(log).InspectEvery(ctx, functionARN)
+		},
 		Log: log, Function: rotator.Function,
 	}
 }
@@ -67,8 +70,9 @@ func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
 	if err := errors.Join(err, sdkErr); err != nil {
 		return rotation.Rotator{}, err
 	}
+	secrets := awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password)
 	return rotation.Rotator{
-		Secrets:  awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
+		Secrets: secrets, Lister: secrets,
 		Database: &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
 		RDS:      awsrds.New(sdk),
 		Settings: settings.Rotation, Random: rand.Reader,

@@ -191,6 +191,7 @@ const checkHelp = `sandbox check has the function of a sandbox that runs look at
 secret would meet, and shows it as a table. It fails where something stands in the way.
 
   go run ./cmd/sandbox check --url http://127.0.0.1:4600
+  go run ./cmd/sandbox check --every
 
 SANDBOX_URL is the same as --url. The sandbox answers whoever has its key only: paste the line
 with AWS_SECRET_ACCESS_KEY that it has printed into this terminal first.
@@ -200,8 +201,14 @@ func check(set *flag.FlagSet, stdout, _ io.Writer) func(context.Context) error {
 	options := sandbox.CheckOptions{Out: stdout, SecretKey: os.Getenv(secretKeyVariable)}
 	set.StringVar(&options.URL, "url", os.Getenv("SANDBOX_URL"), "`URL` that sandbox serve has printed (default http://"+sandbox.DefaultListen+")")
 	set.StringVar(&options.Secret, "secret", "", "`name` of the secret (default the one that sandbox serve makes)")
+	set.BoolVar(&options.Every, "every", false, "check every secret that the function rotates")
 	set.BoolVar(&options.JSON, "json", false, "write the answer as the function gave it")
-	return func(ctx context.Context) error { return sandbox.Check(ctx, options) }
+	return func(ctx context.Context) error {
+		if options.Every && options.Secret != "" {
+			return errors.New("--every is of every secret, and --secret of one: give one of the two")
+		}
+		return sandbox.Check(ctx, options)
+	}
 }
 
 const fetchHelp = `sandbox fetch gets the database servers that the tests need into the cache: a MariaDB and

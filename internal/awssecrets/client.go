@@ -1,5 +1,5 @@
 // Package awssecrets is the way to AWS Secrets Manager: the rotation's five
-// operations, with the service's errors turned into sentences.
+// operations and the one of a check of every secret, with the service's errors turned into sentences.
 //
 // An error of this package does not wrap the SDK's: a service may quote what it
 // refuses, and what it refuses may be a RotationToken.
@@ -17,23 +17,27 @@ import (
 	"tandem/internal/rotation"
 )
 
-// operations are those of the SDK's client that a rotation uses. A test derives
-// from them what the function's role must allow.
+// operations are those of the SDK's client that a rotation or a check uses. A test
+// derives from them what the function's role must allow.
 type operations interface {
 	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
 	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput, ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
 	GetRandomPassword(context.Context, *secretsmanager.GetRandomPasswordInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetRandomPasswordOutput, error)
+	ListSecrets(context.Context, *secretsmanager.ListSecretsInput, ...func(*secretsmanager.Options)) (*secretsmanager.ListSecretsOutput, error)
 }
 
-// Client is Secrets Manager. It implements rotation.Secrets.
+// Client is Secrets Manager. It implements rotation.Secrets and rotation.Lister.
 type Client struct {
 	service  operations
 	password config.Password
 }
 
-var _ rotation.Secrets = (*Client)(nil)
+var (
+	_ rotation.Secrets = (*Client)(nil)
+	_ rotation.Lister  = (*Client)(nil)
+)
 
 // New makes a client. An empty endpoint leaves the address to the SDK, and with
 // it to AWS_ENDPOINT_URL_SECRETS_MANAGER, the FIPS and the dual-stack variables.
@@ -53,7 +57,8 @@ func (c *Client) Describe(ctx context.Context, secretID string) (rotation.Labels
 	if err != nil {
 		return rotation.Labels{}, explainAt(w, err, "DescribeSecret", secretID)
 	}
-	labels := rotation.Labels{Stages: out.VersionIdsToStages, RotationEnabled: out.RotationEnabled, Tags: map[string]string{}}
+	labels := rotation.Labels{Stages: out.VersionIdsToStages, RotationEnabled: out.RotationEnabled,
+		Changed: aws.ToTime(out.LastChangedDate), NextRotation: aws.ToTime(out.NextRotationDate), Tags: map[string]string{}}
 	for _, tag := range out.Tags {
 		labels.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 	}

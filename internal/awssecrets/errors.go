@@ -83,6 +83,10 @@ func (e *ServiceError) Unwrap() error { return e.kind }
 func (e *ServiceError) Remedy() string {
 	switch e.FailureType() {
 	case failure.SecretsManagerAccessDenied:
+		if e.Operation == "ListSecrets" {
+			return "deploy with the parameter checkSchedule and without secretArn, which allows secretsmanager:ListSecrets to the function's role; " +
+				"allow it to the role of ROTATION_ROLE_ARN, where there is one, yourself (on the resource *); or name one secret in the event, as SecretId"
+		}
 		return fmt.Sprintf("allow secretsmanager:%s to the function's role, and kms:Decrypt and kms:GenerateDataKey where the secret has a key of its own", e.Operation)
 	case failure.KMSAccessDenied, failure.KMSKeyUnusable:
 		return "allow kms:Decrypt and kms:GenerateDataKey on the secret's key to the function's role, and enable the key"

@@ -4,7 +4,6 @@
 package handler
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
@@ -31,7 +29,10 @@ type Handler struct {
 	Rotate func(ctx context.Context, event rotation.Event, log *slog.Logger) error
 	// Inspect performs a check, which is not a step of a rotation.
 	Inspect func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error)
-	Log     *slog.Logger
+	// InspectEvery performs a check of every secret that the function rotates, which
+	// names none.
+	InspectEvery func(ctx context.Context, functionARN string, log *slog.Logger) rotation.Overview
+	Log          *slog.Logger
 	// Function is what the log and the metrics say of the function.
 	Function rotation.Function
 }
@@ -39,13 +40,14 @@ type Handler struct {
 // Invoke performs the event's step. Its error is the one that Lambda reports:
 // messages.InvokeResponse_Error, whose type Lambda takes for errorType.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
-	log, began := h.Log, time.Now()
+	log, began, functionARN := h.Log, time.Now(), ""
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		log = log.With("requestId", lc.AwsRequestID)
+		log, functionARN = log.With("requestId", lc.AwsRequestID), lc.InvokedFunctionArn
 	}
+	var event event
 	defer func() {
 		if value := recover(); value != nil {
-			err = h.panicked(ctx, log, began, value)
+			err = h.panicked(ctx, log, event, began, value)
 		}
 	}()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -53,22 +55,24 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-timeout.Reserve(time.Until(deadline))))
 		defer cancel()
 	}
-	event, err := parse(payload)
-	if err != nil {
-		return nil, h.refused(ctx, log, began, err)
+	if event, err = parse(payload); err != nil {
+		return nil, h.refused(ctx, log, event, began, err)
 	}
-	if event.Step == rotation.Check {
+	switch {
+	case event.Step == rotation.Check && !event.namesSecret:
+		return h.inspectEvery(ctx, functionARN, log)
+	case event.Step == rotation.Check:
 		return h.inspect(ctx, event, log, began)
 	}
-	if err := h.Rotate(ctx, event, log); err != nil {
+	if err := h.Rotate(ctx, event.Event, log); err != nil {
 		return nil, reported(err)
 	}
 	return []byte("null"), nil
 }
 
 // refused logs an event that is none, and returns the error that Lambda reports.
-func (h *Handler) refused(ctx context.Context, log *slog.Logger, began time.Time, err error) error {
-	h.failed(ctx, log, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", failure.Line(err.Error())))
+func (h *Handler) refused(ctx context.Context, log *slog.Logger, event event, began time.Time, err error) error {
+	h.failed(ctx, log, event, "event refused", began, slog.String("errorType", string(failure.Of(err))), slog.String("error", failure.Line(err.Error())))
 	return reported(err)
 }
 
@@ -77,29 +81,24 @@ func reported(err error) error {
 	return messages.InvokeResponse_Error{Type: string(failure.Of(err)), Message: failure.Line(err.Error())}
 }
 
-// inspect answers a check. It succeeds whatever the check has found: an invocation
-// that fails is tried again, and counts as a rotation's failure.
-func (h *Handler) inspect(ctx context.Context, event rotation.Event, log *slog.Logger, began time.Time) ([]byte, error) {
-	found, err := h.Inspect(ctx, event, log)
-	if err != nil {
-		return nil, h.refused(ctx, log, began, err)
-	}
-	var answer bytes.Buffer
-	encoder := json.NewEncoder(&answer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(found); err != nil {
-		return nil, reported(fmt.Errorf("writing the answer: %w", err))
-	}
-	return bytes.TrimRight(answer.Bytes(), "\n"), nil
-}
-
-// failed logs what did not get as far as a step, and counts it.
-func (h *Handler) failed(ctx context.Context, log *slog.Logger, message string, began time.Time, line ...slog.Attr) {
+// failed logs what did not get as far as a step or a check, and counts it as the
+// failure of the one or of the other.
+func (h *Handler) failed(ctx context.Context, log *slog.Logger, event event, message string, began time.Time, line ...slog.Attr) {
 	if h.Function.Version != "" {
 		line = append(line, slog.String("version", h.Function.Version))
 	}
-	values := metric.Values{metric.Failures: 1, metric.StepDuration: metric.Duration(time.Since(began))}
-	log.LogAttrs(ctx, slog.LevelError, message, append(line, values.Attributes(h.Function.Name, time.Now())...)...)
+	metrics := metric.Values{metric.Failures: 1, metric.StepDuration: metric.Duration(time.Since(began))}.Attributes(h.Function.Name, time.Now())
+	if event.Step == rotation.Check {
+		metrics = metric.Values{metric.ChecksFailed: 1}.CheckAttributes(h.Function.Name, time.Now())
+	}
+	log.LogAttrs(ctx, slog.LevelError, message, append(line, metrics...)...)
+}
+
+// event is an event as it was read.
+type event struct {
+	rotation.Event
+	// namesSecret: it has a SecretId, even an empty one.
+	namesSecret bool
 }
 
 // maxEvent is the longest event that is read, in bytes. Secrets Manager's have some
@@ -108,31 +107,37 @@ const maxEvent = 64 << 10
 
 // parse reads the event. Its errors do not quote the payload, which may hold a
 // RotationToken.
-func parse(payload []byte) (rotation.Event, error) {
+func parse(payload []byte) (event, error) {
 	if len(payload) > maxEvent {
-		return rotation.Event{}, failure.Errorf(failure.EventInvalid, "reading the event: it has %d bytes, and at most %d are read: send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does", len(payload), maxEvent)
+		return event{}, failure.Errorf(failure.EventInvalid, "reading the event: it has %d bytes, and at most %d are read: send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does", len(payload), maxEvent)
 	}
-	var event events.SecretsManagerSecretRotationEvent
-	if err := json.Unmarshal(payload, &event); err != nil {
+	var read struct {
+		Step               string
+		SecretId           *string
+		ClientRequestToken string
+		RotationToken      string
+	}
+	if err := json.Unmarshal(payload, &read); err != nil {
 		reason := "it is not JSON"
 		var mistyped *json.UnmarshalTypeError
 		if errors.As(err, &mistyped) {
 			reason = fmt.Sprintf("its field %q is a %s", mistyped.Field, strings.Fields(mistyped.Value + " ")[0])
 		}
-		return rotation.Event{}, failure.New(failure.EventInvalid, "reading the event: "+reason+": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
+		return event{}, failure.New(failure.EventInvalid, "reading the event: "+reason+": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
 	}
-	return rotation.Event{
-		Step:          rotation.Step(event.Step),
-		SecretID:      event.SecretID,
-		Token:         event.ClientRequestToken,
-		RotationToken: redact.New(event.RotationToken),
-	}, nil
+	parsed := event{Event: rotation.Event{
+		Step: rotation.Step(read.Step), Token: read.ClientRequestToken, RotationToken: redact.New(read.RotationToken),
+	}}
+	if read.SecretId != nil {
+		parsed.SecretID, parsed.namesSecret = *read.SecretId, true
+	}
+	return parsed, nil
 }
 
 // panicked turns a panic into an error. The panic's value is not shown, since
 // nobody knows what is in it, unless it is the runtime's own, which quotes
 // nothing but indices and types; where it came from is logged.
-func (h *Handler) panicked(ctx context.Context, log *slog.Logger, began time.Time, value any) error {
+func (h *Handler) panicked(ctx context.Context, log *slog.Logger, event event, began time.Time, value any) error {
 	pcs := make([]uintptr, 32)
 	pcs = pcs[:runtime.Callers(3, pcs)]
 	if beside, ok := value.(*rotation.Panic); ok {
@@ -151,7 +156,7 @@ func (h *Handler) panicked(ctx context.Context, log *slog.Logger, began time.Tim
 			break
 		}
 	}
-	h.failed(ctx, log, "panic", began, slog.String("errorType", string(failure.Panic)), slog.String("cause", cause), slog.Any("stack", stack))
+	h.failed(ctx, log, event, "panic", began, slog.String("errorType", string(failure.Panic)), slog.String("cause", cause), slog.Any("stack", stack))
 	return messages.InvokeResponse_Error{
 		Type:    string(failure.Panic),
 		Message: "the function panicked (" + cause + "), which is a defect of it: its log has the stack; the next try goes on from what was done",

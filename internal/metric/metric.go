@@ -31,13 +31,16 @@ const (
 	StepDuration      = "StepDuration"
 	PrivilegesGranted = "PrivilegesGranted"
 	PrivilegesRevoked = "PrivilegesRevoked"
+	ChecksFailed      = "ChecksFailed"
+	ChecksAttention   = "ChecksAttention"
 )
 
 // Metric is what is known of one.
 type Metric struct{ Name, Unit, Meaning string }
 
-// Metrics lists them, in the documents' order. A line has all of them, so that an
-// alarm sees a zero and not the lack of data.
+// Metrics lists them, in the documents' order. A step's line has all of a step's, and a
+// check's line all of a check's, so that an alarm sees a zero and not the lack of data.
+// Neither has the other's: what a rotation counts says nothing of the last check.
 func Metrics() []Metric {
 	return []Metric{
 		{Rotations, Count, "1 where finishSecret has moved AWSCURRENT"},
@@ -45,18 +48,32 @@ func Metrics() []Metric {
 		{StepDuration, Milliseconds, "how long the step took"},
 		{PrivilegesGranted, Count, "to the user whose turn it was"},
 		{PrivilegesRevoked, Count, "from that user"},
+		{ChecksFailed, Count, "of a check: how much of what it looked at has failed"},
+		{ChecksAttention, Count, "of a check: how much asks for attention, without what has `noAlarm`, or was not looked at for lack of time"},
 	}
 }
 
-// Values are the numbers of one step, by the metric's name. What is absent is 0.
+// ofCheck reports whether a metric is of a check's line, and not of a step's.
+func ofCheck(name string) bool { return name == ChecksFailed || name == ChecksAttention }
+
+// Values are the numbers of one step or check, by the metric's name. What is absent is 0.
 type Values map[string]float64
 
 // Duration is the value of a metric in milliseconds.
 func Duration(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// Attributes are what a log line has to have beside its own fields. Without a
+// Attributes are what a step's line has to have beside its own fields. Without a
 // function's name, as outside of Lambda, there are none.
 func (v Values) Attributes(function string, at time.Time) []slog.Attr {
+	return v.attributes(function, at, false)
+}
+
+// CheckAttributes are the same of a check's line.
+func (v Values) CheckAttributes(function string, at time.Time) []slog.Attr {
+	return v.attributes(function, at, true)
+}
+
+func (v Values) attributes(function string, at time.Time, check bool) []slog.Attr {
 	if function == "" {
 		return nil
 	}
@@ -69,6 +86,9 @@ func (v Values) Attributes(function string, at time.Time) []slog.Attr {
 	described := directive{Namespace: Namespace, Dimensions: [][]string{{Dimension}}}
 	var numbers []slog.Attr
 	for _, m := range Metrics() {
+		if ofCheck(m.Name) != check {
+			continue
+		}
 		described.Metrics = append(described.Metrics, definition{m.Name, m.Unit})
 		numbers = append(numbers, slog.Float64(m.Name, v[m.Name]))
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"tandem/internal/failure"
 	"tandem/internal/retries"
 	"tandem/internal/statement"
+	"tandem/internal/warning"
 )
 
 // Check is the step that a person asks for: what would a rotation meet? It needs
@@ -44,6 +46,9 @@ const (
 type Finding struct {
 	Name   string `json:"name"`
 	Result Result `json:"result"`
+	// NoAlarm: it asks for attention, and is not counted in ChecksAttention, since it
+	// lasts (warning.Lasting) or is over by itself.
+	NoAlarm bool `json:"noAlarm,omitempty"`
 	// Type is that of an error or a warning.
 	Type string `json:"type,omitempty"`
 	// Number is the database server's error number.
@@ -63,47 +68,58 @@ func (r *Rotator) Inspect(ctx context.Context, event Event) (Inspection, error) 
 	if err := checkField("SecretId", event.SecretID, maxSecretID, true); err != nil {
 		return Inspection{}, err
 	}
+	answer, line := r.inspect(ctx, event)
+	r.writeCheck(ctx, event.SecretID, append(line, answer.counts().CheckAttributes(r.Function.Name, time.Now())...))
+	return answer, nil
+}
+
+// inspect performs a check of a secret, and returns its line's fields, without the metrics.
+func (r *Rotator) inspect(ctx context.Context, event Event) (Inspection, []slog.Attr) {
 	began := time.Now()
-	i := &inspection{findings: map[string]Finding{}}
-	i.step = step{Rotator: r, event: event, log: r.Log.With("step", string(Check), "secret", event.SecretID), record: new(record)}
+	i := r.newInspection(event)
 	ctx, i.record.retries = retries.With(ctx)
-	i.log = slog.New(slog.DiscardHandler) // what the rotation's own code would log of a rotation
-	i.Rotator = r.readOnly(i.step)
 	i.look(ctx)
-	answer := i.answer()
-	line := []slog.Attr{slog.Int64("durationMs", time.Since(began).Milliseconds()), slog.Bool("ok", answer.OK)}
-	var failed []string
-	for _, f := range answer.Checks {
-		if f.Result == ResultFailed {
-			failed = append(failed, f.Name+": "+f.Type)
-		}
-	}
-	if len(failed) > 0 {
-		line = append(line, slog.Any("failed", failed))
-	}
-	line = append(line, i.record.attributes()...)
+	answer := i.answer(Checks())
+	line := append([]slog.Attr{slog.Int64("durationMs", time.Since(began).Milliseconds()), slog.Bool("ok", answer.OK)}, namesOf(answer.Checks)...)
+	return answer, append(line, i.record.attributes()...)
+}
+
+// newInspection is a check that has not looked at anything yet.
+func (r *Rotator) newInspection(event Event) *inspection {
+	i := &inspection{findings: map[string]Finding{}}
+	// Its log is for what the rotation's own code would log of a rotation.
+	i.step = step{Rotator: r, event: event, log: slog.New(slog.DiscardHandler), record: new(record)}
+	i.Rotator = r.readOnly(i.step)
+	return i
+}
+
+// writeCheck writes the line of a check of one secret.
+func (r *Rotator) writeCheck(ctx context.Context, secretID string, line []slog.Attr) {
 	if r.Function.Version != "" {
 		line = append(line, slog.String("version", r.Function.Version))
 	}
-	r.Log.With("step", string(Check), "secret", event.SecretID).LogAttrs(ctx, slog.LevelInfo, "check done", line...)
-	return answer, nil
+	r.Log.With("step", string(Check), "secret", secretID).LogAttrs(ctx, slog.LevelInfo, "check done", line...)
 }
 
 // inspection is a check at work.
 type inspection struct {
 	step
 	findings map[string]Finding
+	// pending is the version of a rotation that has not ended.
+	pending unfinished
 }
 
 // outcome is what a check returns; the zero value is that all is well.
 type outcome struct {
 	result Result // ResultOK if empty
 	kind   string // of an attention
-	detail string
-	list   []string
-	remedy string
-	err    error
-	took   time.Duration // where it was measured elsewhere
+	// soonOver: an attention that is over by itself.
+	soonOver bool
+	detail   string
+	list     []string
+	remedy   string
+	err      error
+	took     time.Duration // where it was measured elsewhere
 }
 
 // outcomeOf returns the outcome of something that either worked or not.
@@ -145,6 +161,7 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 		}
 	}
 	f.Detail, f.Remedy = failure.Line(f.Detail), failure.Line(f.Remedy)
+	f.NoAlarm = f.Result == ResultAttention && (o.soonOver || warning.Lasting(f.Type) || i.pending.inProgress() && slices.Contains(inMotion, name))
 	i.findings[name] = f
 	return i.passed(name)
 }
@@ -155,9 +172,9 @@ func (i *inspection) passed(name string) bool {
 	return result == ResultOK || result == ResultAttention
 }
 
-func (i *inspection) answer() Inspection {
+func (i *inspection) answer(checks []CheckDescription) Inspection {
 	answer := Inspection{OK: true, Secret: i.event.SecretID, Version: i.Function.Version, Checks: []Finding{}}
-	for _, c := range Checks() {
+	for _, c := range checks {
 		f, looked := i.findings[c.Name]
 		if !looked {
 			f = Finding{Name: c.Name, Result: ResultUnknown, Detail: lackOfTime}

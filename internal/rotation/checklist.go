@@ -31,6 +31,8 @@ const (
 	checkPlan           = "plan"
 	checkDrift          = "drift"
 	checkRotation       = "rotation"
+
+	checkList = "permission: ListSecrets"
 )
 
 // CheckDescription is what is known of a check, whatever it finds.
@@ -40,7 +42,15 @@ type CheckDescription struct {
 	LooksAt string
 }
 
-// Checks lists the checks, in the order in which a rotation meets what they look at.
+// ListChecks lists what a check of every secret looks at before it checks the first.
+func ListChecks() []CheckDescription {
+	return []CheckDescription{
+		{checkConfiguration, "the function's environment"},
+		{checkList, "whether the call is allowed, by making it"},
+	}
+}
+
+// Checks lists the checks of a secret, in the order in which a rotation meets what they look at.
 func Checks() []CheckDescription {
 	return []CheckDescription{
 		{checkConfiguration, "the function's environment"},
@@ -71,6 +81,6 @@ func Checks() []CheckDescription {
 		{checkPrivileges, "the GRANTs that the admin lacks for the plan, by the server's own rules"},
 		{checkPlan, "the statements of the next setSecret, masked, and what they mean: the first twenty, and how many there are"},
 		{checkDrift, "in what the two users differ now"},
-		{checkRotation, "the labels, and how to end a rotation that did not end"},
+		{checkRotation, "the labels and the date of the next rotation, and how to end a rotation that did not end"},
 	}
 }

@@ -2,9 +2,7 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,9 +57,13 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		}
 		list = append(list, i.passwordStatements(w, pair)...)
 		o := outcome{detail: "the next setSecret " + strings.Join(words, "; "), list: list}
+		var kinds []string
 		for _, found := range append(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), matches)...) {
-			o.result, o.kind, o.detail = ResultAttention, found.Type, o.detail+"; "+found.Message
-			o.remedy = warning.Remedy(found.Type)
+			kinds, o.detail = append(kinds, found.Type), o.detail+"; "+found.Message
+		}
+		if len(kinds) > 0 {
+			o.result, o.kind = ResultAttention, foremost(kinds)
+			o.remedy = warning.Remedy(o.kind)
 		}
 		return o
 	})
@@ -113,6 +115,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		if (len(lacks) > 0) == (w.turn() == account.TurnOfClone) {
 			o.kind = warning.PendingHasLess
 		}
+		o.remedy = warning.Remedy(o.kind)
 		o.detail = fmt.Sprintf("%q and %q have drifted apart; the plan says what the next setSecret does about it", pair.Original.Name, pair.Clone.Name)
 		return o
 	})
@@ -149,44 +152,4 @@ func hosts(u account.User) string {
 		texts = append(texts, a.Name.String())
 	}
 	return strings.Join(capped(texts), ", ")
-}
-
-// rotationState tells of labels, and of a rotation that did not end.
-func (i *inspection) rotationState(ctx context.Context, labels Labels, current document) {
-	i.check(ctx, checkRotation, []string{checkDescribe}, func(ctx context.Context) outcome {
-		var texts []string
-		for _, id := range slices.Sorted(maps.Keys(labels.Stages)) {
-			texts = append(texts, fmt.Sprintf("version %s is %s", id, strings.Join(labels.Stages[id], " and ")))
-		}
-		detail := strings.Join(capped(texts), ", ")
-		id := labels.VersionWith(Pending)
-		unfinished := id != "" && !slices.Contains(labels.Stages[id], Current)
-		switch {
-		case labels.VersionWith(Current) == "":
-			return outcomeOf("", failure.Errorf(failure.CurrentSecretMissing, "no version carries %s: give it to the version whose credentials the application uses", Current))
-		case !unfinished && (labels.RotationEnabled == nil || !*labels.RotationEnabled):
-			return outcome{detail: detail + "; no rotation is attached to the secret, or it is turned off", remedy: "call RotateSecret with the function's ARN"}
-		case !unfinished:
-			return outcomeOf(detail+"; no rotation is in progress", nil)
-		}
-		o := outcome{
-			result: ResultAttention, detail: detail + "; a rotation has not ended",
-			remedy: "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; to give it up by hand, take " + Pending + " off version " + id +
-				": aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage " + Pending + " --remove-from-version-id " + id,
-		}
-		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
-		switch {
-		case errors.Is(err, ErrVersionNotFound):
-			o.detail += ", and createSecret has stored nothing yet"
-		case err != nil:
-			return outcomeOf("", fmt.Errorf("reading the %s document: %w", Pending, err))
-		case !i.passed(checkDocument):
-		default:
-			if _, err := i.parseMatching(current.Document, version); err != nil {
-				return outcome{err: err, remedy: "rotate the secret again, which takes " + Pending + " off that version; the rotation after that begins with the secret as it is"}
-			}
-			o.detail += ", and goes on from its document"
-		}
-		return o
-	})
 }

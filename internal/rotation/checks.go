@@ -32,6 +32,7 @@ func (i *inspection) look(ctx context.Context) {
 	}
 	labels := i.service(ctx)
 	current := i.documents(ctx)
+	i.pending = i.readUnfinished(ctx, labels)
 	admin := i.adminSecret(ctx, current)
 	i.server(ctx, labels, current, admin)
 	i.rotationState(ctx, labels, current)
@@ -241,7 +242,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		return outcomeOf(fmt.Sprintf("%q is opened", current.Database()), err)
 	})
 	i.check(ctx, checkAdmin, []string{checkRDS, checkName}, func(ctx context.Context) outcome {
-		next, err := i.nextDocument(ctx, labels, current)
+		next, err := i.nextDocument(current)
 		if err != nil {
 			return outcomeOf("", err)
 		}
@@ -281,13 +282,18 @@ func (i *inspection) certificate(session Session) {
 	}
 	f := i.findings[checkServerTLS]
 	facts := session.Facts()
+	var kinds []string
 	if facts.Plaintext && f.Result == ResultOK {
-		f.Result, f.Type = ResultAttention, warning.Plaintext
+		kinds = append(kinds, warning.Plaintext)
 	}
 	for _, w := range expiryWarnings(Facts{Server: facts.Server, Certificate: facts.Certificate}, time.Now()) {
 		if w.Type != warning.OldServer {
-			f.Result, f.Type, f.Detail = ResultAttention, w.Type, f.Detail+"; "+w.Message
+			kinds, f.Detail = append(kinds, w.Type), f.Detail+"; "+w.Message
 		}
+	}
+	if len(kinds) > 0 {
+		f.Result, f.Type = ResultAttention, foremost(kinds)
+		f.NoAlarm = warning.Lasting(f.Type)
 	}
 	if f.Type != "" && f.Remedy == "" {
 		f.Remedy = warning.Remedy(f.Type)
@@ -344,16 +350,15 @@ func (i *inspection) checkServerState(ctx context.Context, proof, admin Session,
 
 // nextDocument is the pending document of the rotation that is in progress, or else
 // one as the next rotation would make it, with a password that is used for nothing.
-func (i *inspection) nextDocument(ctx context.Context, labels Labels, current document) (document, error) {
-	if id := labels.VersionWith(Pending); id != "" && id != current.versionID {
-		version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
+func (i *inspection) nextDocument(current document) (document, error) {
+	if pending := i.pending; pending.id != "" && pending.id != current.versionID {
 		switch {
-		case err == nil:
-			if next, err := i.parseMatching(current.Document, version); err == nil {
-				return document{next, version.ID, version.Created}, nil
+		case pending.err == nil:
+			if next, err := i.parseMatching(current.Document, pending.version); err == nil {
+				return document{next, pending.version.ID, pending.version.Created}, nil
 			}
-		case !errors.Is(err, ErrVersionNotFound):
-			return document{}, err
+		case !errors.Is(pending.err, ErrVersionNotFound):
+			return document{}, pending.err
 		}
 	}
 	next, err := current.WithCredentials(secret.Other(current.Username()), redact.New("not a password of anybody's"))

@@ -45,6 +45,10 @@ type Labels struct {
 	Stages map[string][]string
 	// RotationEnabled is nil where the answer does not say.
 	RotationEnabled *bool
+	// Changed is when the secret was last changed in any way, NextRotation the latest
+	// moment of the next rotation by its schedule; each is zero where the answer does
+	// not say.
+	Changed, NextRotation time.Time
 	// Tags are the secret's.
 	Tags map[string]string
 }
@@ -86,6 +90,26 @@ type Secrets interface {
 	DropPending(ctx context.Context, secretID, versionID string) error
 	// RandomPassword makes a password as the configuration wants it.
 	RandomPassword(ctx context.Context) (redact.Secret, error)
+}
+
+// Lister is Secrets Manager, as far as a check of every secret needs it beside Secrets.
+type Lister interface {
+	// List calls each for every secret of the account and the Region that is not marked
+	// for deletion. Where it ends in an error, it may have been called for some.
+	List(ctx context.Context, each func(ListedSecret)) error
+}
+
+// ListedSecret is what ListSecrets tells of a secret.
+type ListedSecret struct {
+	ARN string
+	// RotationLambdaARN is that of its rotation function; empty where it has none. It
+	// stays when the rotation is turned off.
+	RotationLambdaARN string
+	// RotationEnabled is nil where the answer does not say.
+	RotationEnabled *bool
+	// NextRotation is the latest moment of its next rotation; zero where the answer
+	// does not say.
+	NextRotation time.Time
 }
 
 // Login is whom to log in as, and where.

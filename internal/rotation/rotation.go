@@ -42,7 +42,9 @@ type Settings struct {
 
 // Rotator performs the steps. It keeps nothing from one to the next.
 type Rotator struct {
-	Secrets  Secrets
+	Secrets Secrets
+	// Lister is asked by a check of every secret alone.
+	Lister   Lister
 	Database Database
 	// RDS is asked only where the documents do not say where a server is.
 	RDS      RDS

@@ -61,6 +61,19 @@ func ReplicationPauses() Pauses { return Pauses{100 * time.Millisecond, 5 * time
 // Check limits one check of several.
 func Check() Limit { return Limit{0.5, 30 * time.Second} }
 
+// Listing limits listing all secrets of an account and Region, before the first of them
+// is checked.
+func Listing() Limit { return Limit{0.5, 5 * time.Minute} }
+
+// CheckOfOne limits the check of one secret of many: a server that does not answer is
+// not to keep the others from being looked at.
+func CheckOfOne() Limit { return Limit{0.8, 15 * time.Second} }
+
+// ShortestCheckOfOne is how long the last of such checks may take at least: of the time
+// that there is for all of them when the first is begun. With less none is begun, as it
+// would find nothing but the lack of time.
+func ShortestCheckOfOne() Limit { return Limit{0.2, 5 * time.Second} }
+
 // Limits of one attempt of a call of an AWS service. The SDK's own would wait 91 s for
 // an address that swallows packets, and for ever for one that accepts and stays silent.
 const (

@@ -58,6 +58,17 @@ func Causes() []Cause {
 	}
 }
 
+// Lasting reports whether a type is no reason for an alarm: it says of a server or of a
+// setting what its owner has chosen or cannot change soon, and takes nothing from
+// anybody. An alarm about it would never end, and hide the next.
+func Lasting(kind string) bool {
+	switch kind {
+	case ObjectGone, ClearPasswordSent, Plaintext, OldServer:
+		return true
+	}
+	return false
+}
+
 // Remedy returns what to do about a type, without the marks of Markdown; empty where
 // it is none.
 func Remedy(kind string) string {

@@ -21,6 +21,8 @@ type CheckOptions struct {
 	SecretKey string
 	// Secret is the secret to check; the tutorial's if empty.
 	Secret string
+	// Every checks every secret that the function rotates, in the place of one.
+	Every bool
 	// JSON writes the answer as the function gave it.
 	JSON bool
 	Out  io.Writer
@@ -37,63 +39,119 @@ func Check(ctx context.Context, options CheckOptions) error {
 	if url == "" {
 		url = "http://" + DefaultListen
 	}
-	secret := options.Secret
-	if secret == "" {
-		secret = appSecret
+	fields := map[string]string{"Step": string(rotation.Check)}
+	switch {
+	case options.Every:
+	case options.Secret == "":
+		fields["SecretId"] = appSecret
+	default:
+		fields["SecretId"] = options.Secret
 	}
-	event, err := json.Marshal(map[string]string{"Step": string(rotation.Check), "SecretId": secret})
+	answer, err := options.ask(ctx, url, fields)
 	if err != nil {
-		return fmt.Errorf("writing the event: %w", err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+invokePrefix+functionName()+invokeSuffix, bytes.NewReader(event))
-	if err != nil {
-		return fmt.Errorf("reading the sandbox's URL %q: %w", url, err)
-	}
-	if err := sign(ctx, request, event, options.SecretKey); err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	ok, write, err := readAnswer(answer, options.Every)
 	if err != nil {
-		return fmt.Errorf("reaching the sandbox: %w: start one (make sandbox) and give its URL", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode == http.StatusForbidden {
-		return errWrongKey
-	}
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("reading the function's answer: %w", err)
-	}
-	if failed := response.Header.Get("X-Amz-Function-Error"); failed != "" || response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking the function of the sandbox at %s for a check: %s: %s", url, response.Status, strings.TrimSpace(string(answer)))
-	}
-	var found rotation.Inspection
-	if err := json.Unmarshal(answer, &found); err != nil || len(found.Checks) == 0 {
 		return fmt.Errorf("the sandbox at %s does not answer as a function that can check: %w", url, err)
 	}
 	if options.JSON {
 		fmt.Fprintln(options.Out, string(answer))
 	} else {
-		writeChecks(options.Out, found)
+		write(options.Out)
 	}
-	if !found.OK {
+	if !ok {
 		return ErrCheckFailed
 	}
 	return nil
 }
 
-// writeChecks writes a check's findings: a row each, and below those that are not
-// simply well what there is to do.
+// readAnswer reads the answer to a check of one secret or of every one, and returns
+// what writes it for a person.
+func readAnswer(answer []byte, every bool) (ok bool, write func(io.Writer), err error) {
+	var one rotation.Inspection
+	var all rotation.Overview
+	if every {
+		err = json.Unmarshal(answer, &all)
+		ok, write = all.OK, func(out io.Writer) { writeOverview(out, all) }
+	} else {
+		err = json.Unmarshal(answer, &one)
+		ok, write = one.OK, func(out io.Writer) { writeChecks(out, one) }
+	}
+	if err == nil && len(one.Checks)+len(all.Checks) == 0 {
+		err = errors.New("there are no checks in the answer")
+	}
+	return ok, write, err
+}
+
+// ask invokes the function of the sandbox with an event.
+func (options CheckOptions) ask(ctx context.Context, url string, fields map[string]string) (answer []byte, err error) {
+	event, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("writing the event: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+invokePrefix+functionName()+invokeSuffix, bytes.NewReader(event))
+	if err != nil {
+		return nil, fmt.Errorf("reading the sandbox's URL %q: %w", url, err)
+	}
+	if err := sign(ctx, request, event, options.SecretKey); err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("reaching the sandbox: %w: start one (make sandbox) and give its URL", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusForbidden {
+		return nil, errWrongKey
+	}
+	answer, err = io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the function's answer: %w", err)
+	}
+	if failed := response.Header.Get("X-Amz-Function-Error"); failed != "" || response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("asking the function of the sandbox at %s for a check: %s: %s", url, response.Status, strings.TrimSpace(string(answer)))
+	}
+	return answer, nil
+}
+
+// writeOverview writes the findings of every secret, each below its name.
+func writeOverview(out io.Writer, found rotation.Overview) {
+	writeFindings(out, found.Checks)
+	for _, one := range found.Secrets {
+		fmt.Fprintf(out, "\n%s\n", plain(one.Secret))
+		writeChecks(out, one)
+	}
+	for _, secret := range found.NotReached {
+		fmt.Fprintf(out, "\nnot reached, as the time was over: %s\n", plain(secret))
+	}
+	for _, secret := range found.RotationOff {
+		fmt.Fprintf(out, "\nnot checked, as its rotation is turned off: %s\n", plain(secret))
+	}
+}
+
+// writeChecks writes a check's findings, and what they mean.
 func writeChecks(out io.Writer, found rotation.Inspection) {
+	writeFindings(out, found.Checks)
+	verdict := "A rotation would meet nothing that stands in its way."
+	if !found.OK {
+		verdict = "A rotation would not get through."
+	}
+	fmt.Fprintf(out, "\n%s\n", verdict)
+}
+
+// writeFindings writes a row for each finding, and below those that are not simply well
+// what there is to do.
+func writeFindings(out io.Writer, findings []rotation.Finding) {
 	widths := [2]int{}
-	for _, f := range found.Checks {
+	for _, f := range findings {
 		widths[0], widths[1] = max(widths[0], len(f.Name)), max(widths[1], len(f.Result))
 	}
 	row := func(name, result, took, detail string) {
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("%-*s  %-*s  %9s  %s", widths[0], name, widths[1], result, took, plain(detail)), " "))
 	}
 	row("check", "result", "time", "")
-	for _, f := range found.Checks {
+	for _, f := range findings {
 		detail := f.Detail
 		if f.Type != "" {
 			detail = f.Type + ": " + detail
@@ -110,11 +168,6 @@ func writeChecks(out io.Writer, found rotation.Inspection) {
 			row("", "", "", "-> "+f.Remedy)
 		}
 	}
-	verdict := "A rotation would meet nothing that stands in its way."
-	if !found.OK {
-		verdict = "A rotation would not get through."
-	}
-	fmt.Fprintf(out, "\n%s\n", verdict)
 }
 
 // plain leaves out what could steer a terminal: names are other people's.

@@ -55,6 +55,11 @@ func TestCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &found); err != nil || found.OK {
 		t.Errorf("%v: %s", err, out.String())
 	}
+	out.Reset()
+	if err := Check(deadline(t), CheckOptions{SecretKey: s.SecretKey, URL: s.URL, Every: true, Out: &out}); !errors.Is(err, ErrCheckFailed) ||
+		!strings.Contains(out.String(), "rotates 1 of 2 secrets") || !strings.Contains(out.String(), "AccountLocked: ") || !strings.Contains(out.String(), ":secret:"+appSecret+"-") {
+		t.Errorf("of every secret: %v: %s", err, out.String())
+	}
 	if err := Check(deadline(t), CheckOptions{URL: "http://127.0.0.1:1", Out: &out}); err == nil || !strings.Contains(err.Error(), "make sandbox") {
 		t.Errorf("without a sandbox: %v", err)
 	}
@@ -69,7 +74,8 @@ func TestInvokeByCLI(t *testing.T) {
 	caller := newCaller(t, s).(cliCaller)
 	for event, want := range map[string]string{
 		`{"Step":"check","SecretId":"` + appSecret + `"}`: `"ok":true`,
-		`{"Step":"check"}`: `"errorType":"EventInvalid"`,
+		`{"Step":"check"}`:               `"found":1`,
+		`{"Step":"check","SecretId":""}`: `"errorType":"EventInvalid"`,
 	} {
 		file := filepath.Join(t.TempDir(), "out.json")
 		command := exec.CommandContext(deadline(t), "aws", "--endpoint-url", s.URL, "lambda", "invoke", "--function-name", "tandem", "--payload", event, file)

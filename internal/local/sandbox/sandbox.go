@@ -50,7 +50,7 @@ func role() emulator.Role {
 		Allows: []emulator.Permission{
 			{Actions: []string{"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}, Resources: secrets},
 			{Actions: []string{"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}, Resources: secrets, RotationFunction: FunctionARN},
-			{Actions: []string{"secretsmanager:GetRandomPassword"}, Resources: []string{"*"}},
+			{Actions: []string{"secretsmanager:GetRandomPassword", "secretsmanager:ListSecrets"}, Resources: []string{"*"}},
 		},
 	}
 }

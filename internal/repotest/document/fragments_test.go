@@ -73,6 +73,8 @@ var needed = map[string][]string{
 	"AWS::SecretsManager::RotationSchedule": {"secretsmanager:RotateSecret", "secretsmanager:DescribeSecret", "secretsmanager:CancelRotateSecret", "lambda:InvokeFunction"},
 	"AWS::CloudWatch::Alarm":                {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
 	"AWS::CloudWatch::Dashboard":            {"cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards"},
+	"AWS::Scheduler::ScheduleGroup":         {"scheduler:CreateScheduleGroup", "scheduler:GetScheduleGroup", "scheduler:DeleteScheduleGroup", "scheduler:DeleteSchedule", "scheduler:ListTagsForResource", "scheduler:TagResource", "scheduler:UntagResource"},
+	"AWS::Scheduler::Schedule":              {"scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "iam:PassRole"},
 	"AWS::Events::Rule":                     {"events:PutRule", "events:DescribeRule", "events:DeleteRule", "events:PutTargets", "events:RemoveTargets"},
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -145,5 +146,34 @@ func TestMetrics(t *testing.T) {
 	}
 	if text := document.Get(t, ".github/deploying/README.md").Text; !strings.Contains(text, fmt.Sprintf("%d custom metrics", len(metric.Metrics()))) {
 		t.Errorf(".github/deploying/README.md does not say what %d custom metrics cost", len(metric.Metrics()))
+	}
+}
+
+// The members of the answer to a check of every secret, in their order.
+func TestAnswer(t *testing.T) {
+	var want, got []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[rotation.Overview]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		want = append(want, "`"+name+"`")
+	}
+	for _, row := range document.MarkedTable(t, "table answer").Rows {
+		got = append(got, row.Cells[0])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-in the code +in the document):\n%s", diff)
+	}
+}
+
+// The warnings that no alarm is about are named where it says what is counted.
+func TestLastingWarnings(t *testing.T) {
+	_, chapter, found := strings.Cut(document.Get(t, "cmd/rotator/README.md").Text, "\n### What is counted\n")
+	chapter, _, _ = strings.Cut(chapter, "\n#")
+	if !found {
+		t.Fatal("nothing says what is counted")
+	}
+	for _, cause := range warning.Causes() {
+		if strings.Contains(chapter, "`"+cause.Type+"`") != warning.Lasting(cause.Type) {
+			t.Errorf("%s is lasting: %v", cause.Type, warning.Lasting(cause.Type))
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/local/emulator"
+	"tandem/internal/metric"
 	"tandem/internal/repotest/template"
 )
 
@@ -35,7 +36,7 @@ var everything = map[string]string{
 	"allowPlaintext": "true", "privilegeSync": "mirror", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
-	"alarmTopicArn": topic, "rotationEvents": "true", "dashboard": "true",
+	"checkSchedule": "rate(1 day)", "alarmTopicArn": topic, "rotationEvents": "true", "dashboard": "true",
 }
 
 func read(t *testing.T) *template.Template {
@@ -176,6 +177,47 @@ func TestWhatParametersChange(t *testing.T) {
 		"+RotationEventsRule.Targets.0.Id=topic",
 		"+RotationEventsRule.Targets.0.Arn=" + topic,
 	})
+	checkSchedule := func(input string) []string {
+		return []string{
+			"+CheckSchedule.GroupName=<CheckScheduleGroup>",
+			"+CheckSchedule.ScheduleExpression=rate(1 day)",
+			"+CheckSchedule.FlexibleTimeWindow.Mode=OFF",
+			"+CheckSchedule.Target.Arn=<RotationFunction.Arn>",
+			"+CheckSchedule.Target.RoleArn=<CheckRole.Arn>",
+			"+CheckSchedule.Target.Input=" + input,
+			"+CheckSchedule.Target.RetryPolicy.MaximumEventAgeInSeconds=3600",
+			"+CheckSchedule.Target.RetryPolicy.MaximumRetryAttempts=5",
+			"+CheckRole.AssumeRolePolicyDocument.Version=2012-10-17",
+			"+CheckRole.AssumeRolePolicyDocument.Statement.0.Effect=Allow",
+			"+CheckRole.AssumeRolePolicyDocument.Statement.0.Principal.Service=scheduler.amazonaws.com",
+			"+CheckRole.AssumeRolePolicyDocument.Statement.0.Action=sts:AssumeRole",
+			"+CheckRole.AssumeRolePolicyDocument.Statement.0.Condition.StringEquals.aws:SourceAccount=" + template.AccountID,
+			"+CheckRole.AssumeRolePolicyDocument.Statement.0.Condition.StringEquals.aws:SourceArn=<CheckScheduleGroup.Arn>",
+			"+CheckRole.Policies.0.PolicyName=invoke",
+			"+CheckRole.Policies.0.PolicyDocument.Version=2012-10-17",
+			"+CheckRole.Policies.0.PolicyDocument.Statement.0.Effect=Allow",
+			"+CheckRole.Policies.0.PolicyDocument.Statement.0.Action=lambda:InvokeFunction",
+			"+CheckRole.Policies.0.PolicyDocument.Statement.0.Resource=<RotationFunction.Arn>",
+		}
+	}
+	checkEvery := slices.Concat(checkSchedule(`{"Step": "check"}`), []string{
+		"+" + statement + "FindSecrets.Effect=Allow", "+" + statement + "FindSecrets.Action=secretsmanager:ListSecrets", "+" + statement + "FindSecrets.Resource=*",
+	})
+	checkAlarms := []string{
+		"+CheckAlarm.Metrics.0.Id=found", "+CheckAlarm.Metrics.0.Label=What the check found", "+CheckAlarm.Metrics.0.Expression=failed + attention", "+CheckAlarm.Metrics.0.ReturnData=true",
+		"+CheckAlarm.EvaluationPeriods=1", "+CheckAlarm.Threshold=1", "+CheckAlarm.ComparisonOperator=GreaterThanOrEqualToThreshold",
+		"+CheckAlarm.TreatMissingData=ignore", "+CheckAlarm.AlarmActions.0=" + topic,
+		"+CheckMissedAlarm.Namespace=AWS/Scheduler", "+CheckMissedAlarm.MetricName=InvocationDroppedCount", "+CheckMissedAlarm.Statistic=Sum",
+		"+CheckMissedAlarm.Dimensions.0.Name=ScheduleGroup", "+CheckMissedAlarm.Dimensions.0.Value=<CheckScheduleGroup>",
+		"+CheckMissedAlarm.Period=300", "+CheckMissedAlarm.EvaluationPeriods=1", "+CheckMissedAlarm.Threshold=1",
+		"+CheckMissedAlarm.ComparisonOperator=GreaterThanOrEqualToThreshold", "+CheckMissedAlarm.TreatMissingData=notBreaching", "+CheckMissedAlarm.AlarmActions.0=" + topic,
+	}
+	for n, name := range []string{metric.ChecksFailed, metric.ChecksAttention} {
+		at := fmt.Sprintf("+CheckAlarm.Metrics.%d.", n+1)
+		checkAlarms = append(checkAlarms, at+"Id="+[]string{"failed", "attention"}[n], at+"ReturnData=false", at+"MetricStat.Period=300", at+"MetricStat.Stat=Sum",
+			at+"MetricStat.Metric.Namespace="+metric.Namespace, at+"MetricStat.Metric.MetricName="+name,
+			at+"MetricStat.Metric.Dimensions.0.Name="+metric.Dimension, at+"MetricStat.Metric.Dimensions.0.Value=<RotationFunction>")
+	}
 	seen, changed := map[string]bool{}, map[string]bool{"functionName": true}
 	for _, test := range []struct {
 		name       string
@@ -240,6 +282,12 @@ func TestWhatParametersChange(t *testing.T) {
 		{"schedule", map[string]string{"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false"},
 			append(schedule("false", "cron(0 3 * * ? *)"), "+RotationSchedule.RotationRules.Duration=2h")},
 		{"alarm", map[string]string{"alarmTopicArn": topic}, alarm},
+		{"checks of every secret", map[string]string{"checkSchedule": "rate(1 day)"}, checkEvery},
+		{"checks of the secret", map[string]string{"checkSchedule": "rate(1 day)", "secretArn": secret},
+			slices.Concat(checkSchedule(`{"Step": "check", "SecretId": "`+secret+`"}`), schedule("true", "rate(30 days)"))},
+		{"checks with a boundary", map[string]string{"checkSchedule": "rate(1 day)", "permissionsBoundaryArn": "arn:aws:iam::aws:policy/b"},
+			slices.Concat(checkEvery, []string{"+RotationRole.PermissionsBoundary=arn:aws:iam::aws:policy/b", "+CheckRole.PermissionsBoundary=arn:aws:iam::aws:policy/b"})},
+		{"checks with an alarm", map[string]string{"checkSchedule": "rate(1 day)", "alarmTopicArn": topic}, slices.Concat(checkEvery, alarm, checkAlarms)},
 		{"events", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true"}, events},
 		{"events of the secret", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true", "secretArn": secret}, slices.Concat(events, schedule("true", "rate(30 days)"),
 			[]string{"+RotationEventsRule.EventPattern.detail.additionalEventData.SecretId.0=" + secret})},

@@ -36,7 +36,7 @@ func TestRoleAllowsWhatTheCodeDoes(t *testing.T) {
 	slices.Sort(want)
 
 	allowed := map[string]bool{}
-	for _, parameters := range []map[string]string{everything, {"functionName": "f", "kmsKeyArn": key}} {
+	for _, parameters := range []map[string]string{everything, {"functionName": "f", "kmsKeyArn": key, "checkSchedule": "rate(1 day)"}} {
 		for _, statement := range statements(t, evaluate(t, parameters)) {
 			for _, action := range list(statement["Action"]) {
 				allowed[action] = true

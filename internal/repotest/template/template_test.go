@@ -84,6 +84,7 @@ func TestParametersRefuse(t *testing.T) {
 		"scheduleExpression":     {"", "30 days", "rate()"},
 		"duration":               {"0h", "25h", "2"},
 		"alarmTopicArn":          {"alarms"},
+		"checkSchedule":          {"1 day", "rate()", "rate(1 day", "every(1 day)", "rate(1 day)\nx", "rate(1 day)\""},
 		"rdsLookups":             {"", "yes"},
 	} {
 		for _, value := range values {

@@ -135,6 +135,22 @@ func (k *kit) describe(arn string) *secretsmanager.DescribeSecretOutput {
 	return out
 }
 
+// listed is what ListSecrets tells of a secret, page by page; nil where it is not listed.
+func (k *kit) listed(arn string, deleted bool) *types.SecretListEntry {
+	k.Helper()
+	pages := secretsmanager.NewListSecretsPaginator(k.Client, &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(100), IncludePlannedDeletion: &deleted})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(k.ctx)
+		k.must(err)
+		for _, s := range page.SecretList {
+			if *s.ARN == arn {
+				return &s
+			}
+		}
+	}
+	return nil
+}
+
 // stages is the map of a secret's versions to their labels.
 type stages = map[string][]string
 

@@ -224,6 +224,30 @@ var rotationRules = []rule{
 			k.Error("a secret that is not rotated has dates of rotations")
 		}
 	}},
+	{"ListSecrets tells the rotation's configuration as DescribeSecret does, and the function of one that is turned off too", func(k *kit) {
+		arn, _ := k.secret()
+		k.rotates(nil)
+		k.rotate(arn)
+		k.wait(arn)
+		for _, enabled := range []bool{true, false} {
+			if !enabled {
+				_, err := k.Client.CancelRotateSecret(k.ctx, &secretsmanager.CancelRotateSecretInput{SecretId: &arn})
+				k.must(err)
+			}
+			d, listed := k.describe(arn), k.listed(arn, false)
+			if listed == nil {
+				k.Fatal("it is not listed")
+			}
+			k.equal("RotationLambdaARN", k.FunctionARN, aws.ToString(listed.RotationLambdaARN))
+			k.equal("RotationEnabled", enabled, aws.ToBool(listed.RotationEnabled))
+			k.equal("NextRotationDate", d.NextRotationDate, listed.NextRotationDate)
+			k.equal("LastRotatedDate", d.LastRotatedDate, listed.LastRotatedDate)
+			k.equal("SecretVersionsToStages", d.VersionIdsToStages, listed.SecretVersionsToStages)
+			if (listed.NextRotationDate != nil) != enabled {
+				k.Errorf("the next rotation is due by %v", listed.NextRotationDate)
+			}
+		}
+	}},
 	{"DescribeSecret tells the rotation's configuration and dates", func(k *kit) {
 		arn, _ := k.secret()
 		k.rotates(nil)

@@ -77,6 +77,29 @@ var listRules = []rule{
 		k.equal("the names", want, got)
 		k.equal("the sizes of the pages", []int{2, 2, 1}, sizes)
 	}},
+	{"ListSecrets lists what is marked for deletion where that is asked for, and not otherwise", func(k *kit) {
+		arn, _ := k.secret()
+		_, err := k.Client.DeleteSecret(k.ctx, &secretsmanager.DeleteSecretInput{SecretId: &arn, RecoveryWindowInDays: aws.Int64(7)})
+		k.must(err)
+		if k.listed(arn, false) != nil {
+			k.Error("it is listed though nobody asked for it")
+		}
+		if found := k.listed(arn, true); found == nil || found.DeletedDate == nil {
+			k.Errorf("it is listed as %+v", found)
+		}
+	}},
+	{"ListSecrets tells of a secret without a rotation that there is none", func(k *kit) {
+		arn, _ := k.secret()
+		if found := k.listed(arn, false); found == nil || found.RotationLambdaARN != nil || aws.ToBool(found.RotationEnabled) || found.NextRotationDate != nil {
+			k.Errorf("it is listed as %+v", found)
+		}
+	}},
+	{"MaxResults is 1 to 100", func(k *kit) {
+		for _, n := range []int32{0, 101} {
+			_, err := k.Client.ListSecrets(k.ctx, &secretsmanager.ListSecretsInput{MaxResults: &n})
+			k.refused(err, "ValidationException", "'maxResults'")
+		}
+	}},
 	{"ListSecretVersionIds answers page by page", func(k *kit) {
 		arn, one := k.secret()
 		two, three := id(), id()

@@ -1,0 +1,121 @@
+package rotation_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/metric"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+)
+
+func accountName(user string) account.Name { return account.Name{User: user, Host: "%"} }
+
+// grantsAll is what an admin has who lacks nothing.
+var grantsAll = redact.New("GRANT ALL PRIVILEGES ON *.* TO `admin`@`%` IDENTIFIED BY PASSWORD '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19' WITH GRANT OPTION")
+
+// dated are secrets with dates.
+type dated struct {
+	fakeSecrets
+	changed, next time.Time
+	stored        time.Time // the pending version
+}
+
+func (d dated) Describe(ctx context.Context, id string) (rotation.Labels, error) {
+	labels, err := d.fakeSecrets.Describe(ctx, id)
+	labels.Changed, labels.NextRotation = d.changed, d.next
+	return labels, err
+}
+
+func (d dated) Version(ctx context.Context, id, version string) (rotation.Version, error) {
+	read, err := d.fakeSecrets.Version(ctx, id, version)
+	if version == token {
+		read.Created = d.stored
+	}
+	return read, err
+}
+
+// A rotation that has not ended is told of whenever it began; it is counted once it
+// cannot be one in progress any more, or its window is over.
+func TestStuckRotationIsCounted(t *testing.T) {
+	now := time.Now()
+	const value, noValue, none = "value", "no value", "none"
+	for _, test := range []struct {
+		name                  string
+		pending               string
+		stored, changed, next time.Time
+		off                   bool
+		result                rotation.Result
+		counted               float64
+		words                 string
+	}{
+		{"none", none, time.Time{}, now.Add(-100 * time.Hour), now.Add(time.Hour), false, rotation.ResultOK, 0, "no rotation is in progress"},
+		{"just begun", noValue, time.Time{}, now.Add(-time.Second), time.Time{}, false, rotation.ResultAttention, 0, "createSecret has stored nothing yet"},
+		{"in progress", value, now.Add(-time.Minute), now.Add(-time.Minute), time.Time{}, false, rotation.ResultAttention, 0, "goes on from its document"},
+		{"stuck", value, now.Add(-2 * time.Hour), now, time.Time{}, false, rotation.ResultAttention, 1, "goes on from its document"},
+		{"stuck before createSecret", noValue, time.Time{}, now.Add(-2 * time.Hour), time.Time{}, false, rotation.ResultAttention, 1, "createSecret has stored nothing yet"},
+		{"of an unknown age", value, time.Time{}, now, time.Time{}, false, rotation.ResultAttention, 1, "a rotation has not ended"},
+		{"tried again, and its window is over", value, now.Add(-time.Minute), now, now.Add(-2 * time.Hour), false, rotation.ResultAttention, 1, "a rotation has not ended"},
+		{"never begun", none, time.Time{}, now.Add(-100 * time.Hour), now.Add(-2 * time.Hour), false, rotation.ResultAttention, 1, "has not succeeded"},
+		{"about to begin", none, time.Time{}, now.Add(-100 * time.Hour), now.Add(-time.Minute), false, rotation.ResultOK, 0, "no rotation is in progress"},
+		{"turned off", none, time.Time{}, now.Add(-100 * time.Hour), now.Add(-2 * time.Hour), true, rotation.ResultOK, 0, "turned off"},
+	} {
+		w := steady(t)
+		if test.off {
+			w.enabled = new(bool)
+		}
+		if test.pending != none {
+			w.labels[token] = []string{"AWSPENDING"}
+		}
+		if test.pending == value {
+			w.values[token] = document("app_clone", "new password", nil)
+		}
+		r := w.rotator()
+		r.Secrets = dated{fakeSecrets{w}, test.changed, test.next, test.stored}
+		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := w.lines("check done")[0]
+		f := answer.Checks[len(answer.Checks)-1]
+		for _, one := range answer.Checks {
+			if one.Name == "rotation" {
+				f = one
+			}
+		}
+		if f.Result != test.result || !strings.Contains(f.Detail, test.words) || f.NoAlarm != (test.result == rotation.ResultAttention && test.counted == 0) {
+			t.Errorf("%s: %+v", test.name, f)
+		}
+		if line[metric.ChecksAttention] != test.counted || line[metric.ChecksFailed] != 0.0 {
+			t.Errorf("%s: %v", test.name, line)
+		}
+	}
+}
+
+// What a rotation is changing while it is looked at is no reason for an alarm; when it
+// is over, it is.
+func TestDriftOfARotationInProgress(t *testing.T) {
+	for name, began := range map[string]time.Time{"in progress": time.Now(), "stuck": time.Now().Add(-2 * time.Hour)} {
+		w := steady(t)
+		w.labels[token] = []string{"AWSPENDING"}
+		w.values[token] = document("app_clone", "new password", nil)
+		w.accounts[accountName("app_clone")] = account.Rows{CreateUser: rows("app_clone", "ALTER").CreateUser, Grants: rows("app_clone", "ALTER").Grants[:1]}
+		r := w.rotator()
+		r.Secrets = dated{fakeSecrets{w}, began, time.Time{}, began}
+		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range answer.Checks {
+			if f.Name == "drift" && (f.Result != rotation.ResultAttention || f.NoAlarm != (name == "in progress")) {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+		if counted := w.lines("check done")[0][metric.ChecksAttention].(float64); (counted == 0) != (name == "in progress") {
+			t.Errorf("%s: %v are counted", name, counted)
+		}
+	}
+}
