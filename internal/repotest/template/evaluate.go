@@ -265,19 +265,29 @@ func (e *evaluation) call(function string, argument any) (any, error) {
 		}
 		return e.evaluate(list[2])
 	case function == "Fn::Sub":
-		text, plain := argument.(string)
-		if !plain {
+		text, own, ok := substitution(argument)
+		if !ok {
 			break
 		}
 		var problem error
 		text = placeholder.ReplaceAllStringFunc(text, func(found string) string {
-			value, err := e.substitute(placeholder.FindStringSubmatch(found)[1])
+			name := placeholder.FindStringSubmatch(found)[1]
+			value, err := "", error(nil)
+			if given, there := own[name]; there {
+				value, err = e.text(given)
+			} else {
+				value, err = e.substitute(name)
+			}
 			problem = errors.Join(problem, err)
 			return value
 		})
 		return text, problem
 	case function == "Fn::Join" && len(list) == 2:
-		parts, ok := list[1].([]any)
+		evaluated, err := e.evaluate(list[1])
+		if err != nil {
+			return nil, err
+		}
+		parts, ok := evaluated.([]any)
 		if !ok {
 			break
 		}
@@ -302,6 +312,17 @@ func (e *evaluation) call(function string, argument any) (any, error) {
 		return parts, nil
 	}
 	return nil, fmt.Errorf("%s of %v is not known here", function, argument)
+}
+
+// substitution is what Fn::Sub is given: a text, and values for names in it.
+func substitution(argument any) (text string, own map[string]any, ok bool) {
+	if list, pair := argument.([]any); pair && len(list) == 2 {
+		text, ok = list[0].(string)
+		own = mapping(list[1])
+		return text, own, ok && own != nil
+	}
+	text, ok = argument.(string)
+	return text, nil, ok
 }
 
 func (e *evaluation) substitute(name string) (string, error) {

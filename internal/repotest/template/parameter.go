@@ -23,6 +23,8 @@ type Parameter struct {
 	MinValue       *int
 	MaxValue       *int
 	MaxLength      *int
+	// ConstraintDescription is what CloudFormation says of a value that is not allowed.
+	ConstraintDescription string
 }
 
 // Constrained reports whether the declaration restricts the value.
@@ -84,6 +86,7 @@ func parameters(declared map[string]any) (map[string]Parameter, error) {
 			case "MaxLength":
 				p.MaxLength, err = number(property)
 			case "ConstraintDescription":
+				p.ConstraintDescription = fmt.Sprint(property)
 			default:
 				err = fmt.Errorf("%s is not known here", key)
 			}

@@ -47,8 +47,8 @@ func TestParameters(t *testing.T) {
 		if !p.Constrained() {
 			t.Errorf("%s has no constraint", name)
 		}
-		if !slices.Contains(used, name) {
-			t.Errorf("%s is not used", name)
+		if slices.Contains(used, name) == (name == "runtime") {
+			t.Errorf("%s is used: %v", name, name == "runtime")
 		}
 		switch {
 		case p.Default == nil && name != "functionName":
@@ -72,25 +72,62 @@ func TestParametersRefuse(t *testing.T) {
 		"logRetentionInDays":     {"2"},
 		"permissionsBoundaryArn": {"policy", "arn:aws:iam::123456789012:role/r"},
 		"endpoint":               {"ftp://x", "https://user@x"},
+		"runtime":                {"python 3", "x\ny"},
+		"logGroupName":           {"a b", "arn:aws:logs:eu-west-1:123456789012:log-group:g", "g*", strings.Repeat("g", 513)},
+		"logGroupKmsKeyArn":      {"alias/x"},
+		"environmentKmsKeyArn":   {"alias/x"},
+		"codeSigningConfigArn":   {"csc-0123456789abcdef0", "arn:aws:lambda:eu-west-1:123456789012:function:f"},
+		"tracing":                {"", "active", "Off"},
+		"roleArn":                {"rotation", "arn:aws:iam::123456789012:user/u"},
 		"superuserSecretArn":     {"Admin", "arn:aws:secretsmanager:eu-west-1:123456789012:Admin", secret + "\nx"},
 		"masterSecretArn":        {"Admin"},
 		"kmsKeyArn":              {"alias/x", "arn:aws:kms:eu-west-1:123456789012:alias/x"},
 		"rotationRoleArn":        {"rotation", "arn:aws:iam::123456789012:user/u"},
 		"rotationRoleExternalId": {"x", "a b"},
-		"vpcSubnetIds":           {"subnet-0a, subnet-0b", "subnet-0a,", "vpc-0a"},
+		"vpcSubnetIds":           {"subnet-0a subnet-0b", "subnet-0a,", "vpc-0a", " "},
 		"vpcSecurityGroupIds":    {"sg-0a;sg-0b"},
 		"privilegeSync":          {"", "false", "copy"},
 		"secretArn":              {"App"},
 		"scheduleExpression":     {"", "30 days", "rate()"},
 		"duration":               {"0h", "25h", "2"},
 		"alarmTopicArn":          {"alarms"},
-		"rdsLookups":             {"", "yes"},
+		"rdsLookups":             {"", "yes", "tRUE"},
 	} {
 		for _, value := range values {
 			if tpl.Parameters[name].Check(value) == nil {
 				t.Errorf("%s=%q is allowed", name, value)
 			}
 		}
+	}
+}
+
+// Secrets Manager takes an ARN without the six random characters at its end, and a
+// policy that has one allows nothing: it is refused, and the sentence says what is
+// missing.
+func TestWholeARNsOfSecrets(t *testing.T) {
+	tpl := read(t)
+	parameters := 0
+	for name, p := range tpl.Parameters {
+		if !strings.Contains(name, "ecretArn") {
+			continue
+		}
+		parameters++
+		const start = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+		for arn, whole := range map[string]bool{
+			start + "App-AbCdEf": true, start + "prod/app_1+x=y.z@w-Ab12Ef": true, start + "a-b-c-AbCdEf": true, "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:App-AbCdEf": true,
+			start + "App": false, start + "prod/app": false, start + "App-AbCd": false, start + "App-AbCdEfG": false, start + "App-??????": false, start + "App-*": false, start + "*": false, start + "-AbCdEf": false,
+			start + "App-AbCdEf:password::": false,
+		} {
+			if err := p.Check(arn); (err == nil) != whole {
+				t.Errorf("%s=%s: %v", name, arn, err)
+			}
+		}
+		if p.ConstraintDescription == "" || !strings.Contains(p.ConstraintDescription, "six random characters") {
+			t.Errorf("%s says %q of an ARN without its six random characters", name, p.ConstraintDescription)
+		}
+	}
+	if parameters != 4 {
+		t.Errorf("%d parameters are ARNs of secrets", parameters)
 	}
 }
 
@@ -154,7 +191,10 @@ func TestRules(t *testing.T) {
 		{"AdminSecretKeyNeedsAnAdminSecret", map[string]string{"superuserSecretKmsKeyArn": adminKey}, nil},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSubnetIds": "subnet-0a"}, []map[string]string{{"vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSecurityGroupIds": "sg-0a"}, nil},
-		{"EventsNeedATopic", map[string]string{"rotationEvents": "true"}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic}}},
+		{"EventsNeedATopic", map[string]string{"rotationEvents": "True", "secretArn": secret}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "secretArn": secret}, {"rotationEvents": "False"}}},
+		{"EventsNeedATopic", map[string]string{"rotationEvents": "TRUE", "alarmTopicArn": topic}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "rotationEventsSecretArns": secret}}},
+		{"RoleOrItsBoundary", map[string]string{"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"}, []map[string]string{{"roleArn": role}}},
+		{"LogGroupOrItsKey", map[string]string{"logGroupName": "former", "logGroupKmsKeyArn": logKey}, []map[string]string{{"logGroupName": "former"}}},
 		{"ExternalIdNeedsARole", map[string]string{"rotationRoleExternalId": "external"}, []map[string]string{{"rotationRoleExternalId": "external", "rotationRoleArn": role}}},
 	} {
 		test.broken["functionName"] = "f"
@@ -216,6 +256,9 @@ func TestStatementsAreWhole(t *testing.T) {
 		if branches, ok := statement["Fn::If"].([]any); ok {
 			conditional++
 			statement, _ = branches[1].(map[string]any)
+			if within := template.ConditionsIn(branches[2]); within != nil {
+				t.Errorf("what stands in the place of %v depends on %q in its parts", statement["Sid"], within)
+			}
 		}
 		if within := template.ConditionsIn(statement); within != nil {
 			t.Errorf("%v depends on %q in its parts", statement["Sid"], within)
@@ -237,23 +280,24 @@ func TestEventPattern(t *testing.T) {
 	pattern := func(parameters map[string]string) any {
 		return evaluate(t, parameters).Resources["RotationEventsRule"].Properties["EventPattern"]
 	}
-	all := pattern(map[string]string{"functionName": "f", "alarmTopicArn": topic, "rotationEvents": "true"})
+	two := pattern(map[string]string{"functionName": "f", "alarmTopicArn": topic, "rotationEvents": "true", "rotationEventsSecretArns": secret + "," + admin})
 	one := pattern(everything)
 	for _, test := range []struct {
 		event, secret string
-		all, one      bool
+		two, one      bool
 	}{
 		{emulator.RotationFailed, secret, true, true},
 		{emulator.RotationAbandoned, secret, true, true},
 		{emulator.TestRotationFailed, secret, true, true},
 		{emulator.RotationFailed, admin, true, false},
+		{emulator.RotationFailed, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Other-AbCdEf", false, false},
 		{emulator.RotationStarted, secret, false, false},
 		{emulator.RotationSucceeded, secret, false, false},
 		{emulator.TestRotationSucceeded, secret, false, false},
 	} {
 		event := decode(t, emulator.Event{Name: test.event, SecretARN: test.secret})
-		if got := matches(all, event); got != test.all {
-			t.Errorf("%s: matched for any secret: %v", test.event, got)
+		if got := matches(two, event); got != test.two {
+			t.Errorf("%s of %s: matched for two secrets: %v", test.event, test.secret, got)
 		}
 		if got := matches(one, event); got != test.one {
 			t.Errorf("%s of %s: matched for one secret: %v", test.event, test.secret, got)
