@@ -24,10 +24,26 @@ type command struct {
 	at    string
 }
 
-// parse lists a script's commands, those in substitutions too. values are the
-// variables that it and the scripts before it set.
-func parse(t *testing.T, b document.Block, values map[string]string) []command {
+// session is what the scripts of a document have left behind so far: their variables,
+// and the files that they have written by a here-document, as the shell would make them.
+type session struct {
+	values, files map[string]string
+}
+
+// sessions has one for each document, by its path.
+type sessions map[string]session
+
+func (s sessions) of(path string) session {
+	if _, there := s[path]; !there {
+		s[path] = session{map[string]string{}, map[string]string{}}
+	}
+	return s[path]
+}
+
+// parse lists a script's commands, those in substitutions too.
+func parse(t *testing.T, b document.Block, s session) []command {
 	t.Helper()
+	values := s.values
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(b.Text), b.String())
 	if err != nil {
 		t.Errorf("%v:\n%s", err, b.Text)
@@ -38,6 +54,20 @@ func parse(t *testing.T, b document.Block, values map[string]string) []command {
 		if loop, ok := node.(*syntax.ForClause); ok {
 			if over, ok := loop.Loop.(*syntax.WordIter); ok && len(over.Items) > 0 {
 				values[over.Name.Value] = expand(over.Items[0], values)
+			}
+		}
+		if statement, ok := node.(*syntax.Stmt); ok {
+			var file, text string
+			for _, redirect := range statement.Redirs {
+				switch redirect.Op {
+				case syntax.RdrOut:
+					file = expand(redirect.Word, values)
+				case syntax.Hdoc:
+					text = expand(redirect.Hdoc, values)
+				}
+			}
+			if text != "" {
+				s.files[file] = text
 			}
 		}
 		call, ok := node.(*syntax.CallExpr)
@@ -117,17 +147,14 @@ func printed(part *syntax.CmdSubst) string {
 var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git"}
 
 func TestCommands(t *testing.T) {
-	values := map[string]map[string]string{}
+	left := sessions{}
 	for _, b := range scripts(t) {
-		if values[b.Path] == nil {
-			values[b.Path] = map[string]string{}
-		}
-		for _, c := range parse(t, b, values[b.Path]) {
+		for _, c := range parse(t, b, left.of(b.Path)) {
 			switch program := c.words[0]; {
 			case program == "aws":
 				// TestCLI
 			case program == "make":
-				checkMake(t, c)
+				checkMake(t, c, left.of(b.Path).files)
 			case program == "sam":
 				checkSAM(t, c)
 			case program == "go":
@@ -139,7 +166,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func checkMake(t *testing.T, c command) {
+func checkMake(t *testing.T, c command, files map[string]string) {
 	t.Helper()
 	makefile, err := os.ReadFile("../../../Makefile")
 	if err != nil {
@@ -152,12 +179,38 @@ func checkMake(t *testing.T, c command) {
 			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:`).Match(makefile) {
 				t.Errorf("%s: make has no target %s", c.at, word)
 			}
-		case !regexp.MustCompile(`\$\(` + name + `\)`).Match(makefile):
+		case !regexp.MustCompile(`\$\(`+name+`\)|(?m)^DEPLOY_VARIABLES = .*\b`+name+`\b`).Match(makefile):
 			t.Errorf("%s: the Makefile does not read %s", c.at, name)
 		case name == "PARAMETERS":
-			checkParameters(t, c, strings.Fields(value))
+			checkParametersOfFile(t, c, value, files)
 		}
 	}
+}
+
+// checkParametersOfFile evaluates the template for a file that the document has written,
+// or that is in the repository.
+func checkParametersOfFile(t *testing.T, c command, file string, written map[string]string) {
+	t.Helper()
+	text, there := written[file]
+	if !there {
+		content, err := os.ReadFile("../../../" + file)
+		if err != nil {
+			t.Errorf("%s: %v, and no script before has written it", c.at, err)
+		}
+		text = string(content)
+	}
+	parameters, err := template.ParametersOfFile([]byte(text))
+	if err != nil {
+		t.Errorf("%s: %v", c.at, err)
+	}
+	var assignments []string
+	for name, value := range parameters {
+		assignments = append(assignments, name+"="+value)
+	}
+	if _, named := parameters["functionName"]; !named {
+		assignments = append(assignments, "functionName=tandem") // the stack's name
+	}
+	checkParameters(t, c, assignments)
 }
 
 // options are those of SAM's CLI that README uses, and whether a value follows.
@@ -192,12 +245,13 @@ func checkSAM(t *testing.T, c command) {
 	}
 }
 
-// examples are what stands for a parameter's value that a command prints, by the
-// pattern of its kind.
+// examples are what stands for a parameter's value that a command prints, by the last
+// word of the parameter's name.
 var examples = map[string]string{
-	"^(|subnet-[0-9a-f]+(,subnet-[0-9a-f]+)*)$":                         "subnet-0123456789abcdef0",
-	"^(|sg-[0-9a-f]+(,sg-[0-9a-f]+)*)$":                                 "sg-0123456789abcdef0",
-	"^(|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)$": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Example-AbCdEf",
+	"SubnetIds":        "subnet-0123456789abcdef0",
+	"SecurityGroupIds": "sg-0123456789abcdef0",
+	"SecretArn":        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Example-AbCdEf",
+	"secretArn":        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Example-AbCdEf",
 }
 
 // checkParameters evaluates the template for NAME=VALUE.
@@ -214,7 +268,11 @@ func checkParameters(t *testing.T, c command, assignments []string) {
 			t.Errorf("%s: %q is no parameter", c.at, assignment)
 		}
 		if value == "printed" {
-			value = examples[tpl.Parameters[name].AllowedPattern.String()]
+			for ending, example := range examples {
+				if strings.HasSuffix(name, ending) {
+					value = example
+				}
+			}
 		}
 		given[name] = value
 	}
@@ -246,15 +304,12 @@ func TestCLI(t *testing.T) {
 		t.Skip("SKIPPED: README's commands are checked by the AWS CLI, and there is no aws on this machine")
 	}
 	folder := t.TempDir()
-	seen, values := map[string]bool{}, map[string]map[string]string{}
+	seen, left := map[string]bool{}, sessions{}
 	for _, b := range scripts(t) {
 		if b.Path == ".github/tutorials/README.md" {
 			continue // typed in by TestTutorials
 		}
-		if values[b.Path] == nil {
-			values[b.Path] = map[string]string{}
-		}
-		for _, c := range parse(t, b, values[b.Path]) {
+		for _, c := range parse(t, b, left.of(b.Path)) {
 			line := strings.Join(c.words, " ")
 			if c.words[0] != "aws" || seen[line] {
 				continue
