@@ -144,12 +144,18 @@ func printed(part *syntax.CmdSubst) string {
 }
 
 // others are programs that the scripts use besides those that are looked at.
-var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git"}
+var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git", "gh"}
 
 func TestCommands(t *testing.T) {
 	left := sessions{}
 	for _, b := range scripts(t) {
+		built := false
 		for _, c := range parse(t, b, left.of(b.Path)) {
+			// What SAM packs without a build is the source.
+			built = built || slices.Equal(c.words, []string{"sam", "build"})
+			if len(c.words) > 1 && c.words[0] == "sam" && c.words[1] == "package" && !built {
+				t.Errorf("%s: %q, and no sam build before it", c.at, c.words)
+			}
 			switch program := c.words[0]; {
 			case program == "aws":
 				// TestCLI
@@ -179,7 +185,7 @@ func checkMake(t *testing.T, c command, files map[string]string) {
 			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:`).Match(makefile) {
 				t.Errorf("%s: make has no target %s", c.at, word)
 			}
-		case !regexp.MustCompile(`\$\(`+name+`\)|(?m)^DEPLOY_VARIABLES = .*\b`+name+`\b`).Match(makefile):
+		case !regexp.MustCompile(`\$\(` + name + `\)|(?m)^DEPLOY_VARIABLES = .*\b` + name + `\b`).Match(makefile):
 			t.Errorf("%s: the Makefile does not read %s", c.at, name)
 		case name == "PARAMETERS":
 			checkParametersOfFile(t, c, value, files)
