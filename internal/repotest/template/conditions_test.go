@@ -13,6 +13,7 @@ import (
 
 	"tandem/internal/config"
 	"tandem/internal/local/emulator"
+	"tandem/internal/metric"
 	"tandem/internal/repotest/template"
 )
 
@@ -43,7 +44,7 @@ var everything = map[string]string{
 	"allowPlaintext": "true", "privilegeSync": "mirror", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
-	"alarmTopicArn": topic, "rotationEvents": "true", "dashboard": "true",
+	"alarmTopicArn": topic, "daysWithoutRotation": "3", "rotationEvents": "true", "dashboard": "true",
 }
 
 func read(t *testing.T) *template.Template {
@@ -169,9 +170,9 @@ func TestWhatParametersChange(t *testing.T) {
 		})
 	}
 	var alarm []string
-	for name, metric := range map[string]string{"ErrorAlarm": "Errors", "ThrottleAlarm": "Throttles"} {
+	for name, watched := range map[string]string{"ErrorAlarm": "Errors", "ThrottleAlarm": "Throttles"} {
 		for _, property := range []string{
-			"Namespace=AWS/Lambda", "MetricName=" + metric, "Statistic=Sum", "Dimensions.0.Name=FunctionName", "Dimensions.0.Value=<RotationFunction>",
+			"Namespace=AWS/Lambda", "MetricName=" + watched, "Statistic=Sum", "Dimensions.0.Name=FunctionName", "Dimensions.0.Value=<RotationFunction>",
 			"Period=300", "EvaluationPeriods=1", "Threshold=1", "ComparisonOperator=GreaterThanOrEqualToThreshold", "TreatMissingData=notBreaching", "AlarmActions.0=" + topic,
 		} {
 			alarm = append(alarm, "+"+name+"."+property)
@@ -281,6 +282,12 @@ func TestWhatParametersChange(t *testing.T) {
 		{"schedule", map[string]string{"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false"},
 			append(schedule("false", "cron(0 3 * * ? *)"), "+RotationSchedule.RotationRules.Duration=2h")},
 		{"alarm", map[string]string{"alarmTopicArn": topic}, alarm},
+		{"days without a rotation", map[string]string{"alarmTopicArn": topic, "daysWithoutRotation": "7"}, slices.Concat(alarm, []string{
+			"+NoRotationAlarm.Namespace=" + metric.Namespace, "+NoRotationAlarm.MetricName=" + metric.Rotations, "+NoRotationAlarm.Statistic=Sum",
+			"+NoRotationAlarm.Dimensions.0.Name=" + metric.Dimension, "+NoRotationAlarm.Dimensions.0.Value=<RotationFunction>",
+			"+NoRotationAlarm.Period=86400", "+NoRotationAlarm.EvaluationPeriods=7", "+NoRotationAlarm.Threshold=1",
+			"+NoRotationAlarm.ComparisonOperator=LessThanThreshold", "+NoRotationAlarm.TreatMissingData=breaching", "+NoRotationAlarm.AlarmActions.0=" + topic,
+		})},
 		{"events of some secrets", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true", "rotationEventsSecretArns": secret + ", " + admin}, slices.Concat(events, []string{
 			"+RotationEventsRule.EventPattern.detail.additionalEventData.SecretId.0=" + secret, "+RotationEventsRule.EventPattern.detail.additionalEventData.SecretId.1=" + admin,
 		})},

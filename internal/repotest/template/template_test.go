@@ -91,6 +91,7 @@ func TestParametersRefuse(t *testing.T) {
 		"scheduleExpression":     {"", "30 days", "rate()"},
 		"duration":               {"0h", "25h", "2"},
 		"alarmTopicArn":          {"alarms"},
+		"daysWithoutRotation":    {"0", "8", "30", "1.5"},
 		"rdsLookups":             {"", "yes", "tRUE"},
 	} {
 		for _, value := range values {
@@ -193,6 +194,7 @@ func TestRules(t *testing.T) {
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSecurityGroupIds": "sg-0a"}, nil},
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "True", "secretArn": secret}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "secretArn": secret}, {"rotationEvents": "False"}}},
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "TRUE", "alarmTopicArn": topic}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "rotationEventsSecretArns": secret}}},
+		{"DaysNeedATopic", map[string]string{"daysWithoutRotation": "1"}, []map[string]string{{"daysWithoutRotation": "1", "alarmTopicArn": topic}}},
 		{"RoleOrItsBoundary", map[string]string{"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"}, []map[string]string{{"roleArn": role}}},
 		{"LogGroupOrItsKey", map[string]string{"logGroupName": "former", "logGroupKmsKeyArn": logKey}, []map[string]string{{"logGroupName": "former"}}},
 		{"ExternalIdNeedsARole", map[string]string{"rotationRoleExternalId": "external"}, []map[string]string{{"rotationRoleExternalId": "external", "rotationRoleArn": role}}},
