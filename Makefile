@@ -100,10 +100,19 @@ build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootst
 	@mkdir -p "$(ARTIFACTS_DIR)"
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_FUNCTION) $(GO) build $(FUNCTION_FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./cmd/rotator
 
-package: ## bin/function.zip and bin/template.yaml, for a deployment without SAM
+package: bin/template.yaml bin/cloudformation.yaml ## bin/function.zip with its templates, for a deployment without SAM
 	@$(MAKE) --no-print-directory build-RotationFunction ARTIFACTS_DIR=bin/lambda
 	$(GO) run ./internal/local/archive -o bin/function.zip bin/lambda/bootstrap
-	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > bin/template.yaml
+
+bin/template.yaml: template.yaml Makefile
+	@mkdir -p bin
+	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > $@
+
+# The same without SAM's transform, which a StackSet does not take.
+bin/cloudformation.yaml: bin/template.yaml
+	sed -e '/^Transform:/d' -e '/^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}' -e '/BuildMethod:/d' \
+		-e 's|AWS::Serverless::Function|AWS::Lambda::Function|' -e 's|^\( *Code\)Uri:|\1:|' \
+		-e 's|^\( *Tracing\)\(: !If .HasTracing, \)Active,|\1Config\2{Mode: Active},|' bin/template.yaml > $@
 
 STACK ?= tandem
 EXECUTE_CHANGESET ?= true

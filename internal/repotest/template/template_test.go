@@ -2,6 +2,8 @@ package template_test
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -340,6 +342,62 @@ func TestPublished(t *testing.T) {
 	changes := document.Get(t, ".github/CHANGELOG.md").Text
 	if newest := regexp.MustCompile(`(?m)^## ([0-9]\S*)`).FindStringSubmatch(changes); newest == nil || newest[1] != version.Number {
 		t.Errorf("the newest version of the changelog is %q, and the function's is %s", newest, version.Number)
+	}
+}
+
+// What make package leaves for a StackSet has no transform, and comes to the same
+// resources.
+func TestWithoutSAM(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("SKIPPED: there is no make on this machine")
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"Makefile", "template.yaml"} {
+		content, err := os.ReadFile("../../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make := exec.CommandContext(t.Context(), "make", "bin/cloudformation.yaml")
+	make.Dir = folder
+	if out, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	plain, err := template.Read(filepath.Join(folder, "bin/cloudformation.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"Transform", "Globals"} {
+		if plain.Document[key] != nil {
+			t.Errorf("it has %s", key)
+		}
+	}
+	if plain.Metadata["AWS::ServerlessRepo::Application"] != nil {
+		t.Error("it is told to the Serverless Application Repository")
+	}
+	for _, parameters := range []map[string]string{{"functionName": "f"}, everything} {
+		stack, err := plain.Evaluate(parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, resource := range stack.Resources {
+			if strings.Contains(resource.Type, "Serverless") {
+				t.Errorf("%s is of the type %s", name, resource.Type)
+			}
+		}
+		want := flat(evaluate(t, parameters))
+		for _, renamed := range [][3]string{{"CodeUri", "Code", "function.zip"}, {"Tracing", "TracingConfig.Mode", "Active"}} {
+			if _, there := want["RotationFunction."+renamed[0]]; there {
+				delete(want, "RotationFunction."+renamed[0])
+				want["RotationFunction."+renamed[1]] = renamed[2]
+			}
+		}
+		if diff := cmp.Diff(want, flat(stack)); diff != "" {
+			t.Errorf("resources (-of SAM's +of CloudFormation's):\n%s", diff)
+		}
 	}
 }
 
