@@ -40,7 +40,7 @@ var everything = map[string]string{
 	"logGroupKmsKeyArn": logKey, "environmentKmsKeyArn": environmentKey, "codeSigningConfigArn": signing, "tracing": "Active",
 	"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "invokingServicePrincipal": "secretsmanager.amazonaws.com", "endpoint": "https://sm.example",
 	"superuserSecretArn": admin, "kmsKeyArn": key, "superuserSecretKmsKeyArn": adminKey, "rdsLookups": "true",
-	"rotationRoleArn": role, "rotationRoleExternalId": "external", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b",
+	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "true", "sourceAccountIds": "210987654321", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b",
 	"allowPlaintext": "true", "privilegeSync": "mirror", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
@@ -188,6 +188,22 @@ func TestWhatParametersChange(t *testing.T) {
 		"+RotationEventsRule.Targets.0.Id=topic",
 		"+RotationEventsRule.Targets.0.Arn=" + topic,
 	})
+	accounts := func(ids ...string) []string {
+		const name = "AssumeRotationRoleOfSourceAccounts"
+		lines := []string{
+			"+" + variable + "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation",
+			"+" + statement + name + ".Effect=Allow",
+			"+" + statement + name + ".Action=sts:AssumeRole",
+			"+" + statement + name + ".Resource=arn:aws:iam::*:role/rotation",
+			"+" + statement + name + ".Condition.StringEquals.aws:ResourceAccount.0=" + template.AccountID,
+		}
+		for i, id := range ids {
+			permission := "+RotationPermissionOfAccount" + strconv.Itoa(i+1)
+			lines = append(lines, "+"+statement+name+".Condition.StringEquals.aws:ResourceAccount."+strconv.Itoa(i+1)+"="+id,
+				permission+".FunctionName=<RotationFunction>", permission+".Action=lambda:InvokeFunction", permission+".Principal=secretsmanager.amazonaws.com", permission+".SourceAccount="+id)
+		}
+		return lines
+	}
 	removed := func(prefix string) (lines []string) {
 		for path, value := range flat(evaluate(t, map[string]string{"functionName": "f"})) {
 			if strings.HasPrefix(path, prefix) {
@@ -263,6 +279,21 @@ func TestWhatParametersChange(t *testing.T) {
 			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
 			"+" + statement + "AssumeRotationRole.Resource=" + role,
 		}},
+		{"role for RDS", map[string]string{"rotationRoleArn": role, "rotationRoleForRds": "true"}, []string{
+			"+" + variable + "ROTATION_ROLE_ARN=" + role, "+" + variable + "ROTATION_ROLE_FOR_RDS=true",
+			"+" + statement + "AssumeRotationRole.Effect=Allow",
+			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
+			"+" + statement + "AssumeRotationRole.Resource=" + role,
+		}},
+		{"role of each account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation"}, []string{
+			"+" + variable + "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation",
+			"+" + statement + "AssumeRotationRole.Effect=Allow",
+			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
+			"+" + statement + "AssumeRotationRole.Resource=arn:aws:iam::*:role/rotation",
+		}},
+		{"one further account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111"}, accounts("111111111111")},
+		{"five further accounts", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111, 222222222222,333333333333 ,444444444444,555555555555"},
+			accounts("111111111111", "222222222222", "333333333333", "444444444444", "555555555555")},
 		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, []string{
 			"+RotationFunction.VpcConfig.SubnetIds.0=subnet-0a", "+RotationFunction.VpcConfig.SubnetIds.1=subnet-0b", "+RotationFunction.VpcConfig.SecurityGroupIds.0=sg-0a",
 			"+" + statement + "AttachToVpc.Effect=Allow", "+" + statement + "AttachToVpc.Resource=*",
@@ -345,6 +376,24 @@ func TestOutputsOfWhatExists(t *testing.T) {
 	stack := evaluate(t, map[string]string{"functionName": "f", "logGroupName": "former", "roleArn": role})
 	if diff := cmp.Diff(map[string]any{"RotationLambdaARN": "<RotationFunction.Arn>", "RotationRoleARN": role, "RotationLogGroup": "former"}, stack.Outputs); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// Each further account, and no other, may invoke the function.
+func TestSourceAccounts(t *testing.T) {
+	ids := []string{"111111111111", "222222222222", "333333333333", "444444444444", "555555555555"}
+	for n := range len(ids) + 1 {
+		stack := evaluate(t, map[string]string{"functionName": "f", "rotationRoleArn": role, "sourceAccountIds": strings.Join(ids[:n], ", ")})
+		var got []string
+		for _, resource := range stack.Resources {
+			if resource.Type == "AWS::Lambda::Permission" {
+				got = append(got, fmt.Sprint(resource.Properties["SourceAccount"]))
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(slices.Sorted(slices.Values(append([]string{template.AccountID}, ids[:n]...))), got); diff != "" {
+			t.Errorf("%d accounts (-want +got):\n%s", n, diff)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -300,6 +301,19 @@ func (e *evaluation) call(function string, argument any) (any, error) {
 			joined = append(joined, text)
 		}
 		return strings.Join(joined, fmt.Sprint(list[0])), nil
+	case function == "Fn::Select" && len(list) == 2:
+		index, err := strconv.Atoi(fmt.Sprint(list[0]))
+		if err != nil {
+			break
+		}
+		from, err := e.evaluate(list[1])
+		if err != nil {
+			return nil, err
+		}
+		if elements := texts(from); index < len(elements) {
+			return elements[index], nil
+		}
+		return nil, fmt.Errorf("Fn::Select of element %d of %v, which has none", index, from)
 	case function == "Fn::Split" && len(list) == 2:
 		text, err := e.text(list[1])
 		if err != nil {

@@ -84,7 +84,8 @@ func TestParametersRefuse(t *testing.T) {
 		"superuserSecretArn":     {"Admin", "arn:aws:secretsmanager:eu-west-1:123456789012:Admin", secret + "\nx"},
 		"masterSecretArn":        {"Admin"},
 		"kmsKeyArn":              {"alias/x", "arn:aws:kms:eu-west-1:123456789012:alias/x"},
-		"rotationRoleArn":        {"rotation", "arn:aws:iam::123456789012:user/u"},
+		"rotationRoleArn":        {"rotation", "arn:aws:iam::123456789012:user/u", "arn:aws:iam::{account}", "arn:aws:iam::*:role/r", "arn:aws:iam::123456789012:role/{account}"},
+		"sourceAccountIds":       {"12345678901", "123456789012,", "123456789012 210987654321", "1,2", "111111111111,222222222222,333333333333,444444444444,555555555555,666666666666"},
 		"rotationRoleExternalId": {"x", "a b"},
 		"vpcSubnetIds":           {"subnet-0a subnet-0b", "subnet-0a,", "vpc-0a", " "},
 		"vpcSecurityGroupIds":    {"sg-0a;sg-0b"},
@@ -197,6 +198,8 @@ func TestRules(t *testing.T) {
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "True", "secretArn": secret}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "secretArn": secret}, {"rotationEvents": "False"}}},
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "TRUE", "alarmTopicArn": topic}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "rotationEventsSecretArns": secret}}},
 		{"DaysNeedATopic", map[string]string{"daysWithoutRotation": "1"}, []map[string]string{{"daysWithoutRotation": "1", "alarmTopicArn": topic}}},
+		{"RdsRoleNeedsARole", map[string]string{"rotationRoleForRds": "true"}, []map[string]string{{"rotationRoleForRds": "true", "rotationRoleArn": role}}},
+		{"SourceAccountsNeedARole", map[string]string{"sourceAccountIds": "210987654321"}, []map[string]string{{"sourceAccountIds": "210987654321", "rotationRoleArn": role}}},
 		{"RoleOrItsBoundary", map[string]string{"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"}, []map[string]string{{"roleArn": role}}},
 		{"LogGroupOrItsKey", map[string]string{"logGroupName": "former", "logGroupKmsKeyArn": logKey}, []map[string]string{{"logGroupName": "former"}}},
 		{"ExternalIdNeedsARole", map[string]string{"rotationRoleExternalId": "external"}, []map[string]string{{"rotationRoleExternalId": "external", "rotationRoleArn": role}}},
@@ -342,6 +345,20 @@ func TestPublished(t *testing.T) {
 	changes := document.Get(t, ".github/CHANGELOG.md").Text
 	if newest := regexp.MustCompile(`(?m)^## ([0-9]\S*)`).FindStringSubmatch(changes); newest == nil || newest[1] != version.Number {
 		t.Errorf("the newest version of the changelog is %q, and the function's is %s", newest, version.Number)
+	}
+}
+
+// CloudFormation takes a template of up to 51,200 bytes in a request, as StackSets and
+// people give it.
+//
+// Source: AWS CloudFormation User Guide, "Understand CloudFormation quotas".
+func TestSize(t *testing.T) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(content) > 51_200 {
+		t.Errorf("template.yaml has %d bytes", len(content))
 	}
 }
 
