@@ -33,14 +33,15 @@ const (
 	anySecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*"
 )
 
-// everything gives every parameter but the second names, and those by which something
-// that exists already stands in the place of what the template makes.
+// everything gives every parameter but the second names, and those that exclude another:
+// by which something that exists already stands in the place of what the template makes,
+// and the kinds of endpoints.
 var everything = map[string]string{
 	"functionName": "f", "runtime": "python3.12", "architecture": "x86_64", "memorySize": "512", "timeout": "120", "reservedConcurrency": "2", "logRetentionInDays": "7",
 	"logGroupKmsKeyArn": logKey, "environmentKmsKeyArn": environmentKey, "codeSigningConfigArn": signing, "tracing": "Active",
 	"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "invokingServicePrincipal": "secretsmanager.amazonaws.com", "endpoint": "https://sm.example",
 	"superuserSecretArn": admin, "kmsKeyArn": key, "superuserSecretKmsKeyArn": adminKey, "rdsLookups": "true",
-	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "true", "sourceAccountIds": "210987654321", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b",
+	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "true", "sourceAccountIds": "210987654321", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b", "ipv6AllowedForDualStack": "true",
 	"allowPlaintext": "true", "privilegeSync": "mirror", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
@@ -188,6 +189,13 @@ func TestWhatParametersChange(t *testing.T) {
 		"+RotationEventsRule.Targets.0.Id=topic",
 		"+RotationEventsRule.Targets.0.Arn=" + topic,
 	})
+	vpc := []string{
+		"+RotationFunction.VpcConfig.SubnetIds.0=subnet-0a", "+RotationFunction.VpcConfig.SubnetIds.1=subnet-0b", "+RotationFunction.VpcConfig.SecurityGroupIds.0=sg-0a",
+		"+" + statement + "AttachToVpc.Effect=Allow", "+" + statement + "AttachToVpc.Resource=*",
+		"+" + statement + "AttachToVpc.Action.0=ec2:AssignPrivateIpAddresses", "+" + statement + "AttachToVpc.Action.1=ec2:CreateNetworkInterface",
+		"+" + statement + "AttachToVpc.Action.2=ec2:DeleteNetworkInterface", "+" + statement + "AttachToVpc.Action.3=ec2:DescribeNetworkInterfaces",
+		"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
+	}
 	accounts := func(ids ...string) []string {
 		const name = "AssumeRotationRoleOfSourceAccounts"
 		lines := []string{
@@ -248,6 +256,8 @@ func TestWhatParametersChange(t *testing.T) {
 		{"boundary", map[string]string{"permissionsBoundaryArn": "arn:aws:iam::aws:policy/b"}, []string{"+RotationRole.PermissionsBoundary=arn:aws:iam::aws:policy/b"}},
 		{"principal", map[string]string{"invokingServicePrincipal": "x.example"}, []string{"-RotationPermission.Principal=secretsmanager.amazonaws.com", "+RotationPermission.Principal=x.example"}},
 		{"endpoint", map[string]string{"endpoint": "https://sm.example"}, []string{"+" + variable + "SECRETS_MANAGER_ENDPOINT=https://sm.example"}},
+		{"FIPS", map[string]string{"useFipsEndpoint": "true"}, []string{"+" + variable + "AWS_USE_FIPS_ENDPOINT=true"}},
+		{"dual stack", map[string]string{"useDualstackEndpoint": "true"}, []string{"+" + variable + "AWS_USE_DUALSTACK_ENDPOINT=true"}},
 		{"admin secret", map[string]string{"superuserSecretArn": admin}, readAdmin},
 		{"admin secret by its other name", map[string]string{"masterSecretArn": admin}, readAdmin},
 		{"key of the admin secret", map[string]string{"superuserSecretArn": admin, "superuserSecretKmsKeyArn": adminKey}, useAdminKey},
@@ -294,13 +304,8 @@ func TestWhatParametersChange(t *testing.T) {
 		{"one further account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111"}, accounts("111111111111")},
 		{"five further accounts", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111, 222222222222,333333333333 ,444444444444,555555555555"},
 			accounts("111111111111", "222222222222", "333333333333", "444444444444", "555555555555")},
-		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, []string{
-			"+RotationFunction.VpcConfig.SubnetIds.0=subnet-0a", "+RotationFunction.VpcConfig.SubnetIds.1=subnet-0b", "+RotationFunction.VpcConfig.SecurityGroupIds.0=sg-0a",
-			"+" + statement + "AttachToVpc.Effect=Allow", "+" + statement + "AttachToVpc.Resource=*",
-			"+" + statement + "AttachToVpc.Action.0=ec2:AssignPrivateIpAddresses", "+" + statement + "AttachToVpc.Action.1=ec2:CreateNetworkInterface",
-			"+" + statement + "AttachToVpc.Action.2=ec2:DeleteNetworkInterface", "+" + statement + "AttachToVpc.Action.3=ec2:DescribeNetworkInterfaces",
-			"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
-		}},
+		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, slices.Clone(vpc)},
+		{"IPv6", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a", "ipv6AllowedForDualStack": "true"}, append(vpc, "+RotationFunction.VpcConfig.Ipv6AllowedForDualStack=true")},
 		{"plain text", map[string]string{"allowPlaintext": "true"}, []string{"+" + variable + "ALLOW_PLAINTEXT=true"}},
 		{"sync", map[string]string{"privilegeSync": "off"}, []string{"-" + variable + "PRIVILEGE_SYNC=merge", "+" + variable + "PRIVILEGE_SYNC=off"}},
 		{"user's name", map[string]string{"usernameLimit": "16"}, []string{"+" + variable + "USERNAME_CHARACTER_LIMIT=16"}},
@@ -408,6 +413,7 @@ func TestSpellingsOfTruth(t *testing.T) {
 		parameters++
 		for _, plain := range []string{"true", "false"} {
 			with := maps.Clone(everything)
+			delete(with, "endpoint")
 			with[name] = plain
 			want := evaluate(t, with)
 			for _, spelling := range []string{strings.ToUpper(plain[:1]) + plain[1:], strings.ToUpper(plain)} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/awssdk"
 	"tandem/internal/config"
 	"tandem/internal/local/emulator"
 	"tandem/internal/repotest/document"
@@ -169,6 +170,20 @@ func TestVariablesAreTheFunctions(t *testing.T) {
 		}
 		slices.Sort(set[name])
 	}
+	// These are the SDK's, and which the template decides by a condition.
+	for name, parameter := range map[string]string{"AWS_USE_FIPS_ENDPOINT": "useFipsEndpoint", "AWS_USE_DUALSTACK_ENDPOINT": "useDualstackEndpoint"} {
+		read := false
+		_, _ = awssdk.Load(func(asked string) (string, bool) { // an error of other variables
+			read = read || asked == name
+			return "", false
+		})
+		if !read {
+			t.Errorf("%s is not read", name)
+		}
+		if _, there := tpl.Parameters[parameter]; !there || variables[name] == nil {
+			t.Errorf("the template does not set %s by %s", name, parameter)
+		}
+	}
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Errorf("variables and the parameters that set them (-of the function +of the template):\n%s", diff)
 	}
@@ -198,6 +213,9 @@ func TestRules(t *testing.T) {
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "True", "secretArn": secret}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "secretArn": secret}, {"rotationEvents": "False"}}},
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "TRUE", "alarmTopicArn": topic}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "rotationEventsSecretArns": secret}}},
 		{"DaysNeedATopic", map[string]string{"daysWithoutRotation": "1"}, []map[string]string{{"daysWithoutRotation": "1", "alarmTopicArn": topic}}},
+		{"EndpointOrItsKind", map[string]string{"endpoint": "https://sm.example", "useFipsEndpoint": "True"}, []map[string]string{{"endpoint": "https://sm.example", "useFipsEndpoint": "false"}, {"useFipsEndpoint": "true"}}},
+		{"EndpointOrItsKind", map[string]string{"endpoint": "https://sm.example", "useDualstackEndpoint": "TRUE"}, []map[string]string{{"useDualstackEndpoint": "true", "useFipsEndpoint": "true"}}},
+		{"Ipv6NeedsAVpc", map[string]string{"ipv6AllowedForDualStack": "true"}, []map[string]string{{"ipv6AllowedForDualStack": "false"}, {"ipv6AllowedForDualStack": "true", "vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
 		{"RdsRoleNeedsARole", map[string]string{"rotationRoleForRds": "true"}, []map[string]string{{"rotationRoleForRds": "true", "rotationRoleArn": role}}},
 		{"SourceAccountsNeedARole", map[string]string{"sourceAccountIds": "210987654321"}, []map[string]string{{"sourceAccountIds": "210987654321", "rotationRoleArn": role}}},
 		{"RoleOrItsBoundary", map[string]string{"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"}, []map[string]string{{"roleArn": role}}},
