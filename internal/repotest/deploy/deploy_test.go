@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,26 @@ import (
 
 const root = "../../../"
 
+// looksAtParameters is internal/local/parameters, compiled.
+var looksAtParameters string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		folder, err := os.MkdirTemp("", "tandem-deploy-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(folder) }()
+		looksAtParameters = filepath.Join(folder, "parameters")
+		if out, err := exec.Command("go", "build", "-o", looksAtParameters, root+"internal/local/parameters").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
 // project is a copy of what make deploy looks at, with a sam and a go that record how
 // they are called.
 type project struct {
@@ -26,7 +47,7 @@ type project struct {
 func newProject(t *testing.T) project {
 	t.Helper()
 	p := project{folder: t.TempDir(), tools: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
-	for _, name := range []string{"Makefile", "go.mod", ".github/deploying/deploy", ".github/deploying/production.yaml"} {
+	for _, name := range []string{"Makefile", "go.mod", "template.yaml", ".github/deploying/deploy", ".github/deploying/production.yaml"} {
 		content, err := os.ReadFile(root + name)
 		if err != nil {
 			t.Fatal(err)
@@ -44,6 +65,7 @@ func newProject(t *testing.T) project {
 		"go": `case $1 in
 list) ;;
 build) printf %s "$GOARCH" > built/for ;;
+run) [ "$2" = ./internal/local/parameters ] && shift 2 && exec "$LOOKS_AT_PARAMETERS" "$@" ;;
 version) printf '\tbuild\tGOARCH=%s\n' "${BUILT_FOR:-$(cat built/for)}" ;;
 *) exit 1 ;;
 esac`,
@@ -71,7 +93,7 @@ func (p project) run(t *testing.T, environment []string, words ...string) (strin
 	t.Helper()
 	command := exec.CommandContext(t.Context(), words[0], words[1:]...)
 	command.Dir = p.folder
-	command.Env = append([]string{"PATH=" + p.tools + ":/usr/bin:/bin", "CALLS=" + p.calls}, environment...)
+	command.Env = append([]string{"PATH=" + p.tools + ":/usr/bin:/bin", "CALLS=" + p.calls, "LOOKS_AT_PARAMETERS=" + looksAtParameters}, environment...)
 	out, err := command.CombinedOutput()
 	return string(out), err
 }
@@ -144,7 +166,7 @@ func TestWhatSAMIsGiven(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
 			for _, value := range hostile {
-				p.write(t, strings.ReplaceAll(value, "/", "_")+".yaml", "functionName: tandem\nscheduleExpression: "+strconv.Quote(value)+"\n", 0o600)
+				p.write(t, strings.ReplaceAll(value, "/", "_")+".yaml", "scheduleExpression: rate(7 days)\n", 0o600)
 			}
 			for _, test := range cases {
 				environment, words := tell(test.given)
@@ -167,9 +189,10 @@ func TestRefused(t *testing.T) {
 		"architecture.yaml":        "functionName: f\narchitecture: x86_64 # no comment\n",
 		"architecture-quoted.yaml": "'architecture' : x86_64\n",
 		"architecture.json":        `{"functionName": "f","architecture":"x86_64"}`,
-		"architecture.toml":        "architecture = \"x86_64\"\n",
 		"comment.yaml":             "# architecture: x86_64\nfunctionName: f\n",
-		"parameters.txt":           "functionName: f\n",
+		"parameters.toml":          "functionName = \"f\"\n",
+		"secret.yaml":              "secretArn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:App\n",
+		"backslash.yaml":           `excludeCharacters: '\"/'`,
 	} {
 		p.write(t, name, content, 0o600)
 	}
@@ -184,11 +207,12 @@ func TestRefused(t *testing.T) {
 		{[]string{"PARAMETERS=functionName=t; touch HIT"}, "it has to be the name of a file"},
 		{[]string{"PARAMETERS=none.yaml"}, `PARAMETERS is "none.yaml", and there is no such file`},
 		{[]string{"PARAMETERS=.github"}, `PARAMETERS is ".github", and there is no such file`},
-		{[]string{"PARAMETERS=parameters.txt"}, "SAM reads files whose names end in .yaml, .yml, .json or .toml"},
-		{[]string{"PARAMETERS=architecture.yaml"}, "architecture.yaml names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead"},
+		{[]string{"PARAMETERS=parameters.toml"}, "the file's name has to end in .yaml, .yml or .json"},
+		{[]string{"PARAMETERS=architecture.yaml"}, "architecture.yaml: it names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead"},
 		{[]string{"PARAMETERS=architecture-quoted.yaml"}, "names the architecture"},
 		{[]string{"PARAMETERS=architecture.json"}, "names the architecture"},
-		{[]string{"PARAMETERS=architecture.toml"}, "names the architecture"},
+		{[]string{"PARAMETERS=secret.yaml"}, "secret.yaml: parameter secretArn: "},
+		{[]string{"PARAMETERS=backslash.yaml"}, "backslash.yaml: reading the parameters: line 1: excludeCharacters: SAM takes the backslash away"},
 		{[]string{"EXECUTE_CHANGESET=no"}, `EXECUTE_CHANGESET is "no": it has to be true or false`},
 		{[]string{"STACK="}, "the name of a stack begins with a letter"},
 	}

@@ -34,6 +34,14 @@ func (p Parameter) Constrained() bool {
 
 // Check returns an error for a value that the declaration does not allow.
 func (p Parameter) Check(value string) error {
+	err := p.check(value)
+	if err != nil && p.ConstraintDescription != "" {
+		err = fmt.Errorf("%w. It has to be: %s", err, p.ConstraintDescription)
+	}
+	return err
+}
+
+func (p Parameter) check(value string) error {
 	if p.Type == "Number" {
 		n, err := strconv.Atoi(value)
 		if err != nil {
