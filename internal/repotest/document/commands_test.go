@@ -158,7 +158,7 @@ func TestCommands(t *testing.T) {
 			}
 			switch program := c.words[0]; {
 			case program == "aws":
-				// TestCLI
+				checkTemplateBySize(t, c) // for the rest there is TestCLI
 			case program == "make":
 				checkMake(t, c, left.of(b.Path).files)
 			case program == "sam":
@@ -169,6 +169,21 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%s: nobody looks at %q", c.at, c.words)
 			}
 		}
+	}
+}
+
+// checkTemplateBySize looks whether the template goes by a bucket: once it is packaged
+// it has more than the 51,200 bytes that CloudFormation takes in a request.
+//
+// Source: AWS CloudFormation User Guide, "Understand CloudFormation quotas".
+func checkTemplateBySize(t *testing.T, c command) {
+	t.Helper()
+	by := map[string]string{"deploy": "--s3-bucket", "create-stack-set": "--template-url", "create-stack": "--template-url", "update-stack": "--template-url"}
+	if len(c.words) < 3 || c.words[1] != "cloudformation" || by[c.words[2]] == "" {
+		return
+	}
+	if !slices.Contains(c.words, by[c.words[2]]) {
+		t.Errorf("%s: %q sends the template without %s", c.at, c.words[:3], by[c.words[2]])
 	}
 }
 
@@ -354,12 +369,18 @@ func accepted(t *testing.T, cli, folder string, words []string) error {
 	run.Dir = folder
 	run.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_DEFAULT_REGION=eu-west-1", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
 		"AWS_CONFIG_FILE="+filepath.Join(folder, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "none"), "NO_PROXY=127.0.0.1")
+	file := ""
 	if template := slices.Index(words, "--template-file"); template >= 0 {
+		file = words[template+1]
+	} else if words[0] == "s3" {
+		file = words[2] // s3 cp
+	}
+	if file != "" {
 		// As make package leaves one, as far as the CLI reads it before it calls.
-		if err := os.MkdirAll(filepath.Join(folder, "bin"), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(file)), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, words[template+1]), []byte("Resources: {T: {Type: AWS::Serverless::Function, Properties: {CodeUri: template.yaml}}}\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("Resources: {T: {Type: AWS::Serverless::Function, Properties: {CodeUri: "+filepath.Base(file)+"}}}\n"), 0o600); err != nil {
 			return err
 		}
 	}

@@ -366,20 +366,6 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// CloudFormation takes a template of up to 51,200 bytes in a request, as StackSets and
-// people give it.
-//
-// Source: AWS CloudFormation User Guide, "Understand CloudFormation quotas".
-func TestSize(t *testing.T) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(content) > 51_200 {
-		t.Errorf("template.yaml has %d bytes", len(content))
-	}
-}
-
 // What make package leaves for a StackSet has no transform, and comes to the same
 // resources.
 func TestWithoutSAM(t *testing.T) {
