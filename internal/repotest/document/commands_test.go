@@ -64,6 +64,9 @@ func parse(t *testing.T, b document.Block, s session) []command {
 					file = expand(redirect.Word, values)
 				case syntax.Hdoc:
 					text = expand(redirect.Hdoc, values)
+					if _, quoted := redirect.Word.Parts[0].(*syntax.SglQuoted); quoted {
+						text = redirect.Hdoc.Lit() // as it stands
+					}
 				}
 			}
 			if text != "" {
