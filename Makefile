@@ -100,22 +100,30 @@ build-RotationFunction: modules ## the function for Lambda, ARTIFACTS_DIR/bootst
 	@mkdir -p "$(ARTIFACTS_DIR)"
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_FUNCTION) $(GO) build $(FUNCTION_FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./cmd/rotator
 
-package: ## bin/function.zip and bin/template.yaml, for a deployment without SAM
+package: bin/template.yaml bin/cloudformation.yaml ## bin/function.zip with its templates, for a deployment without SAM
 	@$(MAKE) --no-print-directory build-RotationFunction ARTIFACTS_DIR=bin/lambda
 	$(GO) run ./internal/local/archive -o bin/function.zip bin/lambda/bootstrap
-	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > bin/template.yaml
+
+bin/template.yaml: template.yaml Makefile
+	@mkdir -p bin
+	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > $@
+
+# The same without SAM's transform, which a StackSet does not take.
+bin/cloudformation.yaml: bin/template.yaml
+	sed -e '/^Transform:/d' -e '/^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}' -e '/BuildMethod:/d' \
+		-e 's|AWS::Serverless::Function|AWS::Lambda::Function|' -e 's|^\( *Code\)Uri:|\1:|' \
+		-e 's|^\( *Tracing\)\(: !If .HasTracing, \)Active,|\1Config\2{Mode: Active},|' bin/template.yaml > $@
 
 STACK ?= tandem
-PARAMETERS ?= functionName=$(STACK)
+EXECUTE_CHANGESET ?= true
 
-deploy: ## build and deploy the stack STACK with PARAMETERS (name=value ...), by SAM
-	@command -v sam >/dev/null 2>&1 || { echo "sam was not found: install AWS's SAM CLI, or deploy without it (.github/deploying/README.md, \"Without SAM\")" >&2; exit 1; }
-	@case " $(PARAMETERS)" in *" architecture="*) echo "PARAMETERS names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead, which the build has to know too" >&2; exit 1;; esac
-	ARCHITECTURE=$(ARCHITECTURE) sam build
-	@built=$$($(GO) version -m .aws-sam/build/RotationFunction/bootstrap | sed -n 's/^.*GOARCH=//p') && \
-	[ "$$built" = "$(GOARCH_FUNCTION)" ] || { echo "the function was built for $$built, and ARCHITECTURE is $(ARCHITECTURE)" >&2; exit 1; }
-	sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-		--parameter-overrides architecture=$(ARCHITECTURE) $(PARAMETERS)
+deploy: ## build and deploy the stack STACK with the file PARAMETERS, by SAM (.github/deploying/README.md)
+	@GO="$(GO)" GOARCH_FUNCTION="$(GOARCH_FUNCTION)" .github/deploying/deploy
+
+# What deploy is told reaches it by the environment, as it was given: make would expand
+# a dollar in it, and a shell read it as commands, if it were a part of a recipe.
+DEPLOY_VARIABLES = STACK PARAMETERS ARCHITECTURE TAGS ROLE_ARN SIGNING_PROFILE EXECUTE_CHANGESET
+$(foreach name,$(DEPLOY_VARIABLES),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 refresh-roots: modules ## fetch Amazon RDS's certificate authorities anew
 	$(GO) generate ./internal/roots

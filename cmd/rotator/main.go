@@ -13,9 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"tandem/internal/awsrds"
 	"tandem/internal/awssdk"
-	"tandem/internal/awssecrets"
 	"tandem/internal/config"
 	"tandem/internal/failure"
 	"tandem/internal/handler"
@@ -38,43 +36,45 @@ func main() {
 // end the process, which would leave nobody to say so: it is logged now, and is
 // what every invocation answers.
 func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.Handler {
-	rotator, err := newRotator(lookup)
+	rotator, services, err := newRotator(lookup)
 	if err != nil {
 		log.Error("function not configured", "errorType", string(failure.Of(err)), "error", failure.Line(err.Error()))
 		rotator = rotation.Rotator{ConfigError: err}
 	}
 	// Lambda sets the name when it starts the process.
 	rotator.Function = rotation.Function{Name: lambdacontext.FunctionName, Version: version.Number}
-	logging := func(log *slog.Logger) *rotation.Rotator {
+	// rotatorWith gives an invocation a rotator of its own, with the services of an ARN.
+	rotatorWith := func(give func(arn string, to *rotation.Rotator), arn string, log *slog.Logger) *rotation.Rotator {
 		own := rotator
 		own.Log = log
+		if own.ConfigError == nil {
+			give(arn, &own)
+		}
 		return &own
 	}
 	return &handler.Handler{
 		Rotate: func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
-			return logging(log).Rotate(ctx, event)
+			return rotatorWith(services.of, event.SecretID, log).Rotate(ctx, event)
 		},
 		Inspect: func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error) {
-			return logging(log).Inspect(ctx, event)
+			return rotatorWith(services.of, event.SecretID, log).Inspect(ctx, event)
 		},
 		InspectEvery: func(ctx context.Context, functionARN string, log *slog.Logger) rotation.Overview {
-			return logging(log).InspectEvery(ctx, functionARN)
+			return rotatorWith(services.ofFunction, functionARN, log).InspectEvery(ctx, functionARN)
 		},
 		Log: log, Function: rotator.Function,
 	}
 }
 
-func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
+// newRotator makes a rotator without AWS's services, and what has those for a secret.
+func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, *services, error) {
 	settings, err := config.Load(lookup)
 	sdk, sdkErr := awssdk.Load(lookup)
 	if err := errors.Join(err, sdkErr); err != nil {
-		return rotation.Rotator{}, err
+		return rotation.Rotator{}, nil, err
 	}
-	secrets := awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password)
 	return rotation.Rotator{
-		Secrets: secrets, Lister: secrets,
 		Database: &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
-		RDS:      awsrds.New(sdk),
 		Settings: settings.Rotation, Random: rand.Reader,
-	}, nil
+	}, newServices(sdk, settings), nil
 }

@@ -47,22 +47,16 @@ type Password struct {
 	RequireEachIncludedType bool
 }
 
-// Role is a role that is assumed.
-type Role struct {
-	// ARN is the role's; empty for none.
-	ARN string
-	// ExternalID is what the role's trust policy may ask for; empty for none.
-	ExternalID string
-}
-
 // Config is the function's configuration.
 type Config struct {
 	// SecretsManagerEndpoint is a URL, or empty where the SDK decides.
 	SecretsManagerEndpoint string
 	// Role is what Secrets Manager is asked as; without an ARN the function's own.
-	Role     Role
-	Password Password
-	Rotation rotation.Settings
+	Role Role
+	// RDSAsRole has RDS asked as that role too.
+	RDSAsRole bool
+	Password  Password
+	Rotation  rotation.Settings
 	// AllowPlaintext lets a login go without TLS where the server has none and
 	// the document does not insist.
 	AllowPlaintext bool
@@ -78,6 +72,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			ARN:        env.roleARN("ROTATION_ROLE_ARN"),
 			ExternalID: env.externalID("ROTATION_ROLE_EXTERNAL_ID"),
 		},
+		RDSAsRole: env.boolean("ROTATION_ROLE_FOR_RDS", false),
 		Password: Password{
 			Length:                  int64(env.number("PASSWORD_LENGTH", defaultPasswordLength, minPasswordLength, maxPasswordLength)),
 			ExcludeCharacters:       DefaultExcludeCharacters,
@@ -96,6 +91,9 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 	}
 	if c.Role.ARN == "" && c.Role.ExternalID != "" {
 		env.problem("ROTATION_ROLE_EXTERNAL_ID", "it is for the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
+	}
+	if c.Role.ARN == "" && c.RDSAsRole {
+		env.problem("ROTATION_ROLE_FOR_RDS", "it is about the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
 	}
 	if excluded, set := lookup("EXCLUDE_CHARACTERS"); set {
 		// Set but empty excludes nothing: the one variable for which that differs.
@@ -156,19 +154,6 @@ func (e *environment) mode(name string) account.Mode {
 		e.problem(name, "%w", err)
 	}
 	return mode
-}
-
-// roleARN reads the ARN of a role, as in arn:aws:iam::123456789012:role/name.
-//
-// Source: AWS Identity and Access Management User Guide, "IAM identifiers".
-func (e *environment) roleARN(name string) string {
-	text := e.text(name)
-	fields := strings.SplitN(text, ":", 6)
-	if text != "" && (len(fields) != 6 || fields[0] != "arn" || fields[2] != "iam" || !strings.HasPrefix(fields[5], "role/")) {
-		e.problem(name, "%q is not the ARN of a role, such as arn:aws:iam::123456789012:role/rotation: correct it, or leave it out", text)
-		return ""
-	}
-	return text
 }
 
 // externalID reads what a role's trust policy may ask for.

@@ -52,6 +52,9 @@ func TestLoad(t *testing.T) {
 		{"role", variables{"ROTATION_ROLE_ARN": "arn:aws-cn:iam::123456789012:role/path/rotation", "ROTATION_ROLE_EXTERNAL_ID": "x:y/z"}, func(c *config.Config) {
 			c.Role = config.Role{ARN: "arn:aws-cn:iam::123456789012:role/path/rotation", ExternalID: "x:y/z"}
 		}},
+		{"role of the secret's account", variables{"ROTATION_ROLE_ARN": "arn:aws:iam::{account}:role/rotation", "ROTATION_ROLE_FOR_RDS": "True"}, func(c *config.Config) {
+			c.Role.ARN, c.RDSAsRole = "arn:aws:iam::{account}:role/rotation", true
+		}},
 		{"the shortest password", variables{"PASSWORD_LENGTH": "8"}, func(c *config.Config) { c.Password.Length = 8 }},
 		{"the longest password", variables{"PASSWORD_LENGTH": "255"}, func(c *config.Config) { c.Password.Length = 255 }},
 		{"the lowest limit", variables{"USERNAME_CHARACTER_LIMIT": "1"}, func(c *config.Config) { c.Rotation.UsernameLimit = 1 }},
@@ -84,7 +87,8 @@ func TestLoadRefusesWhatItCannotRead(t *testing.T) {
 		"ALLOW_PLAINTEXT":            {"nope"},
 		"USERNAME_CHARACTER_LIMIT":   {"0", "129", "ten"},
 		"PRIVILEGE_SYNC":             {"copy", "none"},
-		"ROTATION_ROLE_ARN":          {"rotation", "arn:aws:iam::123456789012:user/x", "arn:aws:sts::123456789012:role/x"},
+		"ROTATION_ROLE_ARN":          {"rotation", "arn:aws:iam::123456789012:user/x", "arn:aws:sts::123456789012:role/x", "arn:aws:iam::1234:role/x", "arn:aws:iam::*:role/x", "arn:aws:iam::{Account}:role/x", "arn:aws:iam::123456789012:role/{account}", "arn:aws:iam::{account}:role/{account}"},
+		"ROTATION_ROLE_FOR_RDS":      {"true", "perhaps"},
 		"ROTATION_ROLE_EXTERNAL_ID":  {"without-a-role", "with a blank", "x"},
 		"SECRETS_MANAGER_ENDPOINT":   {"ftp://x", "https://", "http://a b", "https://user:hunter2@sm.example"},
 	} {

@@ -18,8 +18,9 @@ func Variables() []Variable {
 	return []Variable{
 		{"SECRETS_MANAGER_ENDPOINT", parameter("endpoint"), "the SDK's", "a URL; without a scheme it is https. `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` work too"},
 		{"SUPERUSER_SECRET_ARN", parameter("superuserSecretArn", "masterSecretArn"), "none", "the admin secret, for secrets without `masterarn`"},
-		{"ROTATION_ROLE_ARN", parameter("rotationRoleArn"), "none", "a role that the function assumes for its calls of Secrets Manager"},
+		{"ROTATION_ROLE_ARN", parameter("rotationRoleArn"), "none", "a role that the function assumes for its calls of Secrets Manager. `{account}` in the place of its account is the account of the secret"},
 		{"ROTATION_ROLE_EXTERNAL_ID", parameter("rotationRoleExternalId"), "none", "the external id that the role's trust policy asks for"},
+		{"ROTATION_ROLE_FOR_RDS", parameter("rotationRoleForRds"), "false", "true: RDS is asked as that role too, and not as the function's own"},
 		{"PRIVILEGE_SYNC", parameter("privilegeSync"), "`merge`", "`merge`, `mirror` or `off`: what is copied beside the password"},
 		{"PASSWORD_LENGTH", parameter("passwordLength"), "32", "8 to 255 characters"},
 		{"EXCLUDE_CHARACTERS", parameter("excludeCharacters"), "all punctuation but `-`, `_`, `.`", "characters that a password must not have. It replaces the default; set but empty it excludes nothing"},

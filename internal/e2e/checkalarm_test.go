@@ -375,6 +375,41 @@ func TestCheckOfEverySecretOfAnotherAccount(t *testing.T) {
 	})
 }
 
+// Without a secret whose account stands for {account}, it is the function's own account
+// whose secrets are listed and checked, as the role there.
+func TestCheckOfEverySecretOfTheFunctionsAccount(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		const account = "123456789012"
+		role := roleOfReadme()
+		role.ARN = strings.Replace(role.ARN, otherAccount, account, 1)
+		role.Allows[2].Actions = append(role.Allows[2].Actions, "secretsmanager:ListSecrets")
+		for _, allowed := range role.Allows {
+			for n, resource := range allowed.Resources {
+				allowed.Resources[n] = strings.Replace(resource, otherAccount, account, 1)
+			}
+		}
+		w := newDeployment(t, on, inAnotherAccount(role, "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation"),
+			withSecretsManager(func(o *emulator.Options) { o.Account = account }))
+		w.attach(w.app)
+		calls := len(w.Service.Calls())
+		if found := w.every(); !found.OK || len(found.Secrets) != 1 || found.Secrets[0].Secret != w.app {
+			t.Errorf("%+v", found)
+		}
+		listed := 0
+		for _, call := range w.Service.Calls()[calls:] {
+			if call.Identity == ownKey && call.Operation != "AssumeRole" {
+				t.Errorf("%s was called by the function's own keys", call.Operation)
+			}
+			if call.Operation == "ListSecrets" && call.Identity == "arn:aws:sts::"+account+":assumed-role/rotation/tandem" {
+				listed++
+			}
+		}
+		if listed != 1 {
+			t.Errorf("the role listed %d times", listed)
+		}
+	})
+}
+
 // Where the time is too short for all of them, the answer comes before its end, and
 // names the rest.
 func TestCheckOfEverySecretEndsInTime(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/emulator"
 	"tandem/internal/local/sandbox"
@@ -94,6 +96,52 @@ func TestRoleOfAnotherAccount(t *testing.T) {
 			"aws:rds:primaryDBInstanceArn": "arn:aws:rds:" + sandbox.Region + ":" + otherAccount + ":db:shop",
 		})})
 		w.mustFail("RDSServerNotFound", otherAccount, "for a server of another account")
+	})
+}
+
+// One function serves the secrets of many accounts, each as the role of its own, which
+// is asked about RDS too.
+func TestRoleOfTheSecretsAccount(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		role := roleOfReadme()
+		role.Allows = append(role.Allows, emulator.Permission{Actions: []string{"rds:DescribeDBInstances"}, Resources: []string{"*"}})
+		const each = "arn:aws:iam::{account}:role/rotation"
+		w := newDeployment(t, on, inAnotherAccount(role, "ROTATION_ROLE_ARN="+each, "ROTATION_ROLE_FOR_RDS=true"))
+		w.Service.SetDatabases([]emulator.DBInstance{{ID: "shop", Account: otherAccount, Engine: string(w.Engine()), Host: on.Host, Port: on.Port}}, nil)
+		w.store(w.user, firstPassword, map[string]any{"masterarn": w.adminManaged(map[string]string{
+			"aws:rds:primaryDBInstanceArn": "arn:aws:rds:" + sandbox.Region + ":" + otherAccount + ":db:shop",
+		})})
+		for _, user := range []string{w.clone(), w.user} {
+			w.mustRotate()
+			w.mustBe(user)
+		}
+		by := map[string]map[string]int{}
+		for _, call := range w.Service.Calls() {
+			if by[call.Identity] == nil {
+				by[call.Identity] = map[string]int{}
+			}
+			by[call.Identity][call.Operation]++
+		}
+		if diff := cmp.Diff(map[string]int{"AssumeRole": 1}, by[ownKey]); diff != "" {
+			t.Errorf("by its own keys (-want +got):\n%s", diff)
+		}
+		if session := by["arn:aws:sts::"+otherAccount+":assumed-role/rotation/tandem"]; session["DescribeDBInstances"] != 2 || session["PutSecretValue"] != 2 {
+			t.Errorf("as the role: %v", by)
+		}
+
+		// A secret of a third account is none of this role's.
+		for secret, words := range map[string][]string{
+			"arn:aws:secretsmanager:" + sandbox.Region + ":333333333333:secret:App-AbCdEf": {"RoleNotAssumed", "arn:aws:iam::333333333333:role/rotation"},
+			"App": {"EventInvalid", "SecretId has no account", "name the secret by its ARN"},
+		} {
+			_, err := w.Function.Invoke(t.Context(), []byte(`{"Step": "createSecret", "SecretId": "`+secret+`", "ClientRequestToken": "11111111-2222-3333-4444-555555555555"}`))
+			for _, word := range words {
+				if err == nil || !strings.Contains(err.Error(), word) {
+					t.Errorf("%s: the answer lacks %q: %v", secret, word, err)
+				}
+			}
+		}
+		w.mustRotate()
 	})
 }
 

@@ -24,10 +24,26 @@ type command struct {
 	at    string
 }
 
-// parse lists a script's commands, those in substitutions too. values are the
-// variables that it and the scripts before it set.
-func parse(t *testing.T, b document.Block, values map[string]string) []command {
+// session is what the scripts of a document have left behind so far: their variables,
+// and the files that they have written by a here-document, as the shell would make them.
+type session struct {
+	values, files map[string]string
+}
+
+// sessions has one for each document, by its path.
+type sessions map[string]session
+
+func (s sessions) of(path string) session {
+	if _, there := s[path]; !there {
+		s[path] = session{map[string]string{}, map[string]string{}}
+	}
+	return s[path]
+}
+
+// parse lists a script's commands, those in substitutions too.
+func parse(t *testing.T, b document.Block, s session) []command {
 	t.Helper()
+	values := s.values
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(b.Text), b.String())
 	if err != nil {
 		t.Errorf("%v:\n%s", err, b.Text)
@@ -38,6 +54,23 @@ func parse(t *testing.T, b document.Block, values map[string]string) []command {
 		if loop, ok := node.(*syntax.ForClause); ok {
 			if over, ok := loop.Loop.(*syntax.WordIter); ok && len(over.Items) > 0 {
 				values[over.Name.Value] = expand(over.Items[0], values)
+			}
+		}
+		if statement, ok := node.(*syntax.Stmt); ok {
+			var file, text string
+			for _, redirect := range statement.Redirs {
+				switch redirect.Op {
+				case syntax.RdrOut:
+					file = expand(redirect.Word, values)
+				case syntax.Hdoc:
+					text = expand(redirect.Hdoc, values)
+					if _, quoted := redirect.Word.Parts[0].(*syntax.SglQuoted); quoted {
+						text = redirect.Hdoc.Lit() // as it stands
+					}
+				}
+			}
+			if text != "" {
+				s.files[file] = text
 			}
 		}
 		call, ok := node.(*syntax.CallExpr)
@@ -114,20 +147,23 @@ func printed(part *syntax.CmdSubst) string {
 }
 
 // others are programs that the scripts use besides those that are looked at.
-var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git"}
+var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git", "gh"}
 
 func TestCommands(t *testing.T) {
-	values := map[string]map[string]string{}
+	left := sessions{}
 	for _, b := range scripts(t) {
-		if values[b.Path] == nil {
-			values[b.Path] = map[string]string{}
-		}
-		for _, c := range parse(t, b, values[b.Path]) {
+		built := false
+		for _, c := range parse(t, b, left.of(b.Path)) {
+			// What SAM packs without a build is the source.
+			built = built || slices.Equal(c.words, []string{"sam", "build"})
+			if len(c.words) > 1 && c.words[0] == "sam" && c.words[1] == "package" && !built {
+				t.Errorf("%s: %q, and no sam build before it", c.at, c.words)
+			}
 			switch program := c.words[0]; {
 			case program == "aws":
-				// TestCLI
+				checkTemplateBySize(t, c) // for the rest there is TestCLI
 			case program == "make":
-				checkMake(t, c)
+				checkMake(t, c, left.of(b.Path).files)
 			case program == "sam":
 				checkSAM(t, c)
 			case program == "go":
@@ -139,7 +175,22 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func checkMake(t *testing.T, c command) {
+// checkTemplateBySize looks whether the template goes by a bucket: once it is packaged
+// it has more than the 51,200 bytes that CloudFormation takes in a request.
+//
+// Source: AWS CloudFormation User Guide, "Understand CloudFormation quotas".
+func checkTemplateBySize(t *testing.T, c command) {
+	t.Helper()
+	by := map[string]string{"deploy": "--s3-bucket", "create-stack-set": "--template-url", "create-stack": "--template-url", "update-stack": "--template-url"}
+	if len(c.words) < 3 || c.words[1] != "cloudformation" || by[c.words[2]] == "" {
+		return
+	}
+	if !slices.Contains(c.words, by[c.words[2]]) {
+		t.Errorf("%s: %q sends the template without %s", c.at, c.words[:3], by[c.words[2]])
+	}
+}
+
+func checkMake(t *testing.T, c command, files map[string]string) {
 	t.Helper()
 	makefile, err := os.ReadFile("../../../Makefile")
 	if err != nil {
@@ -152,12 +203,38 @@ func checkMake(t *testing.T, c command) {
 			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:`).Match(makefile) {
 				t.Errorf("%s: make has no target %s", c.at, word)
 			}
-		case !regexp.MustCompile(`\$\(` + name + `\)`).Match(makefile):
+		case !regexp.MustCompile(`\$\(` + name + `\)|(?m)^DEPLOY_VARIABLES = .*\b` + name + `\b`).Match(makefile):
 			t.Errorf("%s: the Makefile does not read %s", c.at, name)
 		case name == "PARAMETERS":
-			checkParameters(t, c, strings.Fields(value))
+			checkParametersOfFile(t, c, value, files)
 		}
 	}
+}
+
+// checkParametersOfFile evaluates the template for a file that the document has written,
+// or that is in the repository.
+func checkParametersOfFile(t *testing.T, c command, file string, written map[string]string) {
+	t.Helper()
+	text, there := written[file]
+	if !there {
+		content, err := os.ReadFile("../../../" + file)
+		if err != nil {
+			t.Errorf("%s: %v, and no script before has written it", c.at, err)
+		}
+		text = string(content)
+	}
+	parameters, err := template.ParametersOfFile([]byte(text))
+	if err != nil {
+		t.Errorf("%s: %v", c.at, err)
+	}
+	var assignments []string
+	for name, value := range parameters {
+		assignments = append(assignments, name+"="+value)
+	}
+	if _, named := parameters["functionName"]; !named {
+		assignments = append(assignments, "functionName=tandem") // the stack's name
+	}
+	checkParameters(t, c, assignments)
 }
 
 // options are those of SAM's CLI that README uses, and whether a value follows.
@@ -192,12 +269,13 @@ func checkSAM(t *testing.T, c command) {
 	}
 }
 
-// examples are what stands for a parameter's value that a command prints, by the
-// pattern of its kind.
+// examples are what stands for a parameter's value that a command prints, by the last
+// word of the parameter's name.
 var examples = map[string]string{
-	"^(|subnet-[0-9a-f]+(,subnet-[0-9a-f]+)*)$":                         "subnet-0123456789abcdef0",
-	"^(|sg-[0-9a-f]+(,sg-[0-9a-f]+)*)$":                                 "sg-0123456789abcdef0",
-	"^(|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+)$": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Example-AbCdEf",
+	"SubnetIds":        "subnet-0123456789abcdef0",
+	"SecurityGroupIds": "sg-0123456789abcdef0",
+	"SecretArn":        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Example-AbCdEf",
+	"secretArn":        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Example-AbCdEf",
 }
 
 // checkParameters evaluates the template for NAME=VALUE.
@@ -214,7 +292,11 @@ func checkParameters(t *testing.T, c command, assignments []string) {
 			t.Errorf("%s: %q is no parameter", c.at, assignment)
 		}
 		if value == "printed" {
-			value = examples[tpl.Parameters[name].AllowedPattern.String()]
+			for ending, example := range examples {
+				if strings.HasSuffix(name, ending) {
+					value = example
+				}
+			}
 		}
 		given[name] = value
 	}
@@ -246,15 +328,12 @@ func TestCLI(t *testing.T) {
 		t.Skip("SKIPPED: README's commands are checked by the AWS CLI, and there is no aws on this machine")
 	}
 	folder := t.TempDir()
-	seen, values := map[string]bool{}, map[string]map[string]string{}
+	seen, left := map[string]bool{}, sessions{}
 	for _, b := range scripts(t) {
 		if b.Path == ".github/tutorials/README.md" {
 			continue // typed in by TestTutorials
 		}
-		if values[b.Path] == nil {
-			values[b.Path] = map[string]string{}
-		}
-		for _, c := range parse(t, b, values[b.Path]) {
+		for _, c := range parse(t, b, left.of(b.Path)) {
 			line := strings.Join(c.words, " ")
 			if c.words[0] != "aws" || seen[line] {
 				continue
@@ -293,12 +372,18 @@ func accepted(t *testing.T, cli, folder string, words []string) error {
 	run.Dir = folder
 	run.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_DEFAULT_REGION=eu-west-1", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
 		"AWS_CONFIG_FILE="+filepath.Join(folder, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "none"), "NO_PROXY=127.0.0.1")
+	file := ""
 	if template := slices.Index(words, "--template-file"); template >= 0 {
+		file = words[template+1]
+	} else if words[0] == "s3" {
+		file = words[2] // s3 cp
+	}
+	if file != "" {
 		// As make package leaves one, as far as the CLI reads it before it calls.
-		if err := os.MkdirAll(filepath.Join(folder, "bin"), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(file)), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, words[template+1]), []byte("Resources: {T: {Type: AWS::Serverless::Function, Properties: {CodeUri: template.yaml}}}\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("Resources: {T: {Type: AWS::Serverless::Function, Properties: {CodeUri: "+filepath.Base(file)+"}}}\n"), 0o600); err != nil {
 			return err
 		}
 	}

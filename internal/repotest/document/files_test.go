@@ -47,7 +47,7 @@ var looked = map[string][]string{
 	"":        {"query"},
 	"console": {"transcript"},
 	"sql":     {"admin grants"},
-	"json":    {"policy", "statement", "deployer"},
+	"json":    {"policy", "statement", "deployer", "boundary", "trust", "pattern"},
 	"yaml":    nil, // TestCloudFormation
 	"ts":      nil, // TestTypeScript
 	"hcl":     nil, // TestTerraform

@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/format"
+	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/config"
 	"tandem/internal/repotest/document"
@@ -42,7 +46,7 @@ func TestPolicies(t *testing.T) {
 	for _, b := range document.Blocks(t, "json") {
 		var p template.Policy
 		switch b.Marker {
-		case "policy", "deployer":
+		case "policy", "deployer", "boundary", "trust":
 			if err := strictly(b.Text, &p); err != nil || p.Version != "2012-10-17" || len(p.Statement) == 0 {
 				t.Errorf("%s: %+v, error %v", b, p, err)
 			}
@@ -56,38 +60,71 @@ func TestPolicies(t *testing.T) {
 			checkStatement(t, b, s)
 		}
 	}
+}
+
+// needed are the operations by which CloudFormation, in the deployer's name, makes,
+// changes, reads and removes a resource of a type, as far as the template's properties ask.
+//
+// Source: the permissions of the handlers in CloudFormation's resource schemas.
+var needed = map[string][]string{
+	"AWS::Serverless::Function": {
+		"lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:GetFunction", "lambda:DeleteFunction",
+		"lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency", "lambda:GetFunctionCodeSigningConfig", "lambda:PutFunctionCodeSigningConfig",
+		"lambda:DeleteFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetRuntimeManagementConfig",
+		"lambda:ListTags", "lambda:TagResource", "lambda:UntagResource", "iam:PassRole", "s3:GetObject", "s3:GetObjectVersion",
+		"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "ec2:DescribeNetworkInterfaces",
+	},
+	"AWS::Lambda::Permission": {"lambda:AddPermission", "lambda:RemovePermission", "lambda:GetPolicy"},
+	"AWS::IAM::Role": {
+		"iam:CreateRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy",
+		"iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:PutRolePermissionsBoundary", "iam:TagRole", "iam:UntagRole",
+	},
+	"AWS::Logs::LogGroup": {
+		"logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:DeleteLogGroup", "logs:AssociateKmsKey",
+		"logs:DisassociateKmsKey", "logs:GetDataProtectionPolicy", "logs:DescribeIndexPolicies", "logs:DescribeResourcePolicies", "logs:ListTagsForResource",
+		"logs:TagResource", "logs:UntagResource",
+	},
+	"AWS::SecretsManager::RotationSchedule": {"secretsmanager:RotateSecret", "secretsmanager:DescribeSecret", "secretsmanager:CancelRotateSecret", "lambda:InvokeFunction"},
+	"AWS::CloudWatch::Alarm":                {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:TagResource", "cloudwatch:UntagResource"},
+	"AWS::CloudWatch::Dashboard":            {"cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards", "cloudwatch:ListTagsForResource", "cloudwatch:TagResource", "cloudwatch:UntagResource"},
+	"AWS::Scheduler::ScheduleGroup": {
+		"scheduler:CreateScheduleGroup", "scheduler:GetScheduleGroup", "scheduler:DeleteScheduleGroup", "scheduler:DeleteSchedule",
+		"scheduler:ListTagsForResource", "scheduler:TagResource", "scheduler:UntagResource",
+	},
+	"AWS::Scheduler::Schedule": {"scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "iam:PassRole"},
+	"AWS::Events::Rule":        {"events:PutRule", "events:DescribeRule", "events:DeleteRule", "events:PutTargets", "events:RemoveTargets", "events:ListTargetsByRule", "events:ListTagsForResource", "events:TagResource", "events:UntagResource"},
+}
+
+// confined are actions that the deployer has under a condition alone: else whoever
+// deploys gives the function's role, or passes to another service, what they like.
+var confined = map[string]string{
+	"iam:CreateRole": "iam:PermissionsBoundary", "iam:PutRolePolicy": "iam:PermissionsBoundary", "iam:DeleteRolePolicy": "iam:PermissionsBoundary",
+	"iam:PutRolePermissionsBoundary": "iam:PermissionsBoundary", "iam:PassRole": "iam:PassedToService",
+}
+
+// never are those that lead out of the boundary.
+var never = []string{"iam:UpdateAssumeRolePolicy", "iam:DeleteRolePermissionsBoundary", "iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"}
+
+// What the deployer is allowed is enough for each resource of the template, and does
+// not let it out of its boundary.
+func TestDeployer(t *testing.T) {
 	var deployer template.Policy
 	if err := strictly(document.MarkedBlock(t, "deployer").Text, &deployer); err != nil {
 		t.Fatal(err)
 	}
-	checkDeployer(t, deployer)
-}
-
-// needed are the operations by which CloudFormation, in the deployer's name,
-// makes, changes and removes a resource of a type.
-var needed = map[string][]string{
-	"AWS::Serverless::Function":             {"lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:GetFunction", "lambda:DeleteFunction", "iam:PassRole", "lambda:PutFunctionConcurrency", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"},
-	"AWS::Lambda::Permission":               {"lambda:AddPermission", "lambda:RemovePermission", "lambda:GetPolicy"},
-	"AWS::IAM::Role":                        {"iam:CreateRole", "iam:GetRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:DeleteRole", "iam:PutRolePermissionsBoundary"},
-	"AWS::Logs::LogGroup":                   {"logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"},
-	"AWS::SecretsManager::RotationSchedule": {"secretsmanager:RotateSecret", "secretsmanager:DescribeSecret", "secretsmanager:CancelRotateSecret", "lambda:InvokeFunction"},
-	"AWS::CloudWatch::Alarm":                {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
-	"AWS::CloudWatch::Dashboard":            {"cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards"},
-	"AWS::Scheduler::ScheduleGroup":         {"scheduler:CreateScheduleGroup", "scheduler:GetScheduleGroup", "scheduler:DeleteScheduleGroup", "scheduler:DeleteSchedule", "scheduler:ListTagsForResource", "scheduler:TagResource", "scheduler:UntagResource"},
-	"AWS::Scheduler::Schedule":              {"scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "iam:PassRole"},
-	"AWS::Events::Rule":                     {"events:PutRule", "events:DescribeRule", "events:DeleteRule", "events:PutTargets", "events:RemoveTargets"},
-}
-
-func checkDeployer(t *testing.T, p template.Policy) {
-	t.Helper()
 	var allowed []string
-	for _, s := range p.Statement {
+	for _, s := range deployer.Statement {
 		allowed = append(allowed, s.Action...)
+		for _, action := range s.Action {
+			if key := confined[action]; key != "" && len(s.Condition["StringEquals"][key]) != 1 {
+				t.Errorf("the deployer may %s without a condition on %s", action, key)
+			}
+			if slices.Contains(never, action) || strings.HasPrefix(action, "iam:") && slices.Contains(s.Resource, "*") {
+				t.Errorf("the deployer may %s on %v", action, s.Resource)
+			}
+		}
 	}
-	tpl, err := template.Read("../../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tpl := readTemplate(t)
 	for name, resource := range tpl.Resources {
 		kind := fmt.Sprint(resource["Type"])
 		if needed[kind] == nil {
@@ -97,6 +134,177 @@ func checkDeployer(t *testing.T, p template.Policy) {
 			if !slices.Contains(allowed, action) {
 				t.Errorf("the deployer may not %s, which %s needs", action, name)
 			}
+		}
+	}
+}
+
+func readTemplate(t *testing.T) *template.Template {
+	t.Helper()
+	tpl, err := template.Read("../../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+// The boundary that the deployer has to set is the one that is shown, and lets the roles
+// do all that the template allows them, and no more.
+func TestBoundary(t *testing.T) {
+	var boundary, deployer template.Policy
+	if err := strictly(document.MarkedBlock(t, "boundary").Text, &boundary); err != nil {
+		t.Fatal(err)
+	}
+	if err := strictly(document.MarkedBlock(t, "deployer").Text, &deployer); err != nil {
+		t.Fatal(err)
+	}
+	var within []string
+	for _, s := range boundary.Statement {
+		within = append(within, s.Action...)
+	}
+	slices.Sort(within)
+	actions := map[string]bool{}
+	for _, resource := range readTemplate(t).Resources {
+		if resource["Type"] == "AWS::IAM::Role" {
+			actionsIn(resource["Properties"].(map[string]any)["Policies"], actions)
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(actions)), within); diff != "" {
+		t.Errorf("actions (-of the roles +of their boundary):\n%s", diff)
+	}
+	arn := "arn:aws:iam::123456789012:policy/tandem-boundary"
+	for _, s := range deployer.Statement {
+		for _, named := range s.Condition["StringEquals"]["iam:PermissionsBoundary"] {
+			if named != arn {
+				t.Errorf("the deployer is bound to %s", named)
+			}
+		}
+	}
+	// production.yaml shows the parameter that sets it.
+	content, err := os.ReadFile("../../../.github/deploying/production.yaml")
+	if err != nil || !strings.Contains(string(content), "# permissionsBoundaryArn: "+arn+"\n") {
+		t.Errorf("production.yaml does not show %s, error %v", arn, err)
+	}
+}
+
+// actionsIn gathers the actions of a template's statements, whatever condition they
+// stand under.
+func actionsIn(value any, into map[string]bool) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, inner := range value {
+			if key != "Action" {
+				actionsIn(inner, into)
+				continue
+			}
+			list, several := inner.([]any)
+			if !several {
+				list = []any{inner}
+			}
+			for _, action := range list {
+				into[fmt.Sprint(action)] = true
+			}
+		}
+	case []any:
+		for _, inner := range value {
+			actionsIn(inner, into)
+		}
+	}
+}
+
+// GitHub's token is trusted in both forms of its subject, each for the environment of
+// the job that deploys and for nothing else.
+//
+// Source: GitHub Docs, "OpenID Connect", "Immutable subject claims".
+func TestTrust(t *testing.T) {
+	var trust template.Policy
+	block := document.MarkedBlock(t, "trust")
+	if err := strictly(block.Text, &trust); err != nil || len(trust.Statement) != 1 {
+		t.Fatalf("%+v, error %v", trust, err)
+	}
+	workflow, err := os.ReadFile("../../../.github/workflows/ci.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := regexp.MustCompile(`(?m)^    environment: (\w+)$`).FindSubmatch(workflow)
+	if environment == nil {
+		t.Fatal("the job that deploys has no environment")
+	}
+	const token = "token.actions.githubusercontent.com:"
+	condition := trust.Statement[0].Condition
+	want := template.Texts{"repo:OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID:environment:" + string(environment[1]), "repo:OWNER/REPOSITORY:environment:" + string(environment[1])}
+	if diff := cmp.Diff(map[string]map[string]template.Texts{"StringEquals": {token + "aud": {"sts.amazonaws.com"}, token + "sub": want}}, condition); diff != "" {
+		t.Errorf("the condition (-want +got):\n%s", diff)
+	}
+	text := document.Get(t, block.Path).Text
+	for _, said := range []string{"gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'", "GitHub Enterprise Server", "*Required reviewers*", "*Deployment branches and tags* only `main`"} {
+		if !strings.Contains(text, said) {
+			t.Errorf("%s does not say %q", block.Path, said)
+		}
+	}
+}
+
+// An event pattern matches what Secrets Manager sends, and names one secret.
+//
+// Source: AWS Secrets Manager User Guide, "Secret Label Updated event".
+func TestEventPattern(t *testing.T) {
+	for _, b := range document.Blocks(t, "json") {
+		if b.Marker != "pattern" {
+			continue
+		}
+		var pattern struct {
+			Source     []string
+			DetailType []string `json:"detail-type"`
+			Resources  []string
+			Detail     struct{ LabelUpdated []string }
+		}
+		if err := strictly(b.Text, &pattern); err != nil {
+			t.Errorf("%s: %v", b, err)
+		}
+		if !slices.Equal(pattern.Source, []string{"aws.secretsmanager"}) || !slices.Equal(pattern.DetailType, []string{"Secret Label Updated"}) ||
+			!slices.Equal(pattern.Detail.LabelUpdated, []string{"AWSCURRENT"}) || len(pattern.Resources) != 1 || !strings.Contains(pattern.Resources[0], ":secret:") {
+			t.Errorf("%s: %+v", b, pattern)
+		}
+	}
+}
+
+// Who trusts a service's principal says for which account it may act.
+func TestServicesActForTheAccount(t *testing.T) {
+	services := 0
+	for _, b := range document.Blocks(t, "json") {
+		var statements []template.Statement
+		var p template.Policy
+		var s template.Statement
+		if strictly(b.Text, &p) == nil {
+			statements = p.Statement
+		} else if strictly(b.Text, &s) == nil {
+			statements = []template.Statement{s}
+		}
+		for _, s := range statements {
+			if !strings.Contains(string(s.Principal), `"Service"`) {
+				continue
+			}
+			services++
+			account := s.Condition["StringEquals"]["aws:SourceAccount"]
+			log := s.Condition["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
+			if !slices.Equal(account, []string{"123456789012"}) && len(log) != 1 {
+				t.Errorf("%s: %s may act for any account", b, s.Principal)
+			}
+		}
+	}
+	if services < 4 {
+		t.Errorf("only %d statements trust a service", services)
+	}
+}
+
+// Who publishes the application, and who deploys it from the repository, is told what
+// has to be allowed.
+func TestPublishing(t *testing.T) {
+	text := document.Get(t, ".github/deploying/README.md").Text
+	_, publishing, _ := strings.Cut(text, "`sam publish` puts it")
+	publishing, _, _ = strings.Cut(publishing, "\n## ")
+	for _, said := range []string{"sam build\nsam package ", "sam publish ", "serverlessrepo.amazonaws.com", "`CAPABILITY_IAM`", "`CAPABILITY_RESOURCE_POLICY`", "`CAPABILITY_AUTO_EXPAND`"} {
+		if !strings.Contains(publishing, said) {
+			t.Errorf("publishing does not say %q", said)
 		}
 	}
 }

@@ -11,32 +11,41 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/config"
 	"tandem/internal/local/emulator"
 	"tandem/internal/metric"
 	"tandem/internal/repotest/template"
 )
 
 const (
-	file      = "../../../template.yaml"
-	secret    = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:App-AbCdEf"
-	admin     = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Admin-AbCdEf"
-	key       = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-	adminKey  = "arn:aws:kms:eu-west-1:123456789012:key/66666666-7777-8888-9999-000000000000"
-	topic     = "arn:aws:sns:eu-west-1:123456789012:alarms"
-	role      = "arn:aws:iam::210987654321:role/rotation"
+	file     = "../../../template.yaml"
+	secret   = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:App-AbCdEf"
+	admin    = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Admin-AbCdEf"
+	key      = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+	adminKey = "arn:aws:kms:eu-west-1:123456789012:key/66666666-7777-8888-9999-000000000000"
+	topic    = "arn:aws:sns:eu-west-1:123456789012:alarms"
+	role     = "arn:aws:iam::210987654321:role/rotation"
+	signing  = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0123456789abcdef0"
+
+	logKey         = "arn:aws:kms:eu-west-1:123456789012:key/22222222-3333-4444-5555-666666666666"
+	environmentKey = "arn:aws:kms:eu-west-1:123456789012:key/33333333-4444-5555-6666-777777777777"
+
 	anySecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*"
 )
 
-// everything gives every parameter but the second names.
+// everything gives every parameter but the second names, and those that exclude another:
+// by which something that exists already stands in the place of what the template makes,
+// and the kinds of endpoints.
 var everything = map[string]string{
-	"functionName": "f", "architecture": "x86_64", "memorySize": "512", "timeout": "120", "reservedConcurrency": "2", "logRetentionInDays": "7",
+	"functionName": "f", "runtime": "python3.12", "architecture": "x86_64", "memorySize": "512", "timeout": "120", "reservedConcurrency": "2", "logRetentionInDays": "7",
+	"logGroupKmsKeyArn": logKey, "environmentKmsKeyArn": environmentKey, "codeSigningConfigArn": signing, "tracing": "Active",
 	"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "invokingServicePrincipal": "secretsmanager.amazonaws.com", "endpoint": "https://sm.example",
 	"superuserSecretArn": admin, "kmsKeyArn": key, "superuserSecretKmsKeyArn": adminKey, "rdsLookups": "true",
-	"rotationRoleArn": role, "rotationRoleExternalId": "external", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b",
+	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "true", "sourceAccountIds": "210987654321", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b", "ipv6AllowedForDualStack": "true",
 	"allowPlaintext": "true", "privilegeSync": "mirror", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
-	"checkSchedule": "rate(1 day)", "alarmTopicArn": topic, "rotationEvents": "true", "dashboard": "true",
+	"checkSchedule": "rate(1 day)", "alarmTopicArn": topic, "daysWithoutRotation": "3", "rotationEvents": "true", "dashboard": "true",
 }
 
 func read(t *testing.T) *template.Template {
@@ -161,11 +170,14 @@ func TestWhatParametersChange(t *testing.T) {
 			"+RotationSchedule.RotationRules.ScheduleExpression=" + expression,
 		})
 	}
-	alarm := []string{
-		"+ErrorAlarm.Namespace=AWS/Lambda", "+ErrorAlarm.MetricName=Errors", "+ErrorAlarm.Statistic=Sum",
-		"+ErrorAlarm.Dimensions.0.Name=FunctionName", "+ErrorAlarm.Dimensions.0.Value=<RotationFunction>",
-		"+ErrorAlarm.Period=300", "+ErrorAlarm.EvaluationPeriods=1", "+ErrorAlarm.Threshold=1",
-		"+ErrorAlarm.ComparisonOperator=GreaterThanOrEqualToThreshold", "+ErrorAlarm.TreatMissingData=notBreaching", "+ErrorAlarm.AlarmActions.0=" + topic,
+	var alarm []string
+	for name, watched := range map[string]string{"ErrorAlarm": "Errors", "ThrottleAlarm": "Throttles"} {
+		for _, property := range []string{
+			"Namespace=AWS/Lambda", "MetricName=" + watched, "Statistic=Sum", "Dimensions.0.Name=FunctionName", "Dimensions.0.Value=<RotationFunction>",
+			"Period=300", "EvaluationPeriods=1", "Threshold=1", "ComparisonOperator=GreaterThanOrEqualToThreshold", "TreatMissingData=notBreaching", "AlarmActions.0=" + topic,
+		} {
+			alarm = append(alarm, "+"+name+"."+property)
+		}
 	}
 	events := slices.Concat(alarm, []string{
 		"+RotationEventsRule.EventPattern.source.0=aws.secretsmanager",
@@ -218,20 +230,75 @@ func TestWhatParametersChange(t *testing.T) {
 			at+"MetricStat.Metric.Namespace="+metric.Namespace, at+"MetricStat.Metric.MetricName="+name,
 			at+"MetricStat.Metric.Dimensions.0.Name="+metric.Dimension, at+"MetricStat.Metric.Dimensions.0.Value=<RotationFunction>")
 	}
+	vpc := []string{
+		"+RotationFunction.VpcConfig.SubnetIds.0=subnet-0a", "+RotationFunction.VpcConfig.SubnetIds.1=subnet-0b", "+RotationFunction.VpcConfig.SecurityGroupIds.0=sg-0a",
+		"+" + statement + "AttachToVpc.Effect=Allow", "+" + statement + "AttachToVpc.Resource=*",
+		"+" + statement + "AttachToVpc.Action.0=ec2:AssignPrivateIpAddresses", "+" + statement + "AttachToVpc.Action.1=ec2:CreateNetworkInterface",
+		"+" + statement + "AttachToVpc.Action.2=ec2:DeleteNetworkInterface", "+" + statement + "AttachToVpc.Action.3=ec2:DescribeNetworkInterfaces",
+		"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
+	}
+	accounts := func(ids ...string) []string {
+		const name = "AssumeRotationRoleOfSourceAccounts"
+		lines := []string{
+			"+" + variable + "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation",
+			"+" + statement + name + ".Effect=Allow",
+			"+" + statement + name + ".Action=sts:AssumeRole",
+			"+" + statement + name + ".Resource=arn:aws:iam::*:role/rotation",
+			"+" + statement + name + ".Condition.StringEquals.aws:ResourceAccount.0=" + template.AccountID,
+		}
+		for i, id := range ids {
+			permission := "+RotationPermissionOfAccount" + strconv.Itoa(i+1)
+			lines = append(lines, "+"+statement+name+".Condition.StringEquals.aws:ResourceAccount."+strconv.Itoa(i+1)+"="+id,
+				permission+".FunctionName=<RotationFunction>", permission+".Action=lambda:InvokeFunction", permission+".Principal=secretsmanager.amazonaws.com", permission+".SourceAccount="+id)
+		}
+		return lines
+	}
+	removed := func(prefix string) (lines []string) {
+		for path, value := range flat(evaluate(t, map[string]string{"functionName": "f"})) {
+			if strings.HasPrefix(path, prefix) {
+				lines = append(lines, "-"+path+"="+value)
+			}
+		}
+		if lines == nil {
+			t.Fatalf("the least stack has no %s", prefix)
+		}
+		return lines
+	}
 	seen, changed := map[string]bool{}, map[string]bool{"functionName": true}
 	for _, test := range []struct {
 		name       string
 		parameters map[string]string
 		want       []string
 	}{
+		{"runtime", map[string]string{"runtime": "python3.12"}, nil},
 		{"architecture", map[string]string{"architecture": "x86_64"}, []string{"-RotationFunction.Architectures.0=arm64", "+RotationFunction.Architectures.0=x86_64"}},
 		{"memory", map[string]string{"memorySize": "512"}, []string{"-RotationFunction.MemorySize=256", "+RotationFunction.MemorySize=512"}},
 		{"timeout", map[string]string{"timeout": "120"}, []string{"-RotationFunction.Timeout=60", "+RotationFunction.Timeout=120"}},
 		{"reserved concurrency", map[string]string{"reservedConcurrency": "2"}, []string{"+RotationFunction.ReservedConcurrentExecutions=2"}},
 		{"retention", map[string]string{"logRetentionInDays": "7"}, []string{"-RotationLogGroup.RetentionInDays=90", "+RotationLogGroup.RetentionInDays=7"}},
+		{"log group that exists", map[string]string{"logGroupName": "/aws/lambda/former"}, slices.Concat(removed("RotationLogGroup."), removed(statement+"WriteLog."), []string{
+			"-RotationFunction.LoggingConfig.LogGroup=<RotationLogGroup>", "+RotationFunction.LoggingConfig.LogGroup=/aws/lambda/former",
+			"+" + statement + "WriteLogOfLogGroupName.Effect=Allow",
+			"+" + statement + "WriteLogOfLogGroupName.Action.0=logs:CreateLogStream",
+			"+" + statement + "WriteLogOfLogGroupName.Action.1=logs:PutLogEvents",
+			"+" + statement + "WriteLogOfLogGroupName.Resource=arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/former:*",
+		})},
+		{"key of the log group", map[string]string{"logGroupKmsKeyArn": logKey}, []string{"+RotationLogGroup.KmsKeyId=" + logKey}},
+		{"key of the environment", map[string]string{"environmentKmsKeyArn": environmentKey}, []string{"+RotationFunction.KmsKeyArn=" + environmentKey}},
+		{"code signing", map[string]string{"codeSigningConfigArn": signing}, []string{"+RotationFunction.CodeSigningConfigArn=" + signing}},
+		{"tracing", map[string]string{"tracing": "Active"}, []string{
+			"+RotationFunction.Tracing=Active",
+			"+" + statement + "Trace.Effect=Allow", "+" + statement + "Trace.Resource=*",
+			"+" + statement + "Trace.Action.0=xray:PutTelemetryRecords", "+" + statement + "Trace.Action.1=xray:PutTraceSegments",
+		}},
+		{"role that exists", map[string]string{"roleArn": "arn:aws:iam::123456789012:role/path/own"}, slices.Concat(removed("RotationRole."), []string{
+			"-RotationFunction.Role=<RotationRole.Arn>", "+RotationFunction.Role=arn:aws:iam::123456789012:role/path/own",
+		})},
 		{"boundary", map[string]string{"permissionsBoundaryArn": "arn:aws:iam::aws:policy/b"}, []string{"+RotationRole.PermissionsBoundary=arn:aws:iam::aws:policy/b"}},
 		{"principal", map[string]string{"invokingServicePrincipal": "x.example"}, []string{"-RotationPermission.Principal=secretsmanager.amazonaws.com", "+RotationPermission.Principal=x.example"}},
 		{"endpoint", map[string]string{"endpoint": "https://sm.example"}, []string{"+" + variable + "SECRETS_MANAGER_ENDPOINT=https://sm.example"}},
+		{"FIPS", map[string]string{"useFipsEndpoint": "true"}, []string{"+" + variable + "AWS_USE_FIPS_ENDPOINT=true"}},
+		{"dual stack", map[string]string{"useDualstackEndpoint": "true"}, []string{"+" + variable + "AWS_USE_DUALSTACK_ENDPOINT=true"}},
 		{"admin secret", map[string]string{"superuserSecretArn": admin}, readAdmin},
 		{"admin secret by its other name", map[string]string{"masterSecretArn": admin}, readAdmin},
 		{"key of the admin secret", map[string]string{"superuserSecretArn": admin, "superuserSecretKmsKeyArn": adminKey}, useAdminKey},
@@ -263,13 +330,23 @@ func TestWhatParametersChange(t *testing.T) {
 			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
 			"+" + statement + "AssumeRotationRole.Resource=" + role,
 		}},
-		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, []string{
-			"+RotationFunction.VpcConfig.SubnetIds.0=subnet-0a", "+RotationFunction.VpcConfig.SubnetIds.1=subnet-0b", "+RotationFunction.VpcConfig.SecurityGroupIds.0=sg-0a",
-			"+" + statement + "AttachToVpc.Effect=Allow", "+" + statement + "AttachToVpc.Resource=*",
-			"+" + statement + "AttachToVpc.Action.0=ec2:AssignPrivateIpAddresses", "+" + statement + "AttachToVpc.Action.1=ec2:CreateNetworkInterface",
-			"+" + statement + "AttachToVpc.Action.2=ec2:DeleteNetworkInterface", "+" + statement + "AttachToVpc.Action.3=ec2:DescribeNetworkInterfaces",
-			"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
+		{"role for RDS", map[string]string{"rotationRoleArn": role, "rotationRoleForRds": "true"}, []string{
+			"+" + variable + "ROTATION_ROLE_ARN=" + role, "+" + variable + "ROTATION_ROLE_FOR_RDS=true",
+			"+" + statement + "AssumeRotationRole.Effect=Allow",
+			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
+			"+" + statement + "AssumeRotationRole.Resource=" + role,
 		}},
+		{"role of each account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation"}, []string{
+			"+" + variable + "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation",
+			"+" + statement + "AssumeRotationRole.Effect=Allow",
+			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
+			"+" + statement + "AssumeRotationRole.Resource=arn:aws:iam::*:role/rotation",
+		}},
+		{"one further account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111"}, accounts("111111111111")},
+		{"five further accounts", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111, 222222222222,333333333333 ,444444444444,555555555555"},
+			accounts("111111111111", "222222222222", "333333333333", "444444444444", "555555555555")},
+		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, slices.Clone(vpc)},
+		{"IPv6", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a", "ipv6AllowedForDualStack": "true"}, append(vpc, "+RotationFunction.VpcConfig.Ipv6AllowedForDualStack=true")},
 		{"plain text", map[string]string{"allowPlaintext": "true"}, []string{"+" + variable + "ALLOW_PLAINTEXT=true"}},
 		{"sync", map[string]string{"privilegeSync": "off"}, []string{"-" + variable + "PRIVILEGE_SYNC=merge", "+" + variable + "PRIVILEGE_SYNC=off"}},
 		{"user's name", map[string]string{"usernameLimit": "16"}, []string{"+" + variable + "USERNAME_CHARACTER_LIMIT=16"}},
@@ -288,7 +365,15 @@ func TestWhatParametersChange(t *testing.T) {
 		{"checks with a boundary", map[string]string{"checkSchedule": "rate(1 day)", "permissionsBoundaryArn": "arn:aws:iam::aws:policy/b"},
 			slices.Concat(checkEvery, []string{"+RotationRole.PermissionsBoundary=arn:aws:iam::aws:policy/b", "+CheckRole.PermissionsBoundary=arn:aws:iam::aws:policy/b"})},
 		{"checks with an alarm", map[string]string{"checkSchedule": "rate(1 day)", "alarmTopicArn": topic}, slices.Concat(checkEvery, alarm, checkAlarms)},
-		{"events", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true"}, events},
+		{"days without a rotation", map[string]string{"alarmTopicArn": topic, "daysWithoutRotation": "7"}, slices.Concat(alarm, []string{
+			"+NoRotationAlarm.Namespace=" + metric.Namespace, "+NoRotationAlarm.MetricName=" + metric.Rotations, "+NoRotationAlarm.Statistic=Sum",
+			"+NoRotationAlarm.Dimensions.0.Name=" + metric.Dimension, "+NoRotationAlarm.Dimensions.0.Value=<RotationFunction>",
+			"+NoRotationAlarm.Period=86400", "+NoRotationAlarm.EvaluationPeriods=7", "+NoRotationAlarm.Threshold=1",
+			"+NoRotationAlarm.ComparisonOperator=LessThanThreshold", "+NoRotationAlarm.TreatMissingData=breaching", "+NoRotationAlarm.AlarmActions.0=" + topic,
+		})},
+		{"events of some secrets", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true", "rotationEventsSecretArns": secret + ", " + admin}, slices.Concat(events, []string{
+			"+RotationEventsRule.EventPattern.detail.additionalEventData.SecretId.0=" + secret, "+RotationEventsRule.EventPattern.detail.additionalEventData.SecretId.1=" + admin,
+		})},
 		{"events of the secret", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true", "secretArn": secret}, slices.Concat(events, schedule("true", "rate(30 days)"),
 			[]string{"+RotationEventsRule.EventPattern.detail.additionalEventData.SecretId.0=" + secret})},
 		{"dashboard", map[string]string{"dashboard": "true"}, []string{"+RotationDashboard.DashboardName=f-eu-west-1"}},
@@ -335,6 +420,106 @@ func TestWhatParametersChange(t *testing.T) {
 				t.Errorf("%s was never %s", condition, side)
 			}
 		}
+	}
+}
+
+// What exists already is named by the outputs too.
+func TestOutputsOfWhatExists(t *testing.T) {
+	stack := evaluate(t, map[string]string{"functionName": "f", "logGroupName": "former", "roleArn": role})
+	if diff := cmp.Diff(map[string]any{"RotationLambdaARN": "<RotationFunction.Arn>", "RotationRoleARN": role, "RotationLogGroup": "former"}, stack.Outputs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// Each further account, and no other, may invoke the function.
+func TestSourceAccounts(t *testing.T) {
+	ids := []string{"111111111111", "222222222222", "333333333333", "444444444444", "555555555555"}
+	for n := range len(ids) + 1 {
+		stack := evaluate(t, map[string]string{"functionName": "f", "rotationRoleArn": role, "sourceAccountIds": strings.Join(ids[:n], ", ")})
+		var got []string
+		for _, resource := range stack.Resources {
+			if resource.Type == "AWS::Lambda::Permission" {
+				got = append(got, fmt.Sprint(resource.Properties["SourceAccount"]))
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(slices.Sorted(slices.Values(append([]string{template.AccountID}, ids[:n]...))), got); diff != "" {
+			t.Errorf("%d accounts (-want +got):\n%s", n, diff)
+		}
+	}
+}
+
+// True and TRUE are what true is, to the template and to the function.
+func TestSpellingsOfTruth(t *testing.T) {
+	tpl := read(t)
+	parameters := 0
+	for name, p := range tpl.Parameters {
+		if !slices.Contains(p.AllowedValues, "true") {
+			continue
+		}
+		parameters++
+		for _, plain := range []string{"true", "false"} {
+			with := maps.Clone(everything)
+			delete(with, "endpoint")
+			with[name] = plain
+			want := evaluate(t, with)
+			for _, spelling := range []string{strings.ToUpper(plain[:1]) + plain[1:], strings.ToUpper(plain)} {
+				with[name] = spelling
+				got := evaluate(t, with)
+				if diff := cmp.Diff(want.Conditions, got.Conditions); diff != "" {
+					t.Errorf("%s=%s (-%s +%s):\n%s", name, spelling, plain, spelling, diff)
+				}
+				if diff := cmp.Diff(configuration(t, want), configuration(t, got)); diff != "" {
+					t.Errorf("the function, %s=%s (-%s +%s):\n%s", name, spelling, plain, spelling, diff)
+				}
+				before, after := flat(want), flat(got)
+				for path := range before {
+					if before[path] != after[path] && !strings.HasPrefix(path, "RotationFunction.Environment.Variables.") {
+						t.Errorf("%s=%s: %s is %s, and with %s %s", name, spelling, path, after[path], plain, before[path])
+					}
+				}
+			}
+		}
+	}
+	if parameters < 10 {
+		t.Errorf("only %d parameters are true or false", parameters)
+	}
+}
+
+// configuration is what the function reads of a stack's variables.
+func configuration(t *testing.T, stack *template.Stack) config.Config {
+	t.Helper()
+	values := flat(stack)
+	c, err := config.Load(func(name string) (string, bool) {
+		value, set := values["RotationFunction.Environment.Variables."+name]
+		return value, set
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// People put spaces behind commas, as in a list that they copy.
+func TestSpacesInLists(t *testing.T) {
+	with := maps.Clone(everything)
+	delete(with, "secretArn")
+	with["rotationEventsSecretArns"] = secret + "," + admin
+	want := flat(evaluate(t, with))
+	for _, name := range []string{"vpcSubnetIds", "vpcSecurityGroupIds", "rotationEventsSecretArns"} {
+		with[name] = " " + strings.ReplaceAll(with[name], ",", " ,  ") + " "
+	}
+	if diff := cmp.Diff(want, flat(evaluate(t, with))); diff != "" {
+		t.Errorf("with spaces (-without +with):\n%s", diff)
+	}
+}
+
+// The log is what shows afterwards who was granted what: it stays when the stack goes,
+// but for a stack that was never whole, which could not be made again.
+func TestLogOutlivesTheStack(t *testing.T) {
+	group := read(t).Resources["RotationLogGroup"]
+	if group["DeletionPolicy"] != "RetainExceptOnCreate" || group["UpdateReplacePolicy"] != "Retain" {
+		t.Errorf("DeletionPolicy is %v, UpdateReplacePolicy %v", group["DeletionPolicy"], group["UpdateReplacePolicy"])
 	}
 }
 

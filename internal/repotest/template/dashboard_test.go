@@ -41,7 +41,7 @@ func TestDashboard(t *testing.T) {
 		if shown.Title == "" || shown.Region != "eu-west-1" || widget.Width == 0 || widget.Height == 0 || widget.X+widget.Width > 24 {
 			t.Errorf("%q: %+v", shown.Title, widget)
 		}
-		if widget.Type == "log" && !strings.Contains(shown.Query, "SOURCE '/aws/lambda/f' ") {
+		if widget.Type == "log" && !strings.Contains(shown.Query, "SOURCE '<RotationLogGroup>' ") {
 			t.Errorf("%q asks %q", shown.Title, shown.Query)
 		}
 		for _, values := range shown.Metrics {
@@ -58,5 +58,13 @@ func TestDashboard(t *testing.T) {
 	slices.Sort(got)
 	if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
 		t.Errorf("metrics (-written by the function +on the dashboard):\n%s", diff)
+	}
+}
+
+// The dashboard reads a log group that was there before.
+func TestDashboardReadsTheLogGroup(t *testing.T) {
+	stack := evaluate(t, map[string]string{"functionName": "f", "dashboard": "true", "logGroupName": "former/group"})
+	if body := fmt.Sprint(stack.Resources["RotationDashboard"].Properties["DashboardBody"]); !strings.Contains(body, "SOURCE 'former/group' ") || strings.Contains(body, "/aws/lambda/") {
+		t.Errorf("it reads another: %s", body)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -265,19 +266,29 @@ func (e *evaluation) call(function string, argument any) (any, error) {
 		}
 		return e.evaluate(list[2])
 	case function == "Fn::Sub":
-		text, plain := argument.(string)
-		if !plain {
+		text, own, ok := substitution(argument)
+		if !ok {
 			break
 		}
 		var problem error
 		text = placeholder.ReplaceAllStringFunc(text, func(found string) string {
-			value, err := e.substitute(placeholder.FindStringSubmatch(found)[1])
+			name := placeholder.FindStringSubmatch(found)[1]
+			value, err := "", error(nil)
+			if given, there := own[name]; there {
+				value, err = e.text(given)
+			} else {
+				value, err = e.substitute(name)
+			}
 			problem = errors.Join(problem, err)
 			return value
 		})
 		return text, problem
 	case function == "Fn::Join" && len(list) == 2:
-		parts, ok := list[1].([]any)
+		evaluated, err := e.evaluate(list[1])
+		if err != nil {
+			return nil, err
+		}
+		parts, ok := evaluated.([]any)
 		if !ok {
 			break
 		}
@@ -290,6 +301,19 @@ func (e *evaluation) call(function string, argument any) (any, error) {
 			joined = append(joined, text)
 		}
 		return strings.Join(joined, fmt.Sprint(list[0])), nil
+	case function == "Fn::Select" && len(list) == 2:
+		index, err := strconv.Atoi(fmt.Sprint(list[0]))
+		if err != nil {
+			break
+		}
+		from, err := e.evaluate(list[1])
+		if err != nil {
+			return nil, err
+		}
+		if elements := texts(from); index < len(elements) {
+			return elements[index], nil
+		}
+		return nil, fmt.Errorf("Fn::Select of element %d of %v, which has none", index, from)
 	case function == "Fn::Split" && len(list) == 2:
 		text, err := e.text(list[1])
 		if err != nil {
@@ -302,6 +326,17 @@ func (e *evaluation) call(function string, argument any) (any, error) {
 		return parts, nil
 	}
 	return nil, fmt.Errorf("%s of %v is not known here", function, argument)
+}
+
+// substitution is what Fn::Sub is given: a text, and values for names in it.
+func substitution(argument any) (text string, own map[string]any, ok bool) {
+	if list, pair := argument.([]any); pair && len(list) == 2 {
+		text, ok = list[0].(string)
+		own = mapping(list[1])
+		return text, own, ok && own != nil
+	}
+	text, ok = argument.(string)
+	return text, nil, ok
 }
 
 func (e *evaluation) substitute(name string) (string, error) {

@@ -21,6 +21,8 @@ var onBehalf = map[string]string{
 	"kms:GenerateDataKey":            "Secrets Manager encrypts what it stores with such a key",
 	"logs:CreateLogStream":           "Lambda writes the log",
 	"logs:PutLogEvents":              "Lambda writes the log",
+	"xray:PutTelemetryRecords":       "Lambda sends traces",
+	"xray:PutTraceSegments":          "Lambda sends traces",
 	"ec2:AssignPrivateIpAddresses":   "Lambda attaches the function to a VPC",
 	"ec2:CreateNetworkInterface":     "Lambda attaches the function to a VPC",
 	"ec2:DeleteNetworkInterface":     "Lambda attaches the function to a VPC",

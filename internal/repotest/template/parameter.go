@@ -23,6 +23,8 @@ type Parameter struct {
 	MinValue       *int
 	MaxValue       *int
 	MaxLength      *int
+	// ConstraintDescription is what CloudFormation says of a value that is not allowed.
+	ConstraintDescription string
 }
 
 // Constrained reports whether the declaration restricts the value.
@@ -32,6 +34,14 @@ func (p Parameter) Constrained() bool {
 
 // Check returns an error for a value that the declaration does not allow.
 func (p Parameter) Check(value string) error {
+	err := p.check(value)
+	if err != nil && p.ConstraintDescription != "" {
+		err = fmt.Errorf("%w. It has to be: %s", err, p.ConstraintDescription)
+	}
+	return err
+}
+
+func (p Parameter) check(value string) error {
 	if p.Type == "Number" {
 		n, err := strconv.Atoi(value)
 		if err != nil {
@@ -84,6 +94,7 @@ func parameters(declared map[string]any) (map[string]Parameter, error) {
 			case "MaxLength":
 				p.MaxLength, err = number(property)
 			case "ConstraintDescription":
+				p.ConstraintDescription = fmt.Sprint(property)
 			default:
 				err = fmt.Errorf("%s is not known here", key)
 			}

@@ -167,8 +167,9 @@ func References(value any) []string {
 				names = append(names, fmt.Sprint(list[0]))
 			}
 		case "Fn::Sub":
-			if text, ok := argument.(string); ok {
-				for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
+			text, own, _ := substitution(argument)
+			for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
+				if _, given := own[found[1]]; !given {
 					name, _, _ := strings.Cut(found[1], ".")
 					names = append(names, name)
 				}

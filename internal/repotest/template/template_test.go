@@ -2,6 +2,8 @@ package template_test
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/awssdk"
 	"tandem/internal/config"
 	"tandem/internal/local/emulator"
 	"tandem/internal/repotest/document"
@@ -47,8 +50,8 @@ func TestParameters(t *testing.T) {
 		if !p.Constrained() {
 			t.Errorf("%s has no constraint", name)
 		}
-		if !slices.Contains(used, name) {
-			t.Errorf("%s is not used", name)
+		if slices.Contains(used, name) == (name == "runtime") {
+			t.Errorf("%s is used: %v", name, name == "runtime")
 		}
 		switch {
 		case p.Default == nil && name != "functionName":
@@ -72,12 +75,20 @@ func TestParametersRefuse(t *testing.T) {
 		"logRetentionInDays":     {"2"},
 		"permissionsBoundaryArn": {"policy", "arn:aws:iam::123456789012:role/r"},
 		"endpoint":               {"ftp://x", "https://user@x"},
+		"runtime":                {"python 3", "x\ny"},
+		"logGroupName":           {"a b", "arn:aws:logs:eu-west-1:123456789012:log-group:g", "g*", strings.Repeat("g", 513)},
+		"logGroupKmsKeyArn":      {"alias/x"},
+		"environmentKmsKeyArn":   {"alias/x"},
+		"codeSigningConfigArn":   {"csc-0123456789abcdef0", "arn:aws:lambda:eu-west-1:123456789012:function:f"},
+		"tracing":                {"", "active", "Off"},
+		"roleArn":                {"rotation", "arn:aws:iam::123456789012:user/u"},
 		"superuserSecretArn":     {"Admin", "arn:aws:secretsmanager:eu-west-1:123456789012:Admin", secret + "\nx"},
 		"masterSecretArn":        {"Admin"},
 		"kmsKeyArn":              {"alias/x", "arn:aws:kms:eu-west-1:123456789012:alias/x"},
-		"rotationRoleArn":        {"rotation", "arn:aws:iam::123456789012:user/u"},
+		"rotationRoleArn":        {"rotation", "arn:aws:iam::123456789012:user/u", "arn:aws:iam::{account}", "arn:aws:iam::*:role/r", "arn:aws:iam::123456789012:role/{account}"},
+		"sourceAccountIds":       {"12345678901", "123456789012,", "123456789012 210987654321", "1,2", "111111111111,222222222222,333333333333,444444444444,555555555555,666666666666"},
 		"rotationRoleExternalId": {"x", "a b"},
-		"vpcSubnetIds":           {"subnet-0a, subnet-0b", "subnet-0a,", "vpc-0a"},
+		"vpcSubnetIds":           {"subnet-0a subnet-0b", "subnet-0a,", "vpc-0a", " "},
 		"vpcSecurityGroupIds":    {"sg-0a;sg-0b"},
 		"privilegeSync":          {"", "false", "copy"},
 		"secretArn":              {"App"},
@@ -85,13 +96,44 @@ func TestParametersRefuse(t *testing.T) {
 		"duration":               {"0h", "25h", "2"},
 		"alarmTopicArn":          {"alarms"},
 		"checkSchedule":          {"1 day", "rate()", "rate(1 day", "every(1 day)", "rate(1 day)\nx", "rate(1 day)\""},
-		"rdsLookups":             {"", "yes"},
+		"daysWithoutRotation":    {"0", "8", "30", "1.5"},
+		"rdsLookups":             {"", "yes", "tRUE"},
 	} {
 		for _, value := range values {
 			if tpl.Parameters[name].Check(value) == nil {
 				t.Errorf("%s=%q is allowed", name, value)
 			}
 		}
+	}
+}
+
+// Secrets Manager takes an ARN without the six random characters at its end, and a
+// policy that has one allows nothing: it is refused, and the sentence says what is
+// missing.
+func TestWholeARNsOfSecrets(t *testing.T) {
+	tpl := read(t)
+	parameters := 0
+	for name, p := range tpl.Parameters {
+		if !strings.Contains(name, "ecretArn") {
+			continue
+		}
+		parameters++
+		const start = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+		for arn, whole := range map[string]bool{
+			start + "App-AbCdEf": true, start + "prod/app_1+x=y.z@w-Ab12Ef": true, start + "a-b-c-AbCdEf": true, "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:App-AbCdEf": true,
+			start + "App": false, start + "prod/app": false, start + "App-AbCd": false, start + "App-AbCdEfG": false, start + "App-??????": false, start + "App-*": false, start + "*": false, start + "-AbCdEf": false,
+			start + "App-AbCdEf:password::": false,
+		} {
+			if err := p.Check(arn); (err == nil) != whole {
+				t.Errorf("%s=%s: %v", name, arn, err)
+			}
+		}
+		if p.ConstraintDescription == "" || !strings.Contains(p.ConstraintDescription, "six random characters") {
+			t.Errorf("%s says %q of an ARN without its six random characters", name, p.ConstraintDescription)
+		}
+	}
+	if parameters != 4 {
+		t.Errorf("%d parameters are ARNs of secrets", parameters)
 	}
 }
 
@@ -129,6 +171,20 @@ func TestVariablesAreTheFunctions(t *testing.T) {
 		}
 		slices.Sort(set[name])
 	}
+	// These are the SDK's, and which the template decides by a condition.
+	for name, parameter := range map[string]string{"AWS_USE_FIPS_ENDPOINT": "useFipsEndpoint", "AWS_USE_DUALSTACK_ENDPOINT": "useDualstackEndpoint"} {
+		read := false
+		_, _ = awssdk.Load(func(asked string) (string, bool) { // an error of other variables
+			read = read || asked == name
+			return "", false
+		})
+		if !read {
+			t.Errorf("%s is not read", name)
+		}
+		if _, there := tpl.Parameters[parameter]; !there || variables[name] == nil {
+			t.Errorf("the template does not set %s by %s", name, parameter)
+		}
+	}
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Errorf("variables and the parameters that set them (-of the function +of the template):\n%s", diff)
 	}
@@ -155,7 +211,16 @@ func TestRules(t *testing.T) {
 		{"AdminSecretKeyNeedsAnAdminSecret", map[string]string{"superuserSecretKmsKeyArn": adminKey}, nil},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSubnetIds": "subnet-0a"}, []map[string]string{{"vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSecurityGroupIds": "sg-0a"}, nil},
-		{"EventsNeedATopic", map[string]string{"rotationEvents": "true"}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic}}},
+		{"EventsNeedATopic", map[string]string{"rotationEvents": "True", "secretArn": secret}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "secretArn": secret}, {"rotationEvents": "False"}}},
+		{"EventsNeedATopic", map[string]string{"rotationEvents": "TRUE", "alarmTopicArn": topic}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "rotationEventsSecretArns": secret}}},
+		{"DaysNeedATopic", map[string]string{"daysWithoutRotation": "1"}, []map[string]string{{"daysWithoutRotation": "1", "alarmTopicArn": topic}}},
+		{"EndpointOrItsKind", map[string]string{"endpoint": "https://sm.example", "useFipsEndpoint": "True"}, []map[string]string{{"endpoint": "https://sm.example", "useFipsEndpoint": "false"}, {"useFipsEndpoint": "true"}}},
+		{"EndpointOrItsKind", map[string]string{"endpoint": "https://sm.example", "useDualstackEndpoint": "TRUE"}, []map[string]string{{"useDualstackEndpoint": "true", "useFipsEndpoint": "true"}}},
+		{"Ipv6NeedsAVpc", map[string]string{"ipv6AllowedForDualStack": "true"}, []map[string]string{{"ipv6AllowedForDualStack": "false"}, {"ipv6AllowedForDualStack": "true", "vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
+		{"RdsRoleNeedsARole", map[string]string{"rotationRoleForRds": "true"}, []map[string]string{{"rotationRoleForRds": "true", "rotationRoleArn": role}}},
+		{"SourceAccountsNeedARole", map[string]string{"sourceAccountIds": "210987654321"}, []map[string]string{{"sourceAccountIds": "210987654321", "rotationRoleArn": role}}},
+		{"RoleOrItsBoundary", map[string]string{"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"}, []map[string]string{{"roleArn": role}, {"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "checkSchedule": "rate(1 day)"}}},
+		{"LogGroupOrItsKey", map[string]string{"logGroupName": "former", "logGroupKmsKeyArn": logKey}, []map[string]string{{"logGroupName": "former"}}},
 		{"ExternalIdNeedsARole", map[string]string{"rotationRoleExternalId": "external"}, []map[string]string{{"rotationRoleExternalId": "external", "rotationRoleArn": role}}},
 	} {
 		test.broken["functionName"] = "f"
@@ -217,6 +282,9 @@ func TestStatementsAreWhole(t *testing.T) {
 		if branches, ok := statement["Fn::If"].([]any); ok {
 			conditional++
 			statement, _ = branches[1].(map[string]any)
+			if within := template.ConditionsIn(branches[2]); within != nil {
+				t.Errorf("what stands in the place of %v depends on %q in its parts", statement["Sid"], within)
+			}
 		}
 		if within := template.ConditionsIn(statement); within != nil {
 			t.Errorf("%v depends on %q in its parts", statement["Sid"], within)
@@ -238,23 +306,24 @@ func TestEventPattern(t *testing.T) {
 	pattern := func(parameters map[string]string) any {
 		return evaluate(t, parameters).Resources["RotationEventsRule"].Properties["EventPattern"]
 	}
-	all := pattern(map[string]string{"functionName": "f", "alarmTopicArn": topic, "rotationEvents": "true"})
+	two := pattern(map[string]string{"functionName": "f", "alarmTopicArn": topic, "rotationEvents": "true", "rotationEventsSecretArns": secret + "," + admin})
 	one := pattern(everything)
 	for _, test := range []struct {
 		event, secret string
-		all, one      bool
+		two, one      bool
 	}{
 		{emulator.RotationFailed, secret, true, true},
 		{emulator.RotationAbandoned, secret, true, true},
 		{emulator.TestRotationFailed, secret, true, true},
 		{emulator.RotationFailed, admin, true, false},
+		{emulator.RotationFailed, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Other-AbCdEf", false, false},
 		{emulator.RotationStarted, secret, false, false},
 		{emulator.RotationSucceeded, secret, false, false},
 		{emulator.TestRotationSucceeded, secret, false, false},
 	} {
 		event := decode(t, emulator.Event{Name: test.event, SecretARN: test.secret})
-		if got := matches(all, event); got != test.all {
-			t.Errorf("%s: matched for any secret: %v", test.event, got)
+		if got := matches(two, event); got != test.two {
+			t.Errorf("%s of %s: matched for two secrets: %v", test.event, test.secret, got)
 		}
 		if got := matches(one, event); got != test.one {
 			t.Errorf("%s of %s: matched for one secret: %v", test.event, test.secret, got)
@@ -295,6 +364,62 @@ func TestPublished(t *testing.T) {
 	changes := document.Get(t, ".github/CHANGELOG.md").Text
 	if newest := regexp.MustCompile(`(?m)^## ([0-9]\S*)`).FindStringSubmatch(changes); newest == nil || newest[1] != version.Number {
 		t.Errorf("the newest version of the changelog is %q, and the function's is %s", newest, version.Number)
+	}
+}
+
+// What make package leaves for a StackSet has no transform, and comes to the same
+// resources.
+func TestWithoutSAM(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("SKIPPED: there is no make on this machine")
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"Makefile", "template.yaml"} {
+		content, err := os.ReadFile("../../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make := exec.CommandContext(t.Context(), "make", "bin/cloudformation.yaml")
+	make.Dir = folder
+	if out, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	plain, err := template.Read(filepath.Join(folder, "bin/cloudformation.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"Transform", "Globals"} {
+		if plain.Document[key] != nil {
+			t.Errorf("it has %s", key)
+		}
+	}
+	if plain.Metadata["AWS::ServerlessRepo::Application"] != nil {
+		t.Error("it is told to the Serverless Application Repository")
+	}
+	for _, parameters := range []map[string]string{{"functionName": "f"}, everything} {
+		stack, err := plain.Evaluate(parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, resource := range stack.Resources {
+			if strings.Contains(resource.Type, "Serverless") {
+				t.Errorf("%s is of the type %s", name, resource.Type)
+			}
+		}
+		want := flat(evaluate(t, parameters))
+		for _, renamed := range [][3]string{{"CodeUri", "Code", "function.zip"}, {"Tracing", "TracingConfig.Mode", "Active"}} {
+			if _, there := want["RotationFunction."+renamed[0]]; there {
+				delete(want, "RotationFunction."+renamed[0])
+				want["RotationFunction."+renamed[1]] = renamed[2]
+			}
+		}
+		if diff := cmp.Diff(want, flat(stack)); diff != "" {
+			t.Errorf("resources (-of SAM's +of CloudFormation's):\n%s", diff)
+		}
 	}
 }
 

@@ -185,6 +185,10 @@ func (c *awsAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.serveInvoke(w, r, strings.TrimSuffix(name, "/invocations"))
 		return
 	}
+	if r.Header.Get("X-Amz-Target") == "Logs_20140328.DeleteLogGroup" {
+		c.serveDeleteLogGroup(w, r)
+		return
+	}
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -197,6 +201,13 @@ func (c *awsAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	action := r.Form.Get("Action")
 	_, _ = io.WriteString(w, "<"+action+"Response>"+answer+"</"+action+"Response>")
+}
+
+func (c *awsAccount) serveDeleteLogGroup(w http.ResponseWriter, r *http.Request) {
+	var request struct{ LogGroupName string }
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !c.remove(request.LogGroupName) {
+		http.Error(w, `{"__type": "ResourceNotFoundException", "message": "The specified log group does not exist."}`, http.StatusBadRequest)
+	}
 }
 
 // serveInvoke is Lambda's Invoke.
@@ -302,6 +313,10 @@ func (c *awsAccount) deploy(words []string) error {
 		return err
 	}
 	name := parameters["functionName"]
+	group, _ := stack.Resources["RotationLogGroup"].Properties["LogGroupName"].(string)
+	if c.stands(group) {
+		return fmt.Errorf("%s already exists", group)
+	}
 	f, err := c.start(name, stack)
 	if err != nil {
 		return err
@@ -310,6 +325,9 @@ func (c *awsAccount) deploy(words []string) error {
 	c.functions[functionARN(name)] = f
 	c.outputs[stackName] = map[string]string{"RotationLambdaARN": functionARN(name), "RotationRoleName": name}
 	c.standing[stackName] = true
+	if group != "" {
+		c.standing[group] = true // a stack leaves it behind when it goes
+	}
 	c.mutex.Unlock()
 	schedule, there := stack.Resources["RotationSchedule"]
 	if !there {
@@ -319,7 +337,7 @@ func (c *awsAccount) deploy(words []string) error {
 	in := &secretsmanager.RotateSecretInput{
 		SecretId:          aws.String(fmt.Sprint(schedule.Properties["SecretId"])),
 		RotationLambdaARN: aws.String(functionARN(name)),
-		RotateImmediately: aws.Bool(schedule.Properties["RotateImmediatelyOnUpdate"] == "true"),
+		RotateImmediately: aws.Bool(schedule.Properties["RotateImmediatelyOnUpdate"] == true),
 		RotationRules:     &types.RotationRulesType{ScheduleExpression: aws.String(fmt.Sprint(rules["ScheduleExpression"]))},
 	}
 	_, err = c.secrets.RotateSecret(c.t.Context(), in)

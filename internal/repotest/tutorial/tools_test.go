@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
+
+	"tandem/internal/repotest/template"
 )
 
 // Programs that the tutorials call and that may not be here, or would reach out
@@ -69,12 +71,32 @@ func curlTool(words []string) error {
 	return fmt.Errorf("%q is not expected", words)
 }
 
-// samTool has the cloud deploy. What sam build builds is not run here.
+// samTool has the cloud deploy, with the parameters of files that are named to it. What
+// sam build builds is not run here.
 func samTool(words []string) error {
 	if len(words) == 1 && words[0] == "build" {
 		return nil
 	}
-	body, err := json.Marshal(words)
+	var read []string
+	for _, word := range words {
+		file, named := strings.CutPrefix(word, "file://")
+		if !named {
+			read = append(read, word)
+			continue
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		parameters, err := template.ParametersOfFile(content)
+		if err != nil {
+			return err
+		}
+		for name, value := range parameters {
+			read = append(read, name+"="+value)
+		}
+	}
+	body, err := json.Marshal(read)
 	if err != nil {
 		return err
 	}
@@ -89,8 +111,12 @@ func samTool(words []string) error {
 	return nil
 }
 
-// goTool tells make deploy for which processor the function was built.
+// goTool tells make deploy for which processor the function was built. The parameters
+// are looked at when SAM deploys them.
 func goTool(words []string) error {
+	if len(words) > 1 && words[0] == "run" && words[1] == "./internal/local/parameters" {
+		return nil
+	}
 	if words[0] != "version" {
 		return fmt.Errorf("%q is not expected", words)
 	}

@@ -1,5 +1,4 @@
-// Package tutorial holds the tests that type in the tutorials, and that make deploy
-// refuses what would not start.
+// Package tutorial holds the tests that type in the tutorials.
 package tutorial
 
 import (
@@ -54,43 +53,19 @@ func TestMain(m *testing.M) {
 func project(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"Makefile", "go.mod"} {
+	for _, name := range []string{"Makefile", "go.mod", ".github/deploying/deploy"} {
 		content, err := os.ReadFile("../../../" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+		if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return folder
-}
-
-// make deploy says what is missing, and deploys nothing that would not start.
-func TestDeployRefuses(t *testing.T) {
-	here, err := exec.LookPath("make")
-	if err != nil {
-		t.Skip("SKIPPED: there is no make on this machine")
-	}
-	folder, withTools := project(t), install(t)
-	for _, test := range []struct {
-		name, path string
-		arguments  []string
-		want       string
-	}{
-		{"SAM missing", "", nil, "sam was not found"},
-		{"another processor was built for", withTools, []string{"ARCHITECTURE=x86_64"}, "the function was built for arm64, and ARCHITECTURE is x86_64"},
-		{"no processor", withTools, []string{"ARCHITECTURE=amd64"}, `ARCHITECTURE is "amd64"`},
-		{"the processor named to the template alone", withTools, []string{"PARAMETERS=functionName=f architecture=x86_64"}, "PARAMETERS names the architecture"},
-	} {
-		run := exec.CommandContext(t.Context(), here, append([]string{"deploy", "GO=go"}, test.arguments...)...)
-		run.Dir = folder
-		// Nothing but what a system has, so that there is no sam.
-		run.Env = []string{"PATH=" + strings.TrimPrefix(test.path+":/usr/bin:/bin", ":"), cloudVariable + "=http://127.0.0.1:1"}
-		if out, err := run.CombinedOutput(); err == nil || !strings.Contains(string(out), test.want) {
-			t.Errorf("%s: error %v, want %q:\n%s", test.name, err, test.want, out)
-		}
-	}
 }
 
 // The tutorials, typed in from the first line to the last: by the AWS CLI, in an

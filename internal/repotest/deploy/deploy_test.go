@@ -1,0 +1,313 @@
+// Package deploy holds the tests of make deploy, and of the workflow's step that runs
+// it: what SAM is given, to the letter, and what is refused before SAM is called.
+package deploy
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+const root = "../../../"
+
+// looksAtParameters is internal/local/parameters, compiled.
+var looksAtParameters string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		folder, err := os.MkdirTemp("", "tandem-deploy-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(folder) }()
+		looksAtParameters = filepath.Join(folder, "parameters")
+		if out, err := exec.Command("go", "build", "-o", looksAtParameters, root+"internal/local/parameters").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// project is a copy of what make deploy looks at, with a sam and a go that record how
+// they are called.
+type project struct {
+	folder, tools, calls string
+}
+
+func newProject(t *testing.T) project {
+	t.Helper()
+	p := project{folder: t.TempDir(), tools: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
+	for _, name := range []string{"Makefile", "go.mod", "template.yaml", ".github/deploying/deploy", ".github/deploying/production.yaml"} {
+		content, err := os.ReadFile(root + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := os.Stat(root + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.write(t, name, string(content), state.Mode().Perm())
+	}
+	for name, script := range map[string]string{
+		// As sam build does, it has make build the function, with all that make was told.
+		"sam": `printf '%s\0' "$#" "$@" >> "$CALLS"
+[ "$1" != build ] || exec make --silent build-RotationFunction ARTIFACTS_DIR=built`,
+		"go": `case $1 in
+list) ;;
+build) printf %s "$GOARCH" > built/for ;;
+run) [ "$2" = ./internal/local/parameters ] && shift 2 && exec "$LOOKS_AT_PARAMETERS" "$@" ;;
+version) printf '\tbuild\tGOARCH=%s\n' "${BUILT_FOR:-$(cat built/for)}" ;;
+*) exit 1 ;;
+esac`,
+	} {
+		if err := os.WriteFile(filepath.Join(p.tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+func (p project) write(t *testing.T, name, content string, mode os.FileMode) {
+	t.Helper()
+	path := filepath.Join(p.folder, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs a command in the project, with nothing of this process's environment.
+func (p project) run(t *testing.T, environment []string, words ...string) (string, error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), words[0], words[1:]...)
+	command.Dir = p.folder
+	command.Env = append([]string{"PATH=" + p.tools + ":/usr/bin:/bin", "CALLS=" + p.calls, "LOOKS_AT_PARAMETERS=" + looksAtParameters}, environment...)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+// called are the calls of sam since the last time, each with its words.
+func (p project) called(t *testing.T) [][]string {
+	t.Helper()
+	content, err := os.ReadFile(p.calls)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(p.calls); err != nil {
+		t.Fatal(err)
+	}
+	var calls [][]string
+	for words := strings.Split(strings.TrimSuffix(string(content), "\x00"), "\x00"); len(words) > 0; {
+		n, err := strconv.Atoi(words[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, words[1:n+1])
+		words = words[n+1:]
+	}
+	return calls
+}
+
+// deployment is how SAM is called, with options in front of the parameters.
+func deployment(stack string, options []string, parameters ...string) [][]string {
+	words := []string{"deploy", "--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"}
+	words = append(append(words, options...), "--parameter-overrides")
+	return [][]string{{"build"}, append(words, parameters...)}
+}
+
+// hostile are values of which a shell, make or a reader of options makes something else.
+var hostile = []string{
+	"rate(7 days)", `/@"'\`, "t; touch HIT", "$(touch HIT)", "`touch HIT`", "$(shell touch HIT)", "${HOME}", "$$", "a\nb; touch HIT", "#x", "-x", "--guided",
+	"a=b", "*", "%s", `\n`, "a  b ", "&& touch HIT", "| touch HIT", "'", `"`, "ü",
+}
+
+// ways are the two by which make is told.
+var ways = map[string]func(assignments []string) (environment, words []string){
+	"environment":  func(assignments []string) (environment, words []string) { return assignments, nil },
+	"command line": func(assignments []string) (environment, words []string) { return nil, assignments },
+}
+
+func TestWhatSAMIsGiven(t *testing.T) {
+	type deploy struct {
+		given []string
+		want  [][]string
+	}
+	cases := []deploy{
+		{nil, deployment("tandem", nil, "functionName=tandem", "architecture=arm64")},
+		{[]string{"STACK=other"}, deployment("other", nil, "functionName=other", "architecture=arm64")},
+		{[]string{"ARCHITECTURE=x86_64", "PARAMETERS=.github/deploying/production.yaml"},
+			deployment("tandem", nil, "functionName=tandem", "file://.github/deploying/production.yaml", "architecture=x86_64")},
+		{[]string{"TAGS=team=db stage=production", "ROLE_ARN=arn:aws:iam::123456789012:role/cloudformation", "SIGNING_PROFILE=tandem", "EXECUTE_CHANGESET=false"},
+			deployment("tandem", []string{"--no-execute-changeset", "--signing-profiles", "RotationFunction=tandem", "--role-arn", "arn:aws:iam::123456789012:role/cloudformation",
+				"--tags", "team=db stage=production"}, "functionName=tandem", "architecture=arm64")},
+	}
+	for _, value := range hostile {
+		file := strings.ReplaceAll(value, "/", "_") + ".yaml"
+		cases = append(cases, deploy{[]string{"TAGS=" + value, "ROLE_ARN=" + value, "SIGNING_PROFILE=" + value, "PARAMETERS=" + file},
+			deployment("tandem", []string{"--signing-profiles", "RotationFunction=" + value, "--role-arn", value, "--tags", value}, "functionName=tandem", "file://"+file, "architecture=arm64")})
+	}
+	for way, tell := range ways {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t)
+			for _, value := range hostile {
+				p.write(t, strings.ReplaceAll(value, "/", "_")+".yaml", "scheduleExpression: rate(7 days)\n", 0o600)
+			}
+			for _, test := range cases {
+				environment, words := tell(test.given)
+				out, err := p.run(t, environment, append([]string{"make", "deploy"}, words...)...)
+				if diff := cmp.Diff(test.want, p.called(t)); err != nil || diff != "" {
+					t.Errorf("%q: error %v, sam was called (-want +got):\n%s\n%s", test.given, err, diff, out)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(p.folder, "HIT")); err == nil {
+				t.Error("a value was run as a command")
+			}
+		})
+	}
+}
+
+// What cannot be deployed is refused in one line, before SAM builds.
+func TestRefused(t *testing.T) {
+	p := newProject(t)
+	for name, content := range map[string]string{
+		"architecture.yaml":        "functionName: f\narchitecture: x86_64 # no comment\n",
+		"architecture-quoted.yaml": "'architecture' : x86_64\n",
+		"architecture.json":        `{"functionName": "f","architecture":"x86_64"}`,
+		"comment.yaml":             "# architecture: x86_64\nfunctionName: f\n",
+		"parameters.toml":          "functionName = \"f\"\n",
+		"secret.yaml":              "secretArn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:App\n",
+		"backslash.yaml":           `excludeCharacters: '\"/'`,
+	} {
+		p.write(t, name, content, 0o600)
+	}
+	type refusal struct {
+		given []string
+		want  string
+	}
+	cases := []refusal{
+		{[]string{"ARCHITECTURE=amd64"}, `ARCHITECTURE is "amd64": it has to be arm64 or x86_64`},
+		{[]string{"ARCHITECTURE=$(shell touch HIT)"}, `it has to be arm64 or x86_64`},
+		{[]string{"PARAMETERS=functionName=f scheduleExpression=rate(7 days)"}, "PARAMETERS is \"functionName=f scheduleExpression=rate(7 days)\": it has to be the name of a file"},
+		{[]string{"PARAMETERS=functionName=t; touch HIT"}, "it has to be the name of a file"},
+		{[]string{"PARAMETERS=none.yaml"}, `PARAMETERS is "none.yaml", and there is no such file`},
+		{[]string{"PARAMETERS=.github"}, `PARAMETERS is ".github", and there is no such file`},
+		{[]string{"PARAMETERS=parameters.toml"}, "the file's name has to end in .yaml, .yml or .json"},
+		{[]string{"PARAMETERS=architecture.yaml"}, "architecture.yaml: it names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead"},
+		{[]string{"PARAMETERS=architecture-quoted.yaml"}, "names the architecture"},
+		{[]string{"PARAMETERS=architecture.json"}, "names the architecture"},
+		{[]string{"PARAMETERS=secret.yaml"}, "secret.yaml: parameter secretArn: "},
+		{[]string{"PARAMETERS=backslash.yaml"}, "backslash.yaml: reading the parameters: line 1: excludeCharacters: SAM takes the backslash away"},
+		{[]string{"EXECUTE_CHANGESET=no"}, `EXECUTE_CHANGESET is "no": it has to be true or false`},
+		{[]string{"STACK="}, "the name of a stack begins with a letter"},
+	}
+	for _, value := range hostile {
+		cases = append(cases, refusal{[]string{"STACK=" + value}, "the name of a stack begins with a letter"})
+	}
+	for _, tell := range ways {
+		for _, test := range cases {
+			environment, words := tell(test.given)
+			out, err := p.run(t, environment, append([]string{"make", "--silent", "deploy"}, words...)...)
+			said := strings.Split(strings.TrimSpace(out), "\n")
+			if err == nil || !strings.Contains(said[0], test.want) || len(said) > 2 {
+				t.Errorf("%q: error %v, want %q:\n%s", test.given, err, test.want, out)
+			}
+			if calls := p.called(t); calls != nil {
+				t.Errorf("%q: sam was called: %q", test.given, calls)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(p.folder, "HIT")); err == nil {
+		t.Error("a value was run as a command")
+	}
+	if out, err := p.run(t, nil, "make", "deploy", "PARAMETERS=comment.yaml"); err != nil {
+		t.Errorf("a comment that names the architecture is refused: %v\n%s", err, out)
+	}
+	p.called(t)
+
+	if out, err := p.run(t, []string{"BUILT_FOR=arm64"}, "make", "deploy", "ARCHITECTURE=x86_64"); err == nil || !strings.Contains(out, "the function was built for arm64, and ARCHITECTURE is x86_64") {
+		t.Errorf("built for another processor: error %v\n%s", err, out)
+	}
+	if diff := cmp.Diff([][]string{{"build"}}, p.called(t)); diff != "" {
+		t.Errorf("what was built for another processor is deployed (-want +got):\n%s", diff)
+	}
+	if err := os.Remove(filepath.Join(p.tools, "sam")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.run(t, nil, "make", "deploy"); err == nil || !strings.Contains(out, "sam was not found: install AWS's SAM CLI") {
+		t.Errorf("without sam: error %v\n%s", err, out)
+	}
+}
+
+// The workflow's step runs make deploy with what the repository's variables hold,
+// whatever it is.
+func TestWorkflow(t *testing.T) {
+	text, err := os.ReadFile(root + ".github/workflows/ci.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				Run string
+				Env map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &workflow); err != nil {
+		t.Fatal(err)
+	}
+	steps := workflow.Jobs["deploy"].Steps
+	last := steps[len(steps)-1]
+	expression := regexp.MustCompile(`^\$\{\{ vars\.(\w+)(?: \|\| '([^']*)')? \}\}$`)
+	deploy := func(p project, variables map[string]string) ([][]string, string) {
+		var environment []string
+		for name, value := range last.Env {
+			if strings.Contains(value, "${{") {
+				found := expression.FindStringSubmatch(value)
+				if found == nil {
+					t.Fatalf("%s is %s", name, value)
+				}
+				if value = variables[found[1]]; value == "" {
+					value = found[2]
+				}
+			}
+			environment = append(environment, name+"="+value)
+		}
+		// As GitHub runs a step.
+		out, err := p.run(t, environment, "bash", "-e", "-c", last.Run)
+		if err != nil {
+			out += err.Error()
+		}
+		return p.called(t), out
+	}
+	p := newProject(t)
+	production := "file://.github/deploying/production.yaml"
+	if got, out := deploy(p, nil); !cmp.Equal(got, deployment("tandem", nil, "functionName=tandem", production, "architecture=arm64")) {
+		t.Errorf("without variables sam was called %q\n%s", got, out)
+	}
+	for _, value := range hostile {
+		got, out := deploy(p, map[string]string{"TANDEM_STACK": "other", "TANDEM_ARCHITECTURE": "x86_64", "TANDEM_TAGS": value, "TANDEM_CLOUDFORMATION_ROLE_ARN": value})
+		if want := deployment("other", []string{"--role-arn", value, "--tags", value}, "functionName=other", production, "architecture=x86_64"); !cmp.Equal(got, want) {
+			t.Errorf("%q: sam was called (-want +got):\n%s\n%s", value, cmp.Diff(want, got), out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(p.folder, "HIT")); err == nil {
+		t.Error("a variable was run as a command")
+	}
+}

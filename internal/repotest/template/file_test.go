@@ -1,0 +1,79 @@
+package template_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/repotest/template"
+)
+
+// What people write into a file of parameters comes to the template as it is written.
+func TestParametersOfFile(t *testing.T) {
+	text := strings.Join([]string{
+		`# architecture: x86_64`,
+		`functionName: f # the function`,
+		`scheduleExpression: rate(7 days)`,
+		`excludeCharacters: ':/@"''\'`,
+		`privilegeSync: off`,
+		`rotateImmediately: false`,
+		`rdsLookups: True`,
+		`memorySize: 512`,
+		`vpcSubnetIds: subnet-0a, subnet-0b`,
+		`vpcSecurityGroupIds: [sg-0a, sg-0b]`,
+		`duration:`,
+		`rotationRoleExternalId: -x`,
+		`endpoint: ""`,
+		`logGroupName: "$(id)"`,
+		`secretArn: ` + secret,
+	}, "\n")
+	got, err := template.ParametersOfFile([]byte(text))
+	if diff := cmp.Diff(map[string]string{
+		"functionName": "f", "scheduleExpression": "rate(7 days)", "excludeCharacters": `:/@"'\`, "privilegeSync": "off", "rotateImmediately": "False", "rdsLookups": "True",
+		"memorySize": "512", "vpcSubnetIds": "subnet-0a, subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b", "duration": "", "rotationRoleExternalId": "-x", "endpoint": "",
+		"logGroupName": "$(id)", "secretArn": secret,
+	}, got); diff != "" || err != nil {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+	for name, text := range map[string]string{
+		"no YAML": "a: [", "a list": "- a", "words": "functionName=f", "twice": "a: b\na: c", "a mapping": "a: {b: c}",
+		"a backslash that SAM takes away": `excludeCharacters: '\"x'`, "quotes that SAM takes away": `excludeCharacters: '"/"'`,
+	} {
+		if got, err := template.ParametersOfFile([]byte(text)); err == nil {
+			t.Errorf("%s is read as %v", name, got)
+		}
+	}
+}
+
+// The file that the workflow deploys with is one that the template takes.
+func TestProduction(t *testing.T) {
+	content, err := os.ReadFile("../../../.github/deploying/production.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters, err := template.ParametersOfFile(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluate(t, parameters)
+	// What is written as a comment is to be taken in by removing the #.
+	var commented []string
+	for line := range strings.Lines(string(content)) {
+		if name, _, found := strings.Cut(strings.TrimPrefix(line, "# "), ":"); found && strings.HasPrefix(line, "# ") && !strings.Contains(name, " ") {
+			commented = append(commented, strings.TrimPrefix(line, "# "))
+		}
+	}
+	if len(commented) < 3 {
+		t.Fatalf("it shows %d parameters", len(commented))
+	}
+	shown, err := template.ParametersOfFile([]byte(strings.Join(commented, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range parameters {
+		shown[name] = value
+	}
+	evaluate(t, shown)
+}
