@@ -18,8 +18,7 @@ type member struct {
 	value span
 }
 
-// object is the document's top level, split into its members; what lies deeper
-// is nobody's business but its owner's.
+// object is the document's top level, split into its members.
 type object struct {
 	raw     string
 	members map[string]member
@@ -159,49 +158,76 @@ func (s *scanner) word() {
 // that is no text: invalid UTF-8, or half a surrogate pair, for both of which
 // encoding/json silently puts U+FFFD.
 func decodeString(raw string, where span) (text string, ok bool) {
-	in := raw[where.start+1 : where.end-1]
+	decoded := decode(raw, where)
+	return decoded.text, decoded.ok
+}
+
+// decoded is the text of a JSON string.
+type decoded struct {
+	text string
+	// at is where in the document each byte of the text comes from (of an escape, where
+	// that begins), and where the string ends.
+	at []int
+	ok bool // as of decodeString
+}
+
+func decode(raw string, where span) decoded {
 	var out strings.Builder
-	for len(in) > 0 {
-		if in[0] != '\\' {
-			out.WriteByte(in[0])
-			in = in[1:]
+	d := decoded{ok: true}
+	for at, end := where.start+1, where.end-1; at < end; {
+		r, length := rune(raw[at]), 1
+		switch {
+		case raw[at] != '\\':
+			out.WriteByte(raw[at])
+			d.at = append(d.at, at)
+			at++
 			continue
-		}
-		if in[1] != 'u' {
+		case raw[at+1] != 'u':
 			const escapes, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
-			out.WriteByte(meanings[strings.IndexByte(escapes, in[1])])
-			in = in[2:]
-			continue
-		}
-		r := escaped(in)
-		in = in[6:]
-		if utf16.IsSurrogate(r) {
-			if !strings.HasPrefix(in, `\u`) {
-				return "", false
+			r, length = rune(meanings[strings.IndexByte(escapes, raw[at+1])]), 2
+		default:
+			if r, length = escaped(raw[at:]), 6; utf16.IsSurrogate(r) {
+				pair := utf8.RuneError // which no pair stands for, where the two are no pair
+				if strings.HasPrefix(raw[at+6:end], `\u`) {
+					pair = utf16.DecodeRune(r, escaped(raw[at+6:]))
+				}
+				if d.ok = d.ok && pair != utf8.RuneError; pair != utf8.RuneError {
+					length = 12
+				}
+				r = pair
 			}
-			// U+FFFD, which no pair stands for, where the two are no pair.
-			if r = utf16.DecodeRune(r, escaped(in)); r == utf8.RuneError {
-				return "", false
-			}
-			in = in[6:]
 		}
 		out.WriteRune(r)
+		for len(d.at) < out.Len() {
+			d.at = append(d.at, at)
+		}
+		at += length
 	}
-	return out.String(), utf8.ValidString(out.String())
+	d.text, d.at = out.String(), append(d.at, where.end-1)
+	d.ok = d.ok && utf8.ValidString(d.text)
+	return d
 }
+
+// span returns where in the document a part of the text lies, whose ends are ends of
+// characters.
+func (d decoded) span(of span) span { return span{d.at[of.start], d.at[of.end]} }
 
 // escaped returns what the escape at the beginning of in, \u and four hex
 // digits, stands for.
 func escaped(in string) rune {
 	var r rune
 	for _, digit := range []byte(in[2:6]) {
-		value := digit - '0'
-		if digit >= 'A' {
-			value = digit&^0x20 - 'A' + 10
-		}
-		r = r<<4 | rune(value)
+		r = r<<4 | rune(hexValue(digit))
 	}
 	return r
+}
+
+// hexValue returns what a hexadecimal digit stands for.
+func hexValue(digit byte) byte {
+	if digit >= 'A' {
+		return digit&^0x20 - 'A' + 10
+	}
+	return digit - '0'
 }
 
 func (o object) has(key string) bool { return o.kind(key) != kindAbsent }
