@@ -91,6 +91,8 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
 			Mode:          env.mode("PRIVILEGE_SYNC"),
+
+			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
 	}
@@ -156,6 +158,19 @@ func (e *environment) mode(name string) account.Mode {
 		e.problem(name, "%w", err)
 	}
 	return mode
+}
+
+// keepConnectionStrings reads what becomes of connection strings in a secret.
+func (e *environment) keepConnectionStrings(name string) bool {
+	switch text := e.text(name); text {
+	case "", "renew":
+		return false
+	case "keep":
+		return true
+	default:
+		e.problem(name, "%q is neither renew nor keep: correct it, or leave it out", text)
+		return false
+	}
 }
 
 // roleARN reads the ARN of a role, as in arn:aws:iam::123456789012:role/name.

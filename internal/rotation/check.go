@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tandem/internal/failure"
+	"tandem/internal/redact"
 	"tandem/internal/retries"
 	"tandem/internal/statement"
 )
@@ -93,6 +94,8 @@ func (r *Rotator) Inspect(ctx context.Context, event Event) (Inspection, error) 
 type inspection struct {
 	step
 	findings map[string]Finding
+	// unused is a password that Secrets Manager has made to show that it may be asked for one.
+	unused redact.Secret
 }
 
 // outcome is what a check returns; the zero value is that all is well.

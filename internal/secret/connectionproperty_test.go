@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tandem/internal/redact"
+	markdown "tandem/internal/repotest/document"
 	"tandem/internal/secret"
 )
 
@@ -280,4 +281,33 @@ func FuzzRenew(f *testing.F) {
 func tokens(t *testing.T, raw string) []string {
 	t.Helper()
 	return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|[^"]+`).FindAllString(raw, -1)
+}
+
+// Each example of the documents is renewed, as its row says.
+func TestConnectionStringsOfTheDocuments(t *testing.T) {
+	examples := 0
+	for _, row := range markdown.MarkedTable(t, "table connection strings").Rows {
+		for _, text := range markdown.Code(row.Cells[1]) {
+			examples++
+			text = strings.ReplaceAll(text, "PASSWORD", "former")
+			got, renewed := renewOne(t, text, "appuser", "former", "appuser_clone", "p;w")
+			spelled := "p;w"
+			switch how := row.Cells[2]; {
+			case how == "percent-encoded":
+				spelled = "p%3Bw"
+			case strings.Contains(how, "twice"):
+				spelled = "p;;w"
+			case strings.Contains(how, "quotes"):
+				spelled = `"p;w"`
+			case strings.Contains(how, "braces"):
+				spelled = "{p;w}"
+			}
+			if want := strings.NewReplacer("appuser", "appuser_clone", "former", spelled).Replace(text); !renewed || got != want {
+				t.Errorf("%s\nbecame %s\nwant   %s", text, got, want)
+			}
+		}
+	}
+	if examples < 10 {
+		t.Errorf("only %d examples", examples)
+	}
 }
