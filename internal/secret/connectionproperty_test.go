@@ -115,8 +115,8 @@ func TestRenewedStringsAreRead(t *testing.T) {
 					t.Fatalf("%q became %q, and then %q", text, got, back)
 				}
 			})
-			if told < 20 {
-				t.Errorf("only %d strings were read before", told)
+			if told == 0 {
+				t.Error("no string was read before")
 			}
 		})
 	}

@@ -56,23 +56,22 @@ type renewing struct {
 	renewed, left []string
 }
 
+// visit looks at one string of the document. Only where the password is in it can it be a
+// connection string that holds the password.
 func (r *renewing) visit(at path, where span, isKey bool) {
-	if where == r.document.usernameSpan || where == r.document.passwordSpan {
-		return
-	}
-	if isKey && at.ownKey() {
+	if where == r.document.usernameSpan || where == r.document.passwordSpan || isKey && at.ownKey() {
 		return
 	}
 	decoded := decode(r.document.raw.Reveal(), where)
-	rest := decoded.text
+	if !r.copies.in(decoded.text) {
+		return
+	}
 	if !isKey && !at.ownKey() && decoded.ok {
-		if edits, ok := renewString(decoded.text, r.former, r.next); ok {
-			rest = r.renew(at, decoded, edits)
+		if edits, ok := renewString(decoded.text, r.former, r.next); ok && !r.copies.in(r.renew(at, decoded, edits)) {
+			return
 		}
 	}
-	if r.copies.in(rest) {
-		r.left = append(r.left, at.name(r.copies))
-	}
+	r.left = append(r.left, at.name(r.copies))
 }
 
 // renew takes the edits of a string over to the document, and returns the rest of the
@@ -109,10 +108,11 @@ func copiesOf(password string) copies {
 // in reports whether the password is in text: as it is, percent-encoded, or in a
 // string of JSON that text is.
 func (c copies) in(text string) bool {
-	for _, read := range append(percentDecoded(text), text) {
-		if slices.ContainsFunc(c, func(spelling string) bool { return strings.Contains(read, spelling) }) {
-			return true
-		}
+	inside := func(read string) bool {
+		return slices.ContainsFunc(c, func(spelling string) bool { return strings.Contains(read, spelling) })
+	}
+	if inside(text) || strings.ContainsAny(text, "%+") && slices.ContainsFunc(percentDecoded(text), inside) {
+		return true
 	}
 	if trimmed := strings.TrimSpace(text); trimmed == "" || !strings.Contains(`{["`, trimmed[:1]) || !json.Valid([]byte(trimmed)) {
 		return false

@@ -165,15 +165,21 @@ func decodeString(raw string, where span) (text string, ok bool) {
 // decoded is the text of a JSON string.
 type decoded struct {
 	text string
-	// at is where in the document each byte of the text comes from (of an escape, where
-	// that begins), and where the string ends.
-	at []int
-	ok bool // as of decodeString
+	// start is where the text begins in the document. at, where there are escapes in it, is
+	// where each byte of the text comes from (of an escape, where that begins), and where
+	// the text ends.
+	start int
+	at    []int
+	ok    bool // as of decodeString
 }
 
 func decode(raw string, where span) decoded {
+	d := decoded{start: where.start + 1, ok: true}
+	if plain := raw[where.start+1 : where.end-1]; !strings.Contains(plain, `\`) {
+		d.text, d.ok = plain, utf8.ValidString(plain)
+		return d
+	}
 	var out strings.Builder
-	d := decoded{ok: true}
 	for at, end := where.start+1, where.end-1; at < end; {
 		r, length := rune(raw[at]), 1
 		switch {
@@ -210,7 +216,12 @@ func decode(raw string, where span) decoded {
 
 // span returns where in the document a part of the text lies, whose ends are ends of
 // characters.
-func (d decoded) span(of span) span { return span{d.at[of.start], d.at[of.end]} }
+func (d decoded) span(of span) span {
+	if d.at == nil {
+		return span{d.start + of.start, d.start + of.end}
+	}
+	return span{d.at[of.start], d.at[of.end]}
+}
 
 // escaped returns what the escape at the beginning of in, \u and four hex
 // digits, stands for.
