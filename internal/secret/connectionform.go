@@ -13,7 +13,7 @@ type connectionForm func(text string) []login
 // connectionForms are those that are known. A string may have several: then they have to
 // agree on what a renewal makes of it.
 func connectionForms() []connectionForm {
-	return []connectionForm{urlString, urlUnescaped, urlOfHosts, uriWithoutScheme, goDSN, pdoDSN, adoString, odbcString}
+	return []connectionForm{urlString, urlOfHosts, uriWithoutScheme, goDSN, pdoDSN, adoString, odbcString}
 }
 
 // login is where a string has a user name and a password that belong together, each

@@ -71,6 +71,7 @@ func TestRenew(t *testing.T) {
 		{"the password elsewhere too", "mysql://app:app@app/app?app", "app", "new", "mysql://app_clone:new@app/app?app"},
 		{"several hosts", "mysqlx://app:OLD@[h1:1,(address=h2,priority=1)]/db", "OLD", "n(w", "mysqlx://app_clone:n%28w@[h1:1,(address=h2,priority=1)]/db"},
 		{"several URLs", "mysql://app:OLD@h1/db, mysql://app:OLD@h2/db mysql://ro:x@h3/db", "OLD", "new", "mysql://app_clone:new@h1/db, mysql://app_clone:new@h2/db mysql://ro:x@h3/db"},
+		{"several URLs, in the query", "mysql://h1?user=app&password=OLD|mysql://app:OLD@h2", "OLD", "new", "mysql://h1?user=app_clone&password=new|mysql://app_clone:new@h2"},
 		{"R2DBC", "r2dbc:pool:mysql://app:OLD@h/db", "OLD", "n@w", "r2dbc:pool:mysql://app_clone:n%40w@h/db"},
 
 		{"JDBC", "jdbc:mysql://app:OLD@h:3306/db?useSSL=true", "OLD", "new", "jdbc:mysql://app_clone:new@h:3306/db?useSSL=true"},
@@ -81,6 +82,7 @@ func TestRenew(t *testing.T) {
 		{"JDBC of AWS", "jdbc:mysql:aws://h/db?user=app&password=OLD", "OLD", "n=w", "jdbc:mysql:aws://h/db?user=app_clone&password=n%3Dw"},
 		{"JDBC of AWS's wrapper", "jdbc:aws-wrapper:mysql://h/db?user=app&password=OLD", "OLD", "new", "jdbc:aws-wrapper:mysql://h/db?user=app_clone&password=new"},
 		{"JDBC of MariaDB, which escapes nothing", "jdbc:mariadb://h/db?user=app&password=O%41#D", "O%41#D", "n@w%41", "jdbc:mariadb://h/db?user=app_clone&password=n@w%41"},
+		{"JDBC of MariaDB, by MySQL's name", "jdbc:mysql://h/db?permitMysqlScheme&user=app&password=OLD", "OLD", "n%w", "jdbc:mysql://h/db?permitMysqlScheme&user=app_clone&password=n%w"},
 		{"JDBC of MariaDB, kinds of hosts", "jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app&password=OLD", "OLD", "new",
 			"jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app_clone&password=new"},
 		{"JDBC, credentials of each host", "jdbc:mysql://app:OLD@h1:1,app:OLD@h2/db", "OLD", "n,w", "jdbc:mysql://app_clone:n%2Cw@h1:1,app_clone:n%2Cw@h2/db"},
@@ -142,6 +144,7 @@ func TestRenewLeaves(t *testing.T) {
 		{"the other user of the pair", "mysql://app_clone:OLD@h/db", "OLD", true},
 		{"one of several", "jdbc:mysql://app:OLD@h/db?user=ro", "OLD", true},
 		{"a longer password, with an @", "mysql://app:OLD@x@h/db", "OLD", true},
+		{"a longer password, with an @ and what ought to be escaped", "mysql://app:O/D@x@h/db", "O/D", true},
 		{"another reading", "mysql://app:x@h1/a@h2/db", "x@h1/a", true},
 		{"percent-encoded elsewhere", "https://h/?next=mysql%3A%2F%2Fapp%3AO%2FLD%40h", "O/LD", true},
 		{"percent-encoded where nothing is decoded", "jdbc:mariadb://h/db?user=app&password=O%2FLD", "O/LD", true},
@@ -152,11 +155,12 @@ func TestRenewLeaves(t *testing.T) {
 		{"JSON in a string, a key", ` {"O\u0026LD":1}`, "O&LD", true},
 		{"a quote that is doubled", "Server=h;Pwd='O''LD'", "O'LD", true},
 		{"Go's, another network", "app:O/D@host/db", "O/D", true},
+		{"MySQL Shell's, a socket", "app:OLD@(/run/mysqld.sock)/db", "OLD", true},
 		{"PDO without a user", "mysql:host=h;password=OLD", "OLD", true},
 		{"PDO's keys in another case", "mysql:host=h;User=app;Password=OLD", "OLD", true},
 		{"ADO, not closed", "Server=h;Uid=app;Pwd='OLD", "OLD", true},
-		{"ADO, more behind the quotes", "Server=h;Uid=app;Pwd='OLD'x", "OLD", true},
-		{"ADO, two equals signs", "Server=h;Uid=app;Pwd==OLD", "OLD", true},
+		{"ADO, more behind the quotes", "Server=h;Uid=app;Pwd='OLD'x=y", "OLD", true},
+		{"ADO, two equals signs", "Server=h;Uid=app;Pwd==OLD", "=OLD", true},
 		{"nothing", "", "OLD", false},
 		{"something else", "prod", "OLD", false},
 	} {
@@ -191,18 +195,18 @@ func TestRenewLeavesWhatCannotBeWritten(t *testing.T) {
 func TestRenewInTheDocument(t *testing.T) {
 	document := withStrings(t, "OLD", ` , "urls" : [ "mysql:\/\/app:OLD@h\u002fdb", {"primary":"mysql://\u0061pp:\u004fLD@h/\u00e9\ud83d\ude00"} ],`+
 		`"a.b": {"": "OLD"}, "é": [["x","OLD"]], "my OLD key": {"again":"OLD"}, "half":"mysql://app:OLD@h/\ud800",`+
-		`"n":12345678901234567890.10, "twice":{"k":"OLD","k":"mysql://app:OLD@h"}, "replica":{"username":"app","password":"OLD"}`)
+		`"n":12345678901234567890.10, "twice":{"k":"OLD","k":"mysql://app:OLD@h"}, "replica":{"username":"app","password":"OLD"},"pdo":"mysql:dbname=\u00e9\ud83d\ude00;user=app;password=OLD"`)
 	renewal, err := document.Renew("app_clone", redact.New(`n"w`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `{"engine":"mysql","host":"h","username":"app_clone","password":"n\"w" , "urls" : [ "mysql:\/\/app_clone:n%22w@h\u002fdb", {"primary":"mysql://app_clone:n%22w@h/\u00e9\ud83d\ude00"} ],` +
 		`"a.b": {"": "OLD"}, "é": [["x","OLD"]], "my OLD key": {"again":"OLD"}, "half":"mysql://app:OLD@h/\ud800",` +
-		`"n":12345678901234567890.10, "twice":{"k":"OLD","k":"mysql://app_clone:n%22w@h"}, "replica":{"username":"app","password":"OLD"}}`
+		`"n":12345678901234567890.10, "twice":{"k":"OLD","k":"mysql://app_clone:n%22w@h"}, "replica":{"username":"app","password":"OLD"},"pdo":"mysql:dbname=\u00e9\ud83d\ude00;user=app_clone;password=n\"w"}`
 	if diff := cmp.Diff(want, renewal.Raw().Reveal()); diff != "" {
 		t.Errorf("document (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"urls[0]", "urls[1].primary", "twice.k"}, renewal.Renewed); diff != "" {
+	if diff := cmp.Diff([]string{"urls[0]", "urls[1].primary", "twice.k", "pdo"}, renewal.Renewed); diff != "" {
 		t.Errorf("renewed (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{`"a.b".""`, `"é"[0][1]`, "<redacted>", "<redacted>.again", "half", "twice.k", "replica.password"}, renewal.Left); diff != "" {

@@ -29,45 +29,42 @@ func addresses(text string) []address {
 	return found
 }
 
-// urlString reads URLs as RFC 3986 has them, with one user and password before the host or the
-// hosts, or in the query:
+// urlString reads URLs as RFC 3986 has them, with one user and password before the host or
+// the hosts, or in the query:
 //
 //	mysql://USER:PASSWORD@host:3306/db
 //	jdbc:mysql://host:3306/db?user=USER&password=PASSWORD
 func urlString(text string) []login {
 	var logins []login
 	for _, a := range addresses(text) {
-		logins = append(logins, a.login(text))
-	}
-	return complete(logins)
-}
-
-// urlUnescaped reads URLs in whose password stands a /, ? or #, which ought to be
-// percent-encoded there. Some parsers take it nevertheless, such as SQLAlchemy's.
-func urlUnescaped(text string) []login {
-	var logins []login
-	for _, a := range addresses(text) {
-		at := a.start + strings.IndexByte(text[a.start:a.end], '@')
-		end := authorityEnd(text, max(at, a.start), a.end)
-		switch {
-		case at < a.start:
-		case at < authorityEnd(text, a.start, a.end): // as it ought to be, and as a renewal makes it
-			logins = append(logins, a.login(text))
-		case !strings.Contains(text[at+1:end], "@"):
-			logins = append(logins, merged(userinfo(text, span{a.start, at}), a.query(text, end)))
+		end := authorityEnd(text, a.start, a.end)
+		l := a.login(text, strings.LastIndexByte(text[a.start:end], '@'), end)
+		if !l.complete() {
+			l = a.unescaped(text)
 		}
+		logins = append(logins, l)
 	}
 	return complete(logins)
 }
 
-// login is the one of a URL before its host, in its query, or in part in each.
-func (a address) login(text string) login {
-	end := authorityEnd(text, a.start, a.end)
+// login is the one of a URL before its host, in its query, or in part in each. at is how
+// far from its start the @ is, negative for none, and end where its hosts end.
+func (a address) login(text string, at, end int) login {
 	var before login
-	if at := strings.LastIndexByte(text[a.start:end], '@'); at >= 0 {
+	if at >= 0 {
 		before = userinfo(text, span{a.start, a.start + at})
 	}
 	return merged(before, a.query(text, end))
+}
+
+// unescaped is the login of a URL in whose password stands a /, ? or #, which ought to be
+// percent-encoded there. Some parsers take it nevertheless, such as SQLAlchemy's.
+func (a address) unescaped(text string) login {
+	at := strings.IndexByte(text[a.start:a.end], '@')
+	if at < 0 {
+		return login{}
+	}
+	return a.login(text, at, authorityEnd(text, a.start+at, a.end))
 }
 
 // keysOfHost finds the keys of one host and their values, in (key=value,key=value);
@@ -177,11 +174,12 @@ func userinfo(text string, in span) login {
 
 // query reads the parameters behind a URL's authority.
 //
-// MariaDB's Connector/J takes them as they stand, up to the next & (Configuration.java,
-// parseInternal); MySQL's, and everybody else, decodes them.
+// MariaDB's Connector/J, which reads jdbc:mysql too where permitMysqlScheme is in it, takes
+// them as they stand, up to the next & (Configuration.java, parseInternal). MySQL's, and
+// everybody else, decodes them.
 func (a address) query(text string, from int) login {
 	spelling, end := literal, a.end
-	if !strings.HasPrefix(a.scheme, "jdbc:") || !strings.Contains(a.scheme, "mariadb") {
+	if !strings.HasPrefix(a.scheme, "jdbc:") || !strings.Contains(a.scheme, "mariadb") && !strings.Contains(text[from:end], "permitMysqlScheme") {
 		spelling = percent
 		if fragment := strings.IndexByte(text[from:end], '#'); fragment >= 0 {
 			end = from + fragment
