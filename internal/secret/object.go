@@ -180,30 +180,16 @@ func decode(raw string, where span) decoded {
 		return d
 	}
 	var out strings.Builder
-	for at, end := where.start+1, where.end-1; at < end; {
-		r, length := rune(raw[at]), 1
-		switch {
-		case raw[at] != '\\':
+	for at := d.start; at < where.end-1; {
+		length := 1
+		if raw[at] != '\\' {
 			out.WriteByte(raw[at])
-			d.at = append(d.at, at)
-			at++
-			continue
-		case raw[at+1] != 'u':
-			const escapes, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
-			r, length = rune(meanings[strings.IndexByte(escapes, raw[at+1])]), 2
-		default:
-			if r, length = escaped(raw[at:]), 6; utf16.IsSurrogate(r) {
-				pair := utf8.RuneError // which no pair stands for, where the two are no pair
-				if strings.HasPrefix(raw[at+6:end], `\u`) {
-					pair = utf16.DecodeRune(r, escaped(raw[at+6:]))
-				}
-				if d.ok = d.ok && pair != utf8.RuneError; pair != utf8.RuneError {
-					length = 12
-				}
-				r = pair
-			}
+		} else {
+			var r rune
+			r, length = unescape(raw[at : where.end-1])
+			out.WriteRune(r)
+			d.ok = d.ok && !utf16.IsSurrogate(r)
 		}
-		out.WriteRune(r)
 		for len(d.at) < out.Len() {
 			d.at = append(d.at, at)
 		}
@@ -212,6 +198,23 @@ func decode(raw string, where span) decoded {
 	d.text, d.at = out.String(), append(d.at, where.end-1)
 	d.ok = d.ok && utf8.ValidString(d.text)
 	return d
+}
+
+// unescape returns what the escape at the beginning of in stands for, and how long it is:
+// a pair of surrogates is one. Half a pair stands for itself, which is no character.
+func unescape(in string) (r rune, length int) {
+	if in[1] != 'u' {
+		const escapes, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+		return rune(meanings[strings.IndexByte(escapes, in[1])]), 2
+	}
+	r = escaped(in)
+	if utf16.IsSurrogate(r) && strings.HasPrefix(in[6:], `\u`) {
+		// U+FFFD, which no pair stands for, where the two are no pair.
+		if pair := utf16.DecodeRune(r, escaped(in[6:])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return r, 6
 }
 
 // span returns where in the document a part of the text lies, whose ends are ends of
