@@ -2,11 +2,13 @@ package secret_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
@@ -131,11 +133,11 @@ type failer interface {
 	Fatalf(string, ...any)
 }
 
-// renewOne renews the one string of a document, each character of which is perhaps
-// escaped, and fails where it was neither renewed nor named.
+// renewOne renews the one string of a document, in which every third character is escaped,
+// and fails where it was neither renewed nor named.
 func renewOne(t failer, text, username, password, nextUsername, nextPassword string) (got string, wasRenewed bool) {
 	t.Helper()
-	raw := `{"engine":"mysql","host":"h","username":` + quoted(username) + `,"password":` + quoted(password) + `,"url":` + quoted(text) + `}`
+	raw := `{"engine":"mysql","host":"h","username":` + quoted(username) + `,"password":` + quoted(password) + `,"url":` + escapedString(text) + `}`
 	document, err := secret.Parse(redact.New(raw))
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -153,6 +155,27 @@ func renewOne(t failer, text, username, password, nextUsername, nextPassword str
 		t.Fatalf("%q was not renewed, and became %q", text, got)
 	}
 	return got, wasRenewed
+}
+
+// escapedString is a JSON string of which every third character is an escape, and each
+// slash.
+func escapedString(text string) string {
+	var out strings.Builder
+	for i, r := range []rune(text) {
+		switch {
+		case r == '/':
+			out.WriteString(`\/`)
+		case i%3 > 0:
+			spelled := quoted(string(r))
+			out.WriteString(spelled[1 : len(spelled)-1])
+		case r > '\uffff':
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04X`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return `"` + out.String() + `"`
 }
 
 // valueOf is a top-level string of a document.
