@@ -129,11 +129,14 @@ var literal = spelling{
 	write: func(value string) (string, bool) { return value, true },
 }
 
-// doubling is the spelling of a form in which one character is written twice.
+// doubling is the spelling of a form in which one character is written twice. None of
+// these forms can have a NUL.
 func doubling(mark string) spelling {
 	return spelling{
-		read:  func(spelled string) []string { return []string{strings.ReplaceAll(spelled, mark+mark, mark)} },
-		write: func(value string) (string, bool) { return strings.ReplaceAll(value, mark, mark+mark), true },
+		read: func(spelled string) []string { return []string{strings.ReplaceAll(spelled, mark+mark, mark)} },
+		write: func(value string) (string, bool) {
+			return strings.ReplaceAll(value, mark, mark+mark), !strings.Contains(value, "\x00")
+		},
 	}
 }
 

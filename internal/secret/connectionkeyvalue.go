@@ -67,38 +67,44 @@ type keyValue struct {
 // keyValues reads what stands between semicolons as keys and values, the latter perhaps
 // in quotes. A brace is closed by the other one.
 func keyValues(text, quotes string) (pairs []keyValue, ok bool) {
-	closing := func(quote byte) string { return strings.Replace(string(rune(quote)), "{", "}", 1) }
 	for at := 0; ; {
 		at += leading(text[at:], func(r rune) bool { return unicode.IsSpace(r) || r == ';' })
 		if at == len(text) {
 			return pairs, true
 		}
-		equals := strings.IndexByte(text[at:], '=')
-		if equals <= 0 || strings.ContainsAny(text[at:at+equals], ";:/?@") || strings.HasPrefix(text[at+equals:], "==") {
-			return nil, false // in a key there is none of these, but in URLs and other DSNs; and two equals signs are a key's
+		equals := at + strings.IndexByte(text[at:], '=')
+		// What URLs and other DSNs begin with is in no key. Two equals signs would be a key's.
+		if equals <= at || strings.ContainsAny(text[at:equals], ";:/?@") || strings.HasPrefix(text[equals:], "==") {
+			return nil, false
 		}
-		pair := keyValue{key: span{at, at + len(strings.TrimRightFunc(text[at:at+equals], unicode.IsSpace))}}
-		at += equals + 1
-		at += leading(text[at:], unicode.IsSpace)
-		end := at + leading(text[at:], func(r rune) bool { return r != ';' })
-		if at < len(text) && strings.IndexByte(quotes, text[at]) >= 0 {
-			mark := closing(text[at])
-			length, closed := quoted(text[at+1:], mark)
-			if !closed {
-				return nil, false
-			}
-			pair.value = place{span{at + 1, at + 1 + length}, doubling(mark)}
-			at += 1 + length + len(mark)
-			at += leading(text[at:], unicode.IsSpace)
-			if at < len(text) && text[at] != ';' {
-				return nil, false
-			}
-		} else {
-			pair.value = place{span{at, at + len(strings.TrimRightFunc(text[at:end], unicode.IsSpace))}, bare(quotes[:1], closing(quotes[0]))}
-			at = end
+		value, end, ok := valueAt(text, equals+1, quotes)
+		if !ok {
+			return nil, false
 		}
-		pairs = append(pairs, pair)
+		pairs = append(pairs, keyValue{key: span{at, at + len(strings.TrimRightFunc(text[at:equals], unicode.IsSpace))}, value: value})
+		at = end
 	}
+}
+
+// valueAt reads the value that begins at a place, white space aside, and returns where
+// its semicolon is, or the end of text. It is not ok where something else is behind its
+// quotes, or they are not closed.
+func valueAt(text string, at int, quotes string) (value place, end int, ok bool) {
+	closing := func(quote string) string { return strings.Replace(quote, "{", "}", 1) }
+	at += leading(text[at:], unicode.IsSpace)
+	if at == len(text) || !strings.Contains(quotes, text[at:at+1]) {
+		end = at + leading(text[at:], func(r rune) bool { return r != ';' })
+		return place{span{at, at + len(strings.TrimRightFunc(text[at:end], unicode.IsSpace))}, bare(quotes[:1], closing(quotes[:1]))}, end, true
+	}
+	mark := closing(text[at : at+1])
+	length, closed := quoted(text[at+1:], mark)
+	if !closed {
+		return place{}, 0, false
+	}
+	value = place{span{at + 1, at + 1 + length}, doubling(mark)}
+	end = value.end + len(mark)
+	end += leading(text[end:], unicode.IsSpace)
+	return value, end, end == len(text) || text[end] == ';'
 }
 
 // leading returns how many bytes text begins with that are of a kind.
@@ -129,8 +135,8 @@ func bare(opening, closing string) spelling {
 			if plain(value) {
 				return value, true
 			}
-			inside, _ := doubling(closing).write(value)
-			return opening + inside + closing, !strings.Contains(value, "\x00")
+			inside, ok := doubling(closing).write(value)
+			return opening + inside + closing, ok
 		},
 	}
 }

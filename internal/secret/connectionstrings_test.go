@@ -179,6 +179,7 @@ func TestRenewLeavesWhatCannotBeWritten(t *testing.T) {
 		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w"},
 		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w"},
 		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w"},
+		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w"},
 		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "n;w"},
 		{"Go's or MySQL Shell's", "app:OLD@tcp/db", "n%w"},
 	} {
