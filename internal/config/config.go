@@ -86,6 +86,8 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
 			Mode:          env.mode("PRIVILEGE_SYNC"),
+
+			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
 	}
@@ -154,6 +156,19 @@ func (e *environment) mode(name string) account.Mode {
 		e.problem(name, "%w", err)
 	}
 	return mode
+}
+
+// keepConnectionStrings reads what becomes of connection strings in a secret.
+func (e *environment) keepConnectionStrings(name string) bool {
+	switch text := e.text(name); text {
+	case "", "renew":
+		return false
+	case "keep":
+		return true
+	default:
+		e.problem(name, "%q is neither renew nor keep: correct it, or leave it out", text)
+		return false
+	}
 }
 
 // externalID reads what a role's trust policy may ask for.

@@ -61,6 +61,8 @@ func TestLoad(t *testing.T) {
 		{"the highest limit", variables{"USERNAME_CHARACTER_LIMIT": "128"}, func(c *config.Config) { c.Rotation.UsernameLimit = 128 }},
 		{"limit", variables{"USERNAME_CHARACTER_LIMIT": "16"}, func(c *config.Config) { c.Rotation.UsernameLimit = 16 }},
 		{"mirror", variables{"PRIVILEGE_SYNC": "mirror"}, func(c *config.Config) { c.Rotation.Mode = account.Mirror }},
+		{"connection strings renewed", variables{"CONNECTION_STRINGS": "renew"}, func(*config.Config) {}},
+		{"connection strings kept", variables{"CONNECTION_STRINGS": "keep"}, func(c *config.Config) { c.Rotation.KeepConnectionStrings = true }},
 		{"off", variables{"PRIVILEGE_SYNC": "off"}, func(c *config.Config) { c.Rotation.Mode = account.Off }},
 		{"plain text", variables{"ALLOW_PLAINTEXT": "true"}, func(c *config.Config) { c.AllowPlaintext = true }},
 	} {
@@ -87,6 +89,7 @@ func TestLoadRefusesWhatItCannotRead(t *testing.T) {
 		"ALLOW_PLAINTEXT":            {"nope"},
 		"USERNAME_CHARACTER_LIMIT":   {"0", "129", "ten"},
 		"PRIVILEGE_SYNC":             {"copy", "none"},
+		"CONNECTION_STRINGS":         {"false", "Keep", "update"},
 		"ROTATION_ROLE_ARN":          {"rotation", "arn:aws:iam::123456789012:user/x", "arn:aws:sts::123456789012:role/x", "arn:aws:iam::1234:role/x", "arn:aws:iam::*:role/x", "arn:aws:iam::{Account}:role/x", "arn:aws:iam::123456789012:role/{account}", "arn:aws:iam::{account}:role/{account}"},
 		"ROTATION_ROLE_FOR_RDS":      {"true", "perhaps"},
 		"ROTATION_ROLE_EXTERNAL_ID":  {"without-a-role", "with a blank", "x"},

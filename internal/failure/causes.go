@@ -145,7 +145,7 @@ func Causes() []Cause {
 		{AdminSecretNotFound, "the admin secret that is named does not exist", "correct `masterarn` or `SUPERUSER_SECRET_ARN`"},
 		{AdminSecretInvalid, "the admin secret's document cannot be used as it is", "mend the key that the sentence names"},
 		{AdminSecretMismatch, "the admin secret is for another server, for one of the two users themselves, or does not say for which server", "name the admin secret of the secret's own server, with a user of its own"},
-		{PendingSecretMismatch, "the pending document is not AWSCURRENT's with the other username and a new password: the secret was changed after the rotation began", "nothing: the rotation is given up, so that the change is not undone; rotate the secret again, or leave that to its schedule"},
+		{PendingSecretMismatch, "the pending document is not AWSCURRENT's with the other username and a new password: the secret, or `CONNECTION_STRINGS`, was changed after the rotation began", "nothing: the rotation is given up, so that the change is not undone; rotate the secret again, or leave that to its schedule"},
 		{RotationNotInProgress, "the token is no rotation in progress: it was abandoned or superseded, or rotation is not enabled", "rotate the secret again"},
 		{RotationSuperseded, "AWSCURRENT moved while the step was at work, and the step changed nothing", "nothing: the next try reads it anew"},
 		{PendingSecretMissing, "the pending version has no value, so createSecret has not succeeded", "rotate the secret, which runs the steps in order"},

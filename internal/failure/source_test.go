@@ -126,6 +126,7 @@ func TestMarked(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, edited := document.WithCredentials("", redact.New("p"))
+	_, renewed := document.Renew("", redact.New("p"))
 	_, load := config.Load(func(string) (string, bool) { return "nonsense", true })
 	_, sdk := awssdk.Load(func(string) (string, bool) { return "", false })
 	for want, err := range map[failure.Type]error{
@@ -135,8 +136,8 @@ func TestMarked(t *testing.T) {
 			t.Errorf("%v is %s, want %s", err, failure.Of(err), want)
 		}
 	}
-	if failure.Of(parse) != failure.SecretInvalid || failure.Of(edited) != failure.SecretInvalid || failure.Of(sdk) != failure.ConfigurationInvalid {
-		t.Errorf("%s, %s, %s", failure.Of(parse), failure.Of(edited), failure.Of(sdk))
+	if failure.Of(parse) != failure.SecretInvalid || failure.Of(edited) != failure.SecretInvalid || failure.Of(renewed) != failure.SecretInvalid || failure.Of(sdk) != failure.ConfigurationInvalid {
+		t.Errorf("%s, %s, %s, %s", failure.Of(parse), failure.Of(edited), failure.Of(renewed), failure.Of(sdk))
 	}
 }
 

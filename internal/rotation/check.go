@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tandem/internal/failure"
+	"tandem/internal/redact"
 	"tandem/internal/retries"
 	"tandem/internal/statement"
 	"tandem/internal/warning"
@@ -107,6 +108,8 @@ type inspection struct {
 	findings map[string]Finding
 	// pending is the version of a rotation that has not ended.
 	pending unfinished
+	// unused is a password that Secrets Manager has made to show that it may be asked for one.
+	unused redact.Secret
 }
 
 // outcome is what a check returns; the zero value is that all is well.

@@ -62,7 +62,7 @@ func Checks() []CheckDescription {
 		{checkRandom, "the same"},
 		{checkPut, "nothing: only writing would show it"},
 		{checkMove, "nothing: only writing would show it"},
-		{checkDocument, "the document under AWSCURRENT"},
+		{checkDocument, "the document under AWSCURRENT, and what a rotation makes of the connection strings in it"},
 		{checkAdminNamed, "whether the document or the environment names an admin secret"},
 		{checkAdminRead, "whether the function may read it"},
 		{checkAdminDocument, "its document"},

@@ -70,7 +70,8 @@ func (i *inspection) service(ctx context.Context) Labels {
 		return o
 	})
 	i.check(ctx, checkRandom, reached, func(ctx context.Context) outcome {
-		_, err := i.Secrets.RandomPassword(ctx)
+		password, err := i.Secrets.RandomPassword(ctx)
+		i.unused = password
 		return permission(err, "GetRandomPassword")
 	})
 	for _, one := range []struct{ name, text string }{
@@ -132,7 +133,11 @@ func (i *inspection) documents(ctx context.Context) document {
 		}
 		current = document{read, version.ID, version.Created}
 		i.record.application(read)
-		return outcomeOf(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
+		o := outcomeOf(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
+		if next, err := i.renewed(read); err == nil { // an error is the check admin's
+			o = foretell(o, next)
+		}
+		return o
 	})
 	i.check(ctx, checkName, []string{checkDocument}, func(context.Context) outcome {
 		err := secret.CheckUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
@@ -361,6 +366,16 @@ func (i *inspection) nextDocument(current document) (document, error) {
 			return document{}, pending.err
 		}
 	}
-	next, err := current.WithCredentials(secret.Other(current.Username()), redact.New("not a password of anybody's"))
-	return document{next, "", current.created}, err
+	next, err := i.renewed(current.Document)
+	return document{next.Document, "", current.created}, err
+}
+
+// renewed is the document that the next rotation would make, but for the password, which
+// is used for nothing.
+func (i *inspection) renewed(current secret.Document) (secret.Renewal, error) {
+	password := i.unused
+	if password.Empty() {
+		password = redact.New("not a password of anybody's")
+	}
+	return i.Settings.renew(current, secret.Other(current.Username()), password)
 }

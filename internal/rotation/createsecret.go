@@ -49,10 +49,12 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	case password.err != nil:
 		return "", password.err
 	}
-	pending, err := current.WithCredentials(other, password.result)
+	pending, err := s.Settings.renew(current.Document, other, password.result)
 	if err != nil {
 		return "", fmt.Errorf("writing the pending document: %w", err)
 	}
+	// Before the document is stored: whoever comes after that warns no more.
+	s.warnOfPasswordsLeft(ctx, pending)
 	err = s.Secrets.PutPending(ctx, PendingVersion{
 		SecretID:      s.event.SecretID,
 		VersionID:     s.event.Token,
@@ -69,6 +71,9 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if renewed := pending.Renewed; len(renewed) > 0 {
+		s.log.InfoContext(ctx, "connection strings renewed", "keys", capped(renewed), "keysCount", len(renewed))
 	}
 	s.log.InfoContext(ctx, "pending credentials stored", "user", other)
 	return "pending credentials stored", nil

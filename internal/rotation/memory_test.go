@@ -58,7 +58,9 @@ type memory struct {
 	matched account.Name
 	// release is the server's version.
 	release string
-	log     bytes.Buffer
+	// keepConnectionStrings is the setting.
+	keepConnectionStrings bool
+	log                   bytes.Buffer
 }
 
 // newMemory is a secret whose first rotation has begun.
@@ -107,7 +109,7 @@ func (w *memory) step(name rotation.Step) error { return w.stepOf(name, token) }
 
 func (w *memory) rotator() *rotation.Rotator {
 	return &rotation.Rotator{
-		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge},
+		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge, KeepConnectionStrings: w.keepConnectionStrings},
 		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
 		Function: rotation.Function{Name: "tandem", Version: "0"},
 	}

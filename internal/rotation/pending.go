@@ -26,10 +26,10 @@ func parsePending(pending Version) (secret.Document, error) {
 	return next, nil
 }
 
-// parseMatching reads a pending document, and refuses one that is not the current document
-// with the other user's name and its own password put into it, byte for byte. The
-// document belongs to its owner: whatever else they have changed since the pending
-// one was made would be undone by moving AWSCURRENT to it.
+// parseMatching reads a pending document, and refuses one that is not what a rotation
+// makes of the current document with the other user's name and the pending password,
+// byte for byte. The document belongs to its owner: whatever else they have changed since
+// the pending one was made would be undone by moving AWSCURRENT to it.
 func (s step) parseMatching(current secret.Document, pending Version) (secret.Document, error) {
 	next, err := parsePending(pending)
 	if err != nil {
@@ -46,15 +46,18 @@ func (s step) parseMatching(current secret.Document, pending Version) (secret.Do
 				Pending, pending.ID, field.name, field.got, Current, field.want, ErrStale)
 		}
 	}
-	want, err := current.WithCredentials(next.Username(), next.Password())
-	if err == nil && want.Raw().Equal(next.Raw()) {
+	if s.Settings.makes(current, next) {
 		return next, nil
 	}
+	if others := (Settings{KeepConnectionStrings: !s.Settings.KeepConnectionStrings}); others.makes(current, next) {
+		return secret.Document{}, failure.Errorf(failure.PendingSecretMismatch, "the %s document of version %s was made with CONNECTION_STRINGS=%s, which is %s now",
+			Pending, pending.ID, others.connectionStrings(), s.Settings.connectionStrings())
+	}
 	what := "its spelling"
-	if keys := current.Differences(next); len(keys) > 0 {
+	if keys := s.Settings.differences(current, next); len(keys) > 0 {
 		what = strings.Join(capped(keys), ", ")
 	}
-	return secret.Document{}, fmt.Errorf("the %s document of version %s differs from the %s document in more than the username and the password, in %s: %w",
+	return secret.Document{}, fmt.Errorf("the %s document of version %s differs from the %s document in more than the credentials, in %s: %w",
 		Pending, pending.ID, Current, what, ErrStale)
 }
 

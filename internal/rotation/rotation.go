@@ -38,6 +38,8 @@ type Settings struct {
 	UsernameLimit int
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
+	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.
+	KeepConnectionStrings bool
 }
 
 // Rotator performs the steps. It keeps nothing from one to the next.

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +24,7 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 		return alreadyFinished, nil
 	}
 	documents, err := s.documents(ctx, current, pending)
-	if errors.Is(err, ErrStale) {
+	if failure.Of(err) == failure.PendingSecretMismatch {
 		return s.giveUp(ctx, err)
 	}
 	if err != nil {

@@ -18,8 +18,7 @@ type member struct {
 	value span
 }
 
-// object is the document's top level, split into its members; what lies deeper
-// is nobody's business but its owner's.
+// object is the document's top level, split into its members.
 type object struct {
 	raw     string
 	members map[string]member
@@ -159,35 +158,72 @@ func (s *scanner) word() {
 // that is no text: invalid UTF-8, or half a surrogate pair, for both of which
 // encoding/json silently puts U+FFFD.
 func decodeString(raw string, where span) (text string, ok bool) {
-	in := raw[where.start+1 : where.end-1]
-	var out strings.Builder
-	for len(in) > 0 {
-		if in[0] != '\\' {
-			out.WriteByte(in[0])
-			in = in[1:]
-			continue
-		}
-		if in[1] != 'u' {
-			const escapes, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
-			out.WriteByte(meanings[strings.IndexByte(escapes, in[1])])
-			in = in[2:]
-			continue
-		}
-		r := escaped(in)
-		in = in[6:]
-		if utf16.IsSurrogate(r) {
-			if !strings.HasPrefix(in, `\u`) {
-				return "", false
-			}
-			// U+FFFD, which no pair stands for, where the two are no pair.
-			if r = utf16.DecodeRune(r, escaped(in)); r == utf8.RuneError {
-				return "", false
-			}
-			in = in[6:]
-		}
-		out.WriteRune(r)
+	decoded := decode(raw, where)
+	return decoded.text, decoded.ok
+}
+
+// decoded is the text of a JSON string.
+type decoded struct {
+	text string
+	// start is where the text begins in the document. at, where there are escapes in it, is
+	// where each byte of the text comes from (of an escape, where that begins), and where
+	// the text ends.
+	start int
+	at    []int
+	ok    bool // as of decodeString
+}
+
+func decode(raw string, where span) decoded {
+	d := decoded{start: where.start + 1, ok: true}
+	if plain := raw[where.start+1 : where.end-1]; !strings.Contains(plain, `\`) {
+		d.text, d.ok = plain, utf8.ValidString(plain)
+		return d
 	}
-	return out.String(), utf8.ValidString(out.String())
+	var out strings.Builder
+	for at := d.start; at < where.end-1; {
+		length := 1
+		if raw[at] != '\\' {
+			out.WriteByte(raw[at])
+		} else {
+			var r rune
+			r, length = unescape(raw[at : where.end-1])
+			out.WriteRune(r)
+			d.ok = d.ok && !utf16.IsSurrogate(r)
+		}
+		for len(d.at) < out.Len() {
+			d.at = append(d.at, at)
+		}
+		at += length
+	}
+	d.text, d.at = out.String(), append(d.at, where.end-1)
+	d.ok = d.ok && utf8.ValidString(d.text)
+	return d
+}
+
+// unescape returns what the escape at the beginning of in stands for, and how long it is:
+// a pair of surrogates is one. Half a pair stands for itself, which is no character.
+func unescape(in string) (r rune, length int) {
+	if in[1] != 'u' {
+		const escapes, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+		return rune(meanings[strings.IndexByte(escapes, in[1])]), 2
+	}
+	r = escaped(in)
+	if utf16.IsSurrogate(r) && strings.HasPrefix(in[6:], `\u`) {
+		// U+FFFD, which no pair stands for, where the two are no pair.
+		if pair := utf16.DecodeRune(r, escaped(in[6:])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return r, 6
+}
+
+// span returns where in the document a part of the text lies, whose ends are ends of
+// characters.
+func (d decoded) span(of span) span {
+	if d.at == nil {
+		return span{d.start + of.start, d.start + of.end}
+	}
+	return span{d.at[of.start], d.at[of.end]}
 }
 
 // escaped returns what the escape at the beginning of in, \u and four hex
@@ -195,13 +231,17 @@ func decodeString(raw string, where span) (text string, ok bool) {
 func escaped(in string) rune {
 	var r rune
 	for _, digit := range []byte(in[2:6]) {
-		value := digit - '0'
-		if digit >= 'A' {
-			value = digit&^0x20 - 'A' + 10
-		}
-		r = r<<4 | rune(value)
+		r = r<<4 | rune(hexValue(digit))
 	}
 	return r
+}
+
+// hexValue returns what a hexadecimal digit stands for.
+func hexValue(digit byte) byte {
+	if digit >= 'A' {
+		return digit&^0x20 - 'A' + 10
+	}
+	return digit - '0'
 }
 
 func (o object) has(key string) bool { return o.kind(key) != kindAbsent }

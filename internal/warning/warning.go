@@ -27,6 +27,7 @@ const (
 	ReaderNotTested          = "ReaderNotTested"
 	AnotherPassword          = "AnotherPassword"
 	LoginWithoutPassword     = "LoginWithoutPassword"
+	OldPasswordLeft          = "OldPasswordLeft"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -55,6 +56,7 @@ func Causes() []Cause {
 		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
 		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
 		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
+		{OldPasswordLeft, "a string in the secret beside `password` contains the password that has been replaced, and was left: it is no connection string with exactly the current username and password", "have the application take `username` and `password`, or a connection string with both, and take the string out of the secret"},
 	}
 }
 

@@ -56,7 +56,7 @@ var looked = map[string][]string{
 
 // lookedTables are the markers of tables that a test looks at.
 var lookedTables = []string{
-	"bench", "table answer", "table calls", "table checks", "table errors", "table fields", "table figures", "table fire", "table grants by hand", "table metrics",
+	"bench", "table answer", "table calls", "table checks", "table connection strings", "table errors", "table fields", "table figures", "table fire", "table grants by hand", "table metrics",
 	"table parameters", "table passwords", "table results", "table tls", "table variables", "table warnings",
 }
 

@@ -1,0 +1,123 @@
+package secret
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"tandem/internal/failure"
+	"tandem/internal/redact"
+)
+
+// Renewal is a document with other credentials, in its connection strings too.
+type Renewal struct {
+	Document
+	// Renewed names the connection strings that have the new credentials now, such as
+	// urls[0].primary.
+	Renewed []string
+	// Left names the other strings that contain the former password, and keys that do.
+	// Where a key does, the mark of a secret stands for it.
+	Left []string
+}
+
+// Renew is WithCredentials, and puts the new credentials into connection strings
+// besides: into each string, at any depth, that has one of the forms and holds exactly
+// the document's username and password. Every other byte stays, of those strings too.
+//
+// A connection string is left where the new credentials cannot be written in its form,
+// or not so that everybody who may read it finds the same.
+func (d Document) Renew(username string, password redact.Secret) (Renewal, error) {
+	edits, err := d.credentialEdits(username, password)
+	if err != nil {
+		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
+	}
+	r := renewing{
+		document: d, edits: edits, copies: copiesOf(d.password.Reveal()),
+		former: credentials{d.username, d.password.Reveal()}, next: credentials{username, password.Reveal()},
+	}
+	walk(d.raw.Reveal(), r.visit)
+	renewed, err := d.edited(r.edits)
+	if err != nil {
+		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
+	}
+	return Renewal{Document: renewed, Renewed: r.renewed, Left: r.left}, nil
+}
+
+// credentials are a user name and a password.
+type credentials struct{ username, password string }
+
+// renewing is Renew at work.
+type renewing struct {
+	document     Document
+	former, next credentials
+	copies       copies
+
+	edits         []edit // of the document
+	renewed, left []string
+}
+
+// visit looks at one string of the document. Only where the password is in it can it be a
+// connection string that holds the password.
+func (r *renewing) visit(at path, where span, isKey bool) {
+	if where == r.document.usernameSpan || where == r.document.passwordSpan || isKey && at.ownKey() {
+		return
+	}
+	decoded := decode(r.document.raw.Reveal(), where)
+	if !r.copies.in(decoded.text) {
+		return
+	}
+	if !isKey && !at.ownKey() && decoded.ok {
+		if edits, ok := renewString(decoded.text, r.former, r.next); ok && !r.copies.in(r.renew(at, decoded, edits)) {
+			return
+		}
+	}
+	r.left = append(r.left, at.name(r.copies))
+}
+
+// renew takes the edits of a string over to the document, and returns the rest of the
+// string, in which marks stand for what has changed.
+func (r *renewing) renew(at path, old decoded, edits []edit) (rest string) {
+	r.renewed = append(r.renewed, at.name(r.copies))
+	for i, e := range edits {
+		r.edits = append(r.edits, edit{old.span(e.span), escape(e.text)})
+		edits[i].text = "\x00"
+	}
+	return replace(old.text, edits)
+}
+
+// ownKey reports whether the path is that of a key which has a meaning here.
+func (p path) ownKey() bool {
+	return len(p) == 1 && slices.Contains([]string{keyEngine, keyHost, keyPort, keyUsername, keyPassword, keyDatabase, keyAdminARN, keyTLS}, p[0].key)
+}
+
+// copies are the spellings of a password by which a copy of it is found.
+type copies []string
+
+// copiesOf returns the password, and as it stands where a quote, a bracket or a
+// semicolon is written twice.
+func copiesOf(password string) copies {
+	spellings := copies{password}
+	for _, twice := range []string{`'`, `"`, `}`, `;`} {
+		if strings.Contains(password, twice) {
+			spellings = append(spellings, strings.ReplaceAll(password, twice, twice+twice))
+		}
+	}
+	return spellings
+}
+
+// in reports whether the password is in text: as it is, percent-encoded, or in a
+// string of JSON that text is.
+func (c copies) in(text string) bool {
+	inside := func(read string) bool {
+		return slices.ContainsFunc(c, func(spelling string) bool { return strings.Contains(read, spelling) })
+	}
+	if inside(text) || strings.ContainsAny(text, "%+") && slices.ContainsFunc(percentDecoded(text), inside) {
+		return true
+	}
+	if trimmed := strings.TrimSpace(text); trimmed == "" || !strings.Contains(`{["`, trimmed[:1]) || !json.Valid([]byte(trimmed)) {
+		return false
+	}
+	found := false
+	walk(text, func(_ path, where span, _ bool) { found = found || c.in(decode(text, where).text) })
+	return found
+}

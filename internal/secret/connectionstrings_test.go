@@ -1,0 +1,243 @@
+package secret_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/redact"
+	"tandem/internal/secret"
+)
+
+// withStrings is a document of app, whose password is given, that has more members.
+func withStrings(t *testing.T, password, members string) secret.Document {
+	t.Helper()
+	document, err := secret.Parse(redact.New(`{"engine":"mysql","host":"h","username":"app","password":` + quoted(password) + members + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
+// quoted is a JSON string.
+func quoted(text string) string {
+	out, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// renewed puts app_clone and next into the one string of a document, and returns what
+// became of it, and whether it was named as left.
+func renewed(t *testing.T, text, former, next string) (got string, left bool) {
+	t.Helper()
+	document := withStrings(t, former, `,"url":`+quoted(text))
+	renewal, err := document.Renew("app_clone", redact.New(next))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if err := json.Unmarshal([]byte(renewal.Raw().Reveal()), &values); err != nil {
+		t.Fatal(err)
+	}
+	if (values["url"] != text) != (len(renewal.Renewed) == 1) || len(renewal.Left) > 1 {
+		t.Errorf("%q became %q: renewed %v, left %v", text, values["url"], renewal.Renewed, renewal.Left)
+	}
+	return values["url"].(string), len(renewal.Left) == 1
+}
+
+// What has one of the forms and exactly the current credentials is renewed.
+func TestRenew(t *testing.T) {
+	for _, test := range []struct{ name, text, former, next, want string }{
+		{"URL", "mysql://app:OLD@h/db", "OLD", "new", "mysql://app_clone:new@h/db"},
+		{"everything around it", "mysql://app:OLD@[::1]:3306/a%20b?x=app&y=%2f#z", "OLD", "new", "mysql://app_clone:new@[::1]:3306/a%20b?x=app&y=%2f#z"},
+		{"white space around it", " mysql://app:OLD@h/db\n", "OLD", "new", " mysql://app_clone:new@h/db\n"},
+		{"another scheme", "mysql+pymysql://app:OLD@h/db?charset=utf8mb4", "OLD", "new", "mysql+pymysql://app_clone:new@h/db?charset=utf8mb4"},
+		{"letter case", "MySQL2://app:OLD@h", "OLD", "new", "MySQL2://app_clone:new@h"},
+		{"a new password that is escaped", "mariadb://app:OLD@h/db", "OLD", "p@s/s:w?#%+ é&", "mariadb://app_clone:p%40s%2Fs%3Aw%3F%23%25%2B%20%C3%A9%26@h/db"},
+		{"any spelling of the old", "mysql://%61pp:%4fL%44@h/db", "OLD", "new", "mysql://app_clone:new@h/db"},
+		{"an old password as it stands", "mysql://app:O!$L;D@h/db", "O!$L;D", "new", "mysql://app_clone:new@h/db"},
+		{"a colon and an @ in it", "mysql://app:O:L@D@h/db", "O:L@D", "new", "mysql://app_clone:new@h/db"},
+		{"a plus sign", "mysql://app:O+LD@h/db", "O+LD", "new", "mysql://app_clone:new@h/db"},
+		{"a plus sign that is a space", "mysql://app:O+LD@h/db", "O LD", "new", "mysql://app_clone:new@h/db"},
+		{"a percent sign that escapes nothing", "mysql://app:100%@h/db", "100%", "new", "mysql://app_clone:new@h/db"},
+		{"what ought to be escaped", "mysql://app:O/L#D?@h/db?x=y@z", "O/L#D?", "new", "mysql://app_clone:new@h/db?x=y@z"},
+		{"a DSN of Go behind a scheme", "mysql://app:OLD@tcp(h:3306)/db", "OLD", "n/w", "mysql://app_clone:n%2Fw@tcp(h:3306)/db"},
+		{"the password elsewhere too", "mysql://app:app@app/app?app", "app", "new", "mysql://app_clone:new@app/app?app"},
+		{"several hosts", "mysqlx://app:OLD@[h1:1,(address=h2,priority=1)]/db", "OLD", "n(w", "mysqlx://app_clone:n%28w@[h1:1,(address=h2,priority=1)]/db"},
+		{"several URLs", "mysql://app:OLD@h1/db, mysql://app:OLD@h2/db mysql://ro:x@h3/db", "OLD", "new", "mysql://app_clone:new@h1/db, mysql://app_clone:new@h2/db mysql://ro:x@h3/db"},
+		{"several URLs, in the query", "mysql://h1?user=app&password=OLD|mysql://app:OLD@h2", "OLD", "new", "mysql://h1?user=app_clone&password=new|mysql://app_clone:new@h2"},
+		{"R2DBC", "r2dbc:pool:mysql://app:OLD@h/db", "OLD", "n@w", "r2dbc:pool:mysql://app_clone:n%40w@h/db"},
+
+		{"JDBC", "jdbc:mysql://app:OLD@h:3306/db?useSSL=true", "OLD", "new", "jdbc:mysql://app_clone:new@h:3306/db?useSSL=true"},
+		{"JDBC, in the query", "jdbc:mysql://h/db?a=b&user=app&password=OLD&c=d", "OLD", "n&w+", "jdbc:mysql://h/db?a=b&user=app_clone&password=n%26w%2B&c=d"},
+		{"JDBC, the keys in any case", "jdbc:mysql://h/db?USER=app&Password=OLD", "OLD", "new", "jdbc:mysql://h/db?USER=app_clone&Password=new"},
+		{"JDBC, in both", "jdbc:mysql://app@h/db?password=OLD", "OLD", "new", "jdbc:mysql://app_clone@h/db?password=new"},
+		{"JDBC, an @ in the query", "jdbc:mysql://h/db?user=app&password=O@LD", "O@LD", "new", "jdbc:mysql://h/db?user=app_clone&password=new"},
+		{"JDBC of AWS", "jdbc:mysql:aws://h/db?user=app&password=OLD", "OLD", "n=w", "jdbc:mysql:aws://h/db?user=app_clone&password=n%3Dw"},
+		{"JDBC of AWS's wrapper", "jdbc:aws-wrapper:mysql://h/db?user=app&password=OLD", "OLD", "new", "jdbc:aws-wrapper:mysql://h/db?user=app_clone&password=new"},
+		{"JDBC of MariaDB, which escapes nothing", "jdbc:mariadb://h/db?user=app&password=O%41#D", "O%41#D", "n@w%41", "jdbc:mariadb://h/db?user=app_clone&password=n@w%41"},
+		{"JDBC of MariaDB, by MySQL's name", "jdbc:mysql://h/db?permitMysqlScheme&user=app&password=OLD", "OLD", "n%w", "jdbc:mysql://h/db?permitMysqlScheme&user=app_clone&password=n%w"},
+		{"JDBC of MariaDB, kinds of hosts", "jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app&password=OLD", "OLD", "new",
+			"jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app_clone&password=new"},
+		{"JDBC, credentials of each host", "jdbc:mysql://app:OLD@h1:1,app:OLD@h2/db", "OLD", "n,w", "jdbc:mysql://app_clone:n%2Cw@h1:1,app_clone:n%2Cw@h2/db"},
+		{"JDBC, credentials of one of the hosts", "jdbc:mysql:replication://app:OLD@h1,ro:x@h2/db", "OLD", "new", "jdbc:mysql:replication://app_clone:new@h1,ro:x@h2/db"},
+		{"JDBC, keys of each host", "jdbc:mysql://[(host=h1,user=app,password=OLD),address=(host=h2)(user=app)(password=OLD)]/db", "OLD", "n)w",
+			"jdbc:mysql://[(host=h1,user=app_clone,password=n%29w),address=(host=h2)(user=app_clone)(password=n%29w)]/db"},
+		{"JDBC, a comma in an address", "jdbc:mysql://address=(host=h2)(user=app)(password=O,D)/db", "O,D", "new", "jdbc:mysql://address=(host=h2)(user=app_clone)(password=new)/db"},
+		{"JDBC, a user for all hosts", "jdbc:mysql://(host=h1,password=OLD),(host=h2,password=OLD)/db?user=app", "OLD", "new",
+			"jdbc:mysql://(host=h1,password=new),(host=h2,password=new)/db?user=app_clone"},
+
+		{"MySQL Shell's", "app:OLD@h:3306/db?ssl-mode=REQUIRED", "OLD", "n@w", "app_clone:n%40w@h:3306/db?ssl-mode=REQUIRED"},
+		{"MySQL Shell's, the host alone", "app:OLD@db.example.com", "OLD", "new", "app_clone:new@db.example.com"},
+
+		{"Go's", "app:OLD@tcp(h:3306)/db?parseTime=true", "OLD", "new", "app_clone:new@tcp(h:3306)/db?parseTime=true"},
+		{"Go's, which escapes nothing", "app:O/L@D%41:@tcp(h)/", "O/L@D%41:", "n/w@:%()?", "app_clone:n/w@:%()?@tcp(h)/"},
+		{"Go's, the shortest", "app:OLD@/", "OLD", "n@w", "app_clone:n@w@/"},
+		{"Go's, a socket", "app:OLD@unix(/run/mysqld.sock)/db", "OLD", "n@w", "app_clone:n@w@unix(/run/mysqld.sock)/db"},
+		{"Go's, a network of one's own", "app:OLD@cloudsql(a:b:c)/db", "OLD", "n@w", "app_clone:n@w@cloudsql(a:b:c)/db"},
+		{"Go's, like MySQL Shell's", "app:OLD@tcp/db", "OLD", "new", "app_clone:new@tcp/db"},
+
+		{"PDO", "mysql:host=h;dbname=db;user=app;password=OLD", "OLD", "new", "mysql:host=h;dbname=db;user=app_clone;password=new"},
+		{"PDO, a semicolon", "mysql:password=O;;D;user=app; host=h", "O;D", "n;w'\"=@", "mysql:password=n;;w'\"=@;user=app_clone; host=h"},
+
+		{"ADO.NET", "Server=h;Port=3306;Database=db;Uid=app;Pwd=OLD;", "OLD", "new", "Server=h;Port=3306;Database=db;Uid=app_clone;Pwd=new;"},
+		{"ADO.NET, other keys", "server = h; user id = app ; PASSWORD = OLD ; x=y", "OLD", "new", "server = h; user id = app_clone ; PASSWORD = new ; x=y"},
+		{"ADO.NET, to be quoted", "Data Source=h;User Id=app;Password=OLD", "OLD", `n;w"'`, `Data Source=h;User Id=app_clone;Password="n;w""'"`},
+		{"ADO.NET, quoted", `Server=h;Uid='app';Pwd="O;L""D'"`, `O;L"D'`, `n'"`, `Server=h;Uid='app_clone';Pwd="n'"""`},
+		{"ADO.NET, braces quote nothing", `Server=h;Uid=app;Pwd={OLD}`, `{OLD}`, `new`, `Server=h;Uid=app_clone;Pwd=new`},
+		{"ODBC", "Driver={MySQL ODBC 9.0 Unicode Driver};Server=h;UID=app;PWD=OLD", "OLD", "new", "Driver={MySQL ODBC 9.0 Unicode Driver};Server=h;UID=app_clone;PWD=new"},
+		{"ODBC, to be quoted", "DSN=x;UID=app;PWD=OLD", "OLD", "n;}w", "DSN=x;UID=app_clone;PWD={n;}}w}"},
+		{"ODBC, quoted", "DSN=x;UID={app};PWD={O}}L;D}", "O}L;D", "new", "DSN=x;UID={app_clone};PWD={new}"},
+		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "OLD", "new", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app_clone;Pwd=new"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, left := renewed(t, test.text, test.former, test.next)
+			if got != test.want {
+				t.Errorf("%s\nbecame %s\nwant   %s", test.text, got, test.want)
+			}
+			if wantLeft := test.former == "app"; left != wantLeft {
+				t.Errorf("named as left: %v", left)
+			}
+		})
+	}
+}
+
+// Everything else stays as it is. It is named where it contains the password, however
+// that is spelled.
+func TestRenewLeaves(t *testing.T) {
+	for _, test := range []struct {
+		name, text, former string
+		named              bool
+	}{
+		{"another user", "mysql://ro:OLD@h/db", "OLD", true},
+		{"another user, by its case", "mysql://App:OLD@h/db", "OLD", true},
+		{"another password", "mysql://app:other@h/db", "OLD", false},
+		{"a longer password", "mysql://app:OLDER@h/db", "OLD", true},
+		{"no password", "mysql://app@h/db", "OLD", false},
+		{"no user", "mysql://:OLD@h/db", "OLD", true},
+		{"the other user of the pair", "mysql://app_clone:OLD@h/db", "OLD", true},
+		{"one of several", "jdbc:mysql://app:OLD@h/db?user=ro", "OLD", true},
+		{"a longer password, with an @", "mysql://app:OLD@x@h/db", "OLD", true},
+		{"a longer password, with an @ and what ought to be escaped", "mysql://app:O/D@x@h/db", "O/D", true},
+		{"another reading", "mysql://app:x@h1/a@h2/db", "x@h1/a", true},
+		{"percent-encoded elsewhere", "https://h/?next=mysql%3A%2F%2Fapp%3AO%2FLD%40h", "O/LD", true},
+		{"percent-encoded where nothing is decoded", "jdbc:mariadb://h/db?user=app&password=O%2FLD", "O/LD", true},
+		{"the password alone", "OLD", "OLD", true},
+		{"a command", "mysql -uapp -pOLD", "OLD", true},
+		{"a line of a file", "DATABASE_URL=mysql://app:OLD@h/db", "OLD", true},
+		{"JSON in a string", `{"a":["x",{"url":"mysql:\/\/app:O\u0026LD@h"}]}`, "O&LD", true},
+		{"JSON in a string, a key", ` {"O\u0026LD":1}`, "O&LD", true},
+		{"a quote that is doubled", "Server=h;Pwd='O''LD'", "O'LD", true},
+		{"Go's, another network", "app:O/D@host/db", "O/D", true},
+		{"MySQL Shell's, a socket", "app:OLD@(/run/mysqld.sock)/db", "OLD", true},
+		{"PDO without a user", "mysql:host=h;password=OLD", "OLD", true},
+		{"PDO's keys in another case", "mysql:host=h;User=app;Password=OLD", "OLD", true},
+		{"ADO, not closed", "Server=h;Uid=app;Pwd='OLD", "OLD", true},
+		{"ADO, more behind the quotes", "Server=h;Uid=app;Pwd='OLD'x=y", "OLD", true},
+		{"ADO, two equals signs", "Server=h;Uid=app;Pwd==OLD", "=OLD", true},
+		{"nothing", "", "OLD", false},
+		{"something else", "prod", "OLD", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, left := renewed(t, test.text, test.former, "new")
+			if got != test.text || left != test.named {
+				t.Errorf("%q became %q, named as left: %v", test.text, got, left)
+			}
+		})
+	}
+}
+
+// A connection string in whose form the new credentials cannot be written is left.
+func TestRenewLeavesWhatCannotBeWritten(t *testing.T) {
+	for _, test := range []struct{ name, text, next string }{
+		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w"},
+		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w"},
+		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w"},
+		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w"},
+		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "n;w"},
+		{"Go's or MySQL Shell's", "app:OLD@tcp/db", "n%w"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, left := renewed(t, test.text, "OLD", test.next); got != test.text || !left {
+				t.Errorf("%q became %q, named as left: %v", test.text, got, left)
+			}
+		})
+	}
+}
+
+// Strings are found at any depth, are named by their place in the document, and keep the
+// bytes that need not change, escapes too.
+func TestRenewInTheDocument(t *testing.T) {
+	document := withStrings(t, "OLD", ` , "urls" : [ "mysql:\/\/app:OLD@h\u002fdb", {"primary":"mysql://\u0061pp:\u004fLD@h/\u00e9\ud83d\ude00"} ],`+
+		`"a.b": {"": "OLD"}, "é": [["x","OLD"]], "my OLD key": {"again":"OLD"}, "half":"mysql://app:OLD@h/\ud800",`+
+		`"n":12345678901234567890.10, "twice":{"k":"OLD","k":"mysql://app:OLD@h"}, "replica":{"username":"app","password":"OLD"},"pdo":"mysql:dbname=\u00e9\ud83d\ude00;user=app;password=OLD"`)
+	renewal, err := document.Renew("app_clone", redact.New(`n"w`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"engine":"mysql","host":"h","username":"app_clone","password":"n\"w" , "urls" : [ "mysql:\/\/app_clone:n%22w@h\u002fdb", {"primary":"mysql://app_clone:n%22w@h/\u00e9\ud83d\ude00"} ],` +
+		`"a.b": {"": "OLD"}, "é": [["x","OLD"]], "my OLD key": {"again":"OLD"}, "half":"mysql://app:OLD@h/\ud800",` +
+		`"n":12345678901234567890.10, "twice":{"k":"OLD","k":"mysql://app_clone:n%22w@h"}, "replica":{"username":"app","password":"OLD"},"pdo":"mysql:dbname=\u00e9\ud83d\ude00;user=app_clone;password=n\"w"}`
+	if diff := cmp.Diff(want, renewal.Raw().Reveal()); diff != "" {
+		t.Errorf("document (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"urls[0]", "urls[1].primary", "twice.k", "pdo"}, renewal.Renewed); diff != "" {
+		t.Errorf("renewed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{`"a.b".""`, `"é"[0][1]`, "<redacted>", "<redacted>.again", "half", "twice.k", "replica.password"}, renewal.Left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if renewal.Username() != "app_clone" || renewal.Password().Reveal() != `n"w` {
+		t.Errorf("the document has %q", renewal.Username())
+	}
+}
+
+// The keys that the function itself reads are no copies, whatever the password is.
+func TestRenewOwnKeys(t *testing.T) {
+	renewal, err := withStrings(t, "password", `,"ssl":true,"note":{"password":"x"}`).Renew("app_clone", redact.New("new"))
+	if err != nil || !slices.Equal(renewal.Left, []string{"note.<redacted>"}) {
+		t.Errorf("%v, %v", renewal.Left, err)
+	}
+}
+
+func TestRenewRefuses(t *testing.T) {
+	document := withStrings(t, "OLD", `,"url":"mysql://app:OLD@h"`)
+	for _, c := range [][2]string{{"", "new"}, {"app_clone", ""}, {"app\xff", "new"}, {"app_clone", "\xff"}, {"app_clone", strings.Repeat("x", secret.MaxBytes/2)}} {
+		renewal, err := document.Renew(c[0], redact.New(c[1]))
+		if err == nil || renewal.Raw().Reveal() != "" {
+			t.Errorf("%.20q, %.20q: %v", c[0], c[1], err)
+		}
+	}
+	if renewal, err := document.Renew("app", redact.New("OLD")); err != nil || renewal.Raw().Reveal() != document.Raw().Reveal() {
+		t.Errorf("nothing to change: %v", err)
+	}
+	if _, err := document.Renew("app", redact.New(strings.Repeat("x", secret.MaxBytes/2))); !strings.Contains(fmt.Sprint(err), "Secrets Manager stores 65536") {
+		t.Error(err)
+	}
+}
