@@ -91,6 +91,8 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
 			Mode:          env.mode("PRIVILEGE_SYNC"),
+
+			PendingUserSessions: env.sessionPolicy("PENDING_USER_SESSIONS"),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
 	}
@@ -156,6 +158,18 @@ func (e *environment) mode(name string) account.Mode {
 		e.problem(name, "%w", err)
 	}
 	return mode
+}
+
+func (e *environment) sessionPolicy(name string) rotation.SessionPolicy {
+	text := e.text(name)
+	if text == "" {
+		return rotation.WarnOfSessions
+	}
+	policy, err := rotation.ParseSessionPolicy(text)
+	if err != nil {
+		e.problem(name, "%w", err)
+	}
+	return policy
 }
 
 // roleARN reads the ARN of a role, as in arn:aws:iam::123456789012:role/name.

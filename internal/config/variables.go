@@ -21,6 +21,7 @@ func Variables() []Variable {
 		{"ROTATION_ROLE_ARN", parameter("rotationRoleArn"), "none", "a role that the function assumes for its calls of Secrets Manager"},
 		{"ROTATION_ROLE_EXTERNAL_ID", parameter("rotationRoleExternalId"), "none", "the external id that the role's trust policy asks for"},
 		{"PRIVILEGE_SYNC", parameter("privilegeSync"), "`merge`", "`merge`, `mirror` or `off`: what is copied beside the password"},
+		{"PENDING_USER_SESSIONS", parameter("pendingUserSessions"), "`warn`", "`warn` or `refuse`: whether a rotation warns of whoever is still logged in as the user whose password is about to change, or waits until nobody is"},
 		{"PASSWORD_LENGTH", parameter("passwordLength"), "32", "8 to 255 characters"},
 		{"EXCLUDE_CHARACTERS", parameter("excludeCharacters"), "all punctuation but `-`, `_`, `.`", "characters that a password must not have. It replaces the default; set but empty it excludes nothing"},
 		{"EXCLUDE_NUMBERS", parameter("excludeNumbers"), "false", booleans},

@@ -26,11 +26,12 @@ const (
 
 // The metrics' names.
 const (
-	Rotations         = "Rotations"
-	Failures          = "Failures"
-	StepDuration      = "StepDuration"
-	PrivilegesGranted = "PrivilegesGranted"
-	PrivilegesRevoked = "PrivilegesRevoked"
+	Rotations           = "Rotations"
+	Failures            = "Failures"
+	StepDuration        = "StepDuration"
+	PrivilegesGranted   = "PrivilegesGranted"
+	PrivilegesRevoked   = "PrivilegesRevoked"
+	PendingUserSessions = "PendingUserSessions"
 )
 
 // Metric is what is known of one.
@@ -45,6 +46,7 @@ func Metrics() []Metric {
 		{StepDuration, Milliseconds, "how long the step took"},
 		{PrivilegesGranted, Count, "to the user whose turn it was"},
 		{PrivilegesRevoked, Count, "from that user"},
+		{PendingUserSessions, Count, "sessions of that user, before its password changed"},
 	}
 }
 

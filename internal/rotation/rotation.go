@@ -38,6 +38,8 @@ type Settings struct {
 	UsernameLimit int
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
+	// PendingUserSessions is PENDING_USER_SESSIONS.
+	PendingUserSessions SessionPolicy
 }
 
 // Rotator performs the steps. It keeps nothing from one to the next.

@@ -27,6 +27,7 @@ const (
 	ReaderNotTested          = "ReaderNotTested"
 	AnotherPassword          = "AnotherPassword"
 	LoginWithoutPassword     = "LoginWithoutPassword"
+	PendingUserInUse         = "PendingUserInUse"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -55,6 +56,7 @@ func Causes() []Cause {
 		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
 		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
 		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
+		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
 	}
 }
 

@@ -80,6 +80,7 @@ func TestParametersRefuse(t *testing.T) {
 		"vpcSubnetIds":           {"subnet-0a, subnet-0b", "subnet-0a,", "vpc-0a"},
 		"vpcSecurityGroupIds":    {"sg-0a;sg-0b"},
 		"privilegeSync":          {"", "false", "copy"},
+		"pendingUserSessions":    {"", "wait", "Refuse"},
 		"secretArn":              {"App"},
 		"scheduleExpression":     {"", "30 days", "rate()"},
 		"duration":               {"0h", "25h", "2"},
