@@ -76,11 +76,7 @@ func (w *setSecretRun) lookAtReaders(ctx context.Context, found *inUse) {
 	if isReaderEndpoint(w.current.Host()) {
 		limited, cancel := timeout.Sessions().Context(ctx)
 		defer cancel()
-		cluster, err := w.readerCluster(limited, w.current.Document)
-		var members []Instance
-		if err == nil {
-			members, err = w.RDS.Members(limited, ServerName{cluster.ID, parseHost(w.current.Host()).name.Region})
-		}
+		members, err := w.RDS.Members(limited, parseHost(w.current.Host()).name) // which RDS has confirmed
 		if err != nil {
 			found.add(w.current.Host(), account.Name{}, UserSessions{Unknown: err})
 			return
