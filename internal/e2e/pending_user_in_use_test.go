@@ -102,7 +102,7 @@ func TestPendingUserInUse(t *testing.T) {
 		}
 		w.mustRotate() // each step twice: the second setSecret finds the password set
 		found := w.warnings(warning.PendingUserInUse)
-		if len(found) != 1 || !strings.Contains(found[0], `"`+w.user+`" is still in use by 3 sessions`) || !strings.Contains(found[0], "from localhost") || !strings.Contains(found[0], "quiet for ") {
+		if len(found) != 1 || !strings.Contains(found[0], `"`+w.user+`" is still in use by 3 sessions`) || !strings.Contains(found[0], "from localhost") {
 			t.Errorf("warnings: %q", found)
 		}
 		if named := strings.Contains(strings.Join(found, ""), "2 from localhost ('orders')"); named != (on.Flavor == dbserver.MySQL) {
@@ -328,10 +328,8 @@ func TestBrokenLookAtSessions(t *testing.T) {
 					conn, err := dialer.DialContext(ctx, network, address)
 					return looksElsewhere{conn}, err
 				}
-				for name, document := range l.admins { // whose messages are to be read
-					l.admins[name] = strings.Replace(document, `"ssl":true`, `"ssl":false`, 1)
-				}
-				l.admins[rdsAdmin] = strings.TrimSuffix(l.admins[rdsAdmin], "}") + `,"ssl":false}`
+				// In plain text, so that the statements can be changed on their way.
+				l.admins[rdsAdmin] = w.edited(w.admin, map[string]any{"ssl": false})
 				p := l.newPair(w.user, firstPassword, rdsAdmin, func(string) {})
 				for range 2 {
 					if err := p.rotate(t.Context()); err != nil {

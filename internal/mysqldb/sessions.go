@@ -57,7 +57,7 @@ func (c sessionCount) of(user string) rotation.UserSessions {
 func countSessions(query *statement.Builder, users []string) *statement.Builder {
 	query.SQL("SELECT CONCAT_WS(' ', COUNT(CASE WHEN CAST(s.USER AS BINARY) <> CAST(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1) AS BINARY) THEN 1 END) > 0" +
 		" OR EXISTS (SELECT 1 FROM mysql.user m WHERE m.Process_priv = 'Y' AND (CAST(CONCAT(m.User, '@', m.Host) AS BINARY) = CAST(CURRENT_USER() AS BINARY)" +
-		"/*!80019 OR EXISTS (SELECT 1 FROM information_schema.ENABLED_ROLES r WHERE CAST(r.ROLE_NAME AS BINARY) = CAST(m.User AS BINARY) AND CAST(r.ROLE_HOST AS BINARY) = CAST(m.Host AS BINARY)) */" +
+		"/*!80019 OR EXISTS (" + enabledRoles + " SELECT 1 FROM enabled WHERE enabled.user = m.User AND enabled.host = m.Host) */" +
 		"/*M! OR m.is_role = 'Y' AND (m.User = 'PUBLIC' OR EXISTS (SELECT 1 FROM information_schema.ENABLED_ROLES r WHERE CAST(r.ROLE_NAME AS BINARY) = CAST(m.User AS BINARY))) */" +
 		"))")
 	for _, user := range users {
@@ -67,6 +67,9 @@ func countSessions(query *statement.Builder, users []string) *statement.Builder 
 }
 
 const (
+	// enabledRoles are MySQL's active roles, and the roles that these have.
+	enabledRoles = "WITH RECURSIVE enabled (user, host) AS (SELECT CAST(ROLE_NAME AS CHAR(255)), CAST(ROLE_HOST AS CHAR(255)) FROM information_schema.ENABLED_ROLES" +
+		" UNION SELECT CAST(e.FROM_USER AS CHAR(255)), CAST(e.FROM_HOST AS CHAR(255)) FROM mysql.role_edges e JOIN enabled ON e.TO_USER = enabled.user AND e.TO_HOST = enabled.host)"
 	// ofClients leaves out the threads that are no session of a client, and those that
 	// are about to end.
 	ofClients = "s.COMMAND NOT IN ('Connect', 'Daemon', 'Delayed insert', 'Killed')"

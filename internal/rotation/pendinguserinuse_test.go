@@ -218,7 +218,7 @@ func TestPendingUserInUseAtReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := w.logged(warning.PendingUserInUse)
-		if len(found) != 1 || found[0]["sessions"] != 2.0 || !strings.Contains(found[0]["msg"].(string), "1 from 10.0.1.7, quiet for 0s at "+test.reader+":3306") {
+		if len(found) != 1 || found[0]["sessions"] != 2.0 || !strings.Contains(found[0]["msg"].(string), "1 from 10.0.1.7, active just now at "+test.reader+":3306") {
 			t.Errorf("%s: %v\n%q", test.host, found, w.trace)
 		}
 	}

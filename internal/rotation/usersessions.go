@@ -31,7 +31,8 @@ type UserSession struct {
 	Host string
 	// Program is what the client calls itself; empty where that is not known.
 	Program string
-	// Quiet is how long ago the last statement ended; 0 where one is being executed.
+	// Quiet is how long ago the last statement ended, in whole seconds; 0 where one is
+	// being executed.
 	Quiet time.Duration
 	// OfRDSProxy: it comes from where RDS Proxy's own sessions come from.
 	OfRDSProxy bool
@@ -134,8 +135,15 @@ func clients(sessions []UserSession) []string {
 		if c.OfRDSProxy {
 			text += ", by RDS Proxy, which keeps a user's sessions whether or not a client has need of them"
 		}
-		if text += fmt.Sprintf(", quiet for %s", c.least); c.longest > c.least {
-			text += fmt.Sprintf(" to %s", c.longest)
+		switch {
+		case c.longest == 0:
+			text += ", active just now"
+		case c.least == c.longest:
+			text += fmt.Sprintf(", quiet for %s", c.longest)
+		case c.least == 0:
+			text += fmt.Sprintf(", quiet for up to %s", c.longest)
+		default:
+			text += fmt.Sprintf(", quiet for %s to %s", c.least, c.longest)
 		}
 		texts[i] = text
 	}

@@ -58,16 +58,18 @@ func TestDemo(t *testing.T) {
 		"testSecret | AWSCURRENT | AWSPREVIOUS, AWSPENDING | current ok, previous replaced",
 		"finishSecret | AWSPREVIOUS | AWSCURRENT | current ok, previous ok",
 	}
-	applications := []string{"rotation | now current | the one that never reads | the one that reads again"}
+	applications := func(first string) []string {
+		return []string{"rotation | now current | " + first + " | reads it again"}
+	}
 	var want []string
 	for _, rows := range [][]string{
 		first("AWSPENDING"), rest, toOriginal, toClone, // tutorial 1
 		first("AWSPENDING"), rest, toOriginal, // tutorial 2
 		first("AWSPENDING (locked)"), {"createSecret | AWSCURRENT | AWSPENDING (locked) | current ok", "setSecret | AWSCURRENT | AWSPENDING | current ok"}, rest,
 		{"as | AWSCURRENT | AWSPREVIOUS | current ok, previous ok"}, toClone,
-		applications, {"1 | shopuser | logs in | logs in", "2 | shopuser_clone | REFUSED | logs in", "3 | shopuser | REFUSED | logs in"},
-		applications, {"1 | shopuser_clone | logs in | logs in", "2 | shopuser | logs in | logs in", "3 | shopuser_clone | logs in | logs in"},
-		applications, {"1 | shopuser | logs in | logs in", "2 | shopuser_clone | logs in | logs in", "3 | shopuser | logs in | logs in"},
+		applications("reads it once"), {"1 | shopuser | logs in | logs in", "2 | shopuser_clone | REFUSED | logs in", "3 | shopuser | REFUSED | logs in"},
+		applications("reads it when told"), {"1 | shopuser_clone | logs in | logs in", "2 | shopuser | logs in | logs in", "3 | shopuser_clone | logs in | logs in"},
+		applications("reads it again"), {"1 | shopuser | logs in | logs in", "2 | shopuser_clone | logs in | logs in", "3 | shopuser | logs in | logs in"},
 	} {
 		want = append(want, rows...)
 	}

@@ -53,9 +53,9 @@ func (d *demo) leftBehind(ctx context.Context) error {
 	d.title("5. What the tutorials cannot show: an application that never reads its secret again")
 	d.say("Two applications use the secret %s. One reads it again after each rotation; the other has read it", shopSecret)
 	d.say("once. Each keeps a connection open, and opens another one after each rotation.")
-	never, again := &reader{demo: d}, &reader{demo: d}
+	first, again := &reader{demo: d}, &reader{demo: d}
 	defer func() {
-		for _, r := range []*reader{never, again} {
+		for _, r := range []*reader{first, again} {
 			if r.open != nil {
 				_ = r.open.Close()
 			}
@@ -63,18 +63,21 @@ func (d *demo) leftBehind(ctx context.Context) error {
 	}()
 	d.silently(true)
 	defer d.silently(false)
-	if err := errors.Join(never.read(ctx), again.read(ctx)); err != nil {
+	if err := errors.Join(first.read(ctx), again.read(ctx)); err != nil {
 		return err
 	}
 
-	d.scene("PENDING_USER_SESSIONS=warn, the default: it is named before it breaks")
+	d.scene("PENDING_USER_SESSIONS=warn, the default: it is named before it breaks", "reads it once")
 	for n := 1; n <= 3; n++ {
-		said, err := d.rotateShop(ctx, n, never, again, nil)
+		said, err := d.rotateShop(ctx, n, first, again, nil)
 		if err != nil {
 			return err
 		}
-		if works := never.logsIn(ctx); works != (n == 1) {
+		if works := first.logsIn(ctx); works != (n == 1) {
 			d.wrong(ctx, "after rotation %d the credentials that were read before the first one log in: %v", n, works)
+		}
+		if _, err := first.open.ExecContext(ctx, "DO 1"); err != nil {
+			d.wrong(ctx, "after rotation %d its open connection has ended: %v", n, err)
 		}
 		if warned := len(said) > 0; warned != (n == 2) {
 			d.wrong(ctx, "rotation %d: %d warnings %s", n, len(said), warning.PendingUserInUse)
@@ -85,20 +88,20 @@ func (d *demo) leftBehind(ctx context.Context) error {
 		}
 	}
 
-	d.scene("PENDING_USER_SESSIONS=refuse: it does not break, and the rotation waits for it")
-	if err := errors.Join(never.read(ctx), d.Reconfigure(ctx, "PENDING_USER_SESSIONS=refuse")); err != nil {
+	d.scene("PENDING_USER_SESSIONS=refuse: it does not break, and the rotation waits for it", "reads it when told")
+	if err := errors.Join(first.read(ctx), d.Reconfigure(ctx, "PENDING_USER_SESSIONS=refuse")); err != nil {
 		return err
 	}
 	for n := 1; n <= 3; n++ {
 		var refused error
-		_, err := d.rotateShop(ctx, n, never, again, func(failed error) {
+		_, err := d.rotateShop(ctx, n, first, again, func(failed error) {
 			refused = failed
-			if !never.logsIn(ctx) {
+			if !first.logsIn(ctx) {
 				d.wrong(ctx, "a rotation was refused, and the credentials that were read before do not log in")
 			}
 			d.quote("setSecret changed nothing, the secret's labels stay, and the application works", failed.Error())
 			d.say("-> it reads its secret again, and Secrets Manager's next try goes through")
-			if err := errors.Join(never.read(ctx), d.awaitSessions(ctx, secret.Other(never.document.Username()), 0)); err != nil {
+			if err := errors.Join(first.read(ctx), d.awaitSessions(ctx, secret.Other(first.document.Username()), 0)); err != nil {
 				d.wrong(ctx, "%v", err)
 			}
 		})
@@ -109,26 +112,26 @@ func (d *demo) leftBehind(ctx context.Context) error {
 			d.wrong(ctx, "rotation %d was refused: %v (%v)", n, is, refused)
 		}
 		if n >= 2 { // it has learnt to
-			err = never.read(ctx)
+			err = first.read(ctx)
 		}
 		if err := errors.Join(err, again.read(ctx)); err != nil {
 			return err
 		}
 	}
 
-	d.scene("Nobody is left behind: both read it again, and three rotations say nothing")
+	d.scene("Nobody is left behind: both read it again, and three rotations say nothing", "reads it again")
 	if err := d.Reconfigure(ctx, "PENDING_USER_SESSIONS=warn"); err != nil {
 		return err
 	}
 	for n := 1; n <= 3; n++ {
-		said, err := d.rotateShop(ctx, n, never, again, nil)
+		said, err := d.rotateShop(ctx, n, first, again, nil)
 		if err != nil {
 			return err
 		}
 		if len(said) > 0 {
 			d.wrong(ctx, "rotation %d warned of nobody: %s", n, strings.Join(said, "; "))
 		}
-		if err := errors.Join(never.read(ctx), again.read(ctx)); err != nil {
+		if err := errors.Join(first.read(ctx), again.read(ctx)); err != nil {
 			return err
 		}
 	}
@@ -142,9 +145,10 @@ func (d *demo) silently(is bool) {
 	d.silent = is
 }
 
-func (d *demo) scene(text string) {
+// scene begins a table of rotations: first is how the first application reads its secret.
+func (d *demo) scene(text, first string) {
 	d.title("  " + text)
-	d.table.write("rotation", "time", [2]string{"now current", "the one that never reads"}, "the one that reads again")
+	d.table.write("rotation", "time", [2]string{"now current", first}, "reads it again")
 }
 
 // quote shows what the function said, in lines of a readable length.
@@ -166,7 +170,7 @@ func (d *demo) quote(who string, said ...string) {
 // rotateShop rotates the shop's secret, writes a row of how the two applications fare, and
 // returns what the function said of sessions. refused, where set, is told of a try that
 // was refused.
-func (d *demo) rotateShop(ctx context.Context, n int, never, again *reader, refused func(error)) (said []string, err error) {
+func (d *demo) rotateShop(ctx context.Context, n int, first, again *reader, refused func(error)) (said []string, err error) {
 	current, err := d.Current(ctx, shopSecret)
 	if err != nil {
 		return nil, err
@@ -174,7 +178,7 @@ func (d *demo) rotateShop(ctx context.Context, n int, never, again *reader, refu
 	pending := secret.Other(current.Username())
 	// What an application has closed, the server ends in its own time.
 	left := 0
-	if never.document.Username() == pending {
+	if first.document.Username() == pending {
 		left = 1
 	}
 	if err := d.awaitSessions(ctx, pending, left); err != nil {
@@ -210,7 +214,7 @@ func (d *demo) rotateShop(ctx context.Context, n int, never, again *reader, refu
 		}
 		return "REFUSED"
 	}
-	d.table.write(fmt.Sprintf("%d", n), shortly(took), [2]string{current.Username(), fares(never)}, fares(again))
+	d.table.write(fmt.Sprintf("%d", n), shortly(took), [2]string{current.Username(), fares(first)}, fares(again))
 	if !again.logsIn(ctx) {
 		d.wrong(ctx, "the application that reads its secret again cannot log in")
 	}
