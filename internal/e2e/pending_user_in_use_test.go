@@ -14,6 +14,7 @@ import (
 
 	"tandem/internal/failure"
 	"tandem/internal/local/dbserver"
+	"tandem/internal/local/sandbox"
 	"tandem/internal/mysqldb"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
@@ -298,14 +299,43 @@ func (w *deployment) ownSession(document secret.Document) rotation.Session {
 	return session
 }
 
+// withOwnAdmin is a deployment whose admin is no other's on the server.
+func withOwnAdmin(t *testing.T, on *dbserver.Server) *deployment {
+	w := newDeployment(t, on, func(w *deployment, _ *sandbox.Options) { w.adminUser = unique("adm") })
+	w.afterwards("DROP USER '" + w.adminUser + "'@'%'")
+	return w
+}
+
 // brokenSchema has as many letters as information_schema.
 const brokenSchema = "broken_look_schema"
 
-// looksElsewhere has every statement read another table than the list of sessions.
-type looksElsewhere struct{ net.Conn }
+// edited is a connection on which a text of the client's is replaced by one as long.
+type edited struct {
+	net.Conn
+	from, to string
+}
 
-func (l looksElsewhere) Write(p []byte) (int, error) {
-	return l.Conn.Write(bytes.ReplaceAll(p, []byte("information_schema.PROCESSLIST"), []byte(brokenSchema+".PROCESSLIST")))
+func (e edited) Write(p []byte) (int, error) {
+	return e.Conn.Write(bytes.ReplaceAll(p, []byte(e.from), []byte(e.to)))
+}
+
+// editing has the rotations of a deployment's secret run in the test's process, on such
+// connections.
+func (w *deployment) editing(from, to string) *pair {
+	w.t.Helper()
+	if len(from) != len(to) {
+		w.t.Fatalf("%q is not as long as %q", to, from)
+	}
+	l := newInProcess(w.t, w.Server)
+	var dialer net.Dialer
+	l.database.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		return edited{conn, from, to}, err
+	}
+	// In plain text, so that the statements can be changed on their way.
+	l.admins[rdsAdmin] = w.edited(w.admin, map[string]any{"ssl": false})
+	p := l.newPair(w.user, firstPassword, rdsAdmin, func(string) {})
+	return p
 }
 
 // Nothing about the look at sessions fails a step with warn, whatever the server answers
@@ -314,23 +344,15 @@ func TestBrokenLookAtSessions(t *testing.T) {
 	const columns = " AS USER, 'h:1' AS HOST, NULL AS DB, 'Sleep' AS COMMAND, 1 AS TIME, 7 AS ID"
 	for name, made := range map[string][]string{
 		"no such table (as 1109)": nil,
-		"denied":                  {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".PROCESSLIST (a INT)", "REVOKE ALL PRIVILEGES ON *.* FROM 'admin'@'%'", "GRANT SELECT, UPDATE ON mysql.* TO 'admin'@'%'", "GRANT CREATE USER, RELOAD ON *.* TO 'admin'@'%'", "GRANT ALL PRIVILEGES ON DATABASE_.* TO 'admin'@'%' WITH GRANT OPTION"},
+		"denied":                  {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".PROCESSLIST (a INT)", "REVOKE ALL PRIVILEGES ON *.* FROM ADMIN_", "GRANT SELECT, UPDATE ON mysql.* TO ADMIN_", "GRANT CREATE USER, RELOAD ON *.* TO ADMIN_", "GRANT ALL PRIVILEGES ON DATABASE_.* TO ADMIN_ WITH GRANT OPTION"},
 		"other columns":           {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".PROCESSLIST (a INT)"},
 		"a broken view":           {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".t (a INT)", "CREATE VIEW " + brokenSchema + ".PROCESSLIST AS SELECT a FROM " + brokenSchema + ".t", "DROP TABLE " + brokenSchema + ".t"},
 		"an error at work":        {"CREATE DATABASE " + brokenSchema, "CREATE VIEW " + brokenSchema + ".PROCESSLIST AS SELECT (SELECT 'a' UNION SELECT 'b')" + columns},
 	} {
 		t.Run(name, func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				l := newInProcess(t, on)
-				w := newDeployment(t, on)
-				var dialer net.Dialer
-				l.database.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-					conn, err := dialer.DialContext(ctx, network, address)
-					return looksElsewhere{conn}, err
-				}
-				// In plain text, so that the statements can be changed on their way.
-				l.admins[rdsAdmin] = w.edited(w.admin, map[string]any{"ssl": false})
-				p := l.newPair(w.user, firstPassword, rdsAdmin, func(string) {})
+				w := withOwnAdmin(t, on)
+				p := w.editing("information_schema.PROCESSLIST", brokenSchema+".PROCESSLIST")
 				for range 2 {
 					if err := p.rotate(t.Context()); err != nil {
 						t.Fatal(err)
@@ -339,9 +361,9 @@ func TestBrokenLookAtSessions(t *testing.T) {
 				leave := w.staysAs(documentOf(t, p), "")
 				defer leave()
 				for _, statement := range made {
-					l.must(t, strings.ReplaceAll(statement, "DATABASE_", w.database))
+					p.must(t, strings.NewReplacer("DATABASE_", w.database, "ADMIN_", "'"+w.adminUser+"'@'%'").Replace(statement))
 				}
-				t.Cleanup(func() { l.must(t, "DROP DATABASE IF EXISTS "+brokenSchema) })
+				t.Cleanup(func() { p.must(t, "DROP DATABASE IF EXISTS "+brokenSchema) })
 				if err := p.rotate(t.Context()); err != nil {
 					t.Errorf("with warn: %v", err)
 				}
@@ -356,6 +378,55 @@ func TestBrokenLookAtSessions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where the sessions can be counted and not listed, the number is right, and is what the
+// warning says.
+func TestSessionsThatCannotBeListed(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := withOwnAdmin(t, on)
+		p := w.editing("SELECT /*+ MAX_EXECUTION_TIME(5000) */ ", "SELECT /*+ MAX_EXECUTION_TIME(5000) */)")
+		if err := p.rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer w.staysAs(documentOf(t, p), "")()
+		w.besides()
+		if err := p.rotate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if said := p.warned[warning.PendingUserInUse]; !strings.Contains(said, "by 1 session: 1, of which no more could be read: listing sessions: error 1064") {
+			t.Errorf("warnings: %q", p.warned)
+		}
+	})
+}
+
+// Where the application's host is a replica, its sessions there count; where it is the
+// writer's, a check looks at the cluster's other instances.
+func TestPendingUserInUseAtReader(t *testing.T) {
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		r := replicate(t, release, dbserver.Replication{GTID: true}).world(t)
+		r.storeAt(replicaName, r.adminAt(sourceName))
+		r.mustRotate()
+		r.mustRotate()
+		if found := r.warnings(warning.PendingUserInUse); len(found) > 0 {
+			t.Errorf("a warning of nobody: %q", found)
+		}
+		reading := &deployment{Sandbox: &sandbox.Sandbox{Server: r.second}, t: t}
+		conn := reading.as(r.before().Username(), r.before().Password().Reveal(), "")
+		r.mustRotate()
+		if found := r.warnings(warning.PendingUserInUse); len(found) != 1 || !strings.Contains(found[0], "by 1 session: 1 from ") || !strings.Contains(found[0], " at "+replicaName+":3306") {
+			t.Errorf("warnings: %q", found)
+		}
+		_ = conn.Raw(func(c any) error { return c.(interface{ Close() error }).Close() })
+
+		current := r.now()
+		reading.as(current.Username(), current.Password().Reveal(), "")
+		r.mustRotate()
+		r.put(r.app, r.edited(r.app, map[string]any{"host": writerName, "masterarn": r.adminAt(writerName)}))
+		if f := finding(t, r.check(), "sessions"); f.Result != rotation.ResultAttention || f.Type != warning.PendingUserInUse || !strings.Contains(f.Detail, " at "+secondName+":3306") {
+			t.Errorf("the check finds %+v", f)
+		}
+	})
 }
 
 // documentOf is what a pair's secret has under AWSPREVIOUS.
