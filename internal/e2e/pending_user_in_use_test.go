@@ -267,6 +267,11 @@ func TestOwnSessionsAreNobody(t *testing.T) {
 				w := newDeployment(t, on)
 				w.mustRotate()
 				own := w.ownSession(w.before())
+				if schema == "ON" { // which knows the program, whatever the database
+					if err := own.Use(t.Context(), w.database); err != nil {
+						t.Fatal(err)
+					}
+				}
 				w.mustRotate()
 				if found := w.warnings(warning.PendingUserInUse); len(found) > 0 {
 					t.Errorf("a warning of nobody: %q", found)
@@ -282,6 +287,20 @@ func TestOwnSessionsAreNobody(t *testing.T) {
 					t.Errorf("warnings: %q", found)
 				}
 			})
+		}
+	})
+}
+
+// Where the admin may not read the programs' names, the rest is said without them.
+func TestPendingUserInUseWithoutPerformanceSchema(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		w.mustRotate()
+		defer w.staysAs(w.before(), "orders")()
+		w.execute("REVOKE SELECT ON *.* FROM 'admin'@'%'", "GRANT SELECT ON mysql.* TO 'admin'@'%'")
+		w.mustRotate()
+		if found := w.warnings(warning.PendingUserInUse); len(found) != 1 || !strings.Contains(found[0], "by 1 session: 1 from localhost, ") {
+			t.Errorf("warnings: %q", found)
 		}
 	})
 }

@@ -50,14 +50,14 @@ func (c sessionCount) of(user string) rotation.UserSessions {
 // function, from where it runs, has open itself.
 //
 // Source: MySQL 8.4 Reference Manual, 28.3.23 "The INFORMATION_SCHEMA PROCESSLIST Table",
-// 10.14.2 "Thread Command Values", 28.3.9 "The INFORMATION_SCHEMA ENABLED_ROLES Table"
-// (8.0.19); MariaDB, "Information Schema PROCESSLIST Table", "Thread Command Values",
+// 10.14.2 "Thread Command Values", 14.15 "Information Functions" (CURRENT_ROLE), 8.2.3
+// "Grant Tables" (mysql.role_edges); MariaDB, "Information Schema PROCESSLIST Table", "Thread Command Values",
 // "Information Schema ENABLED_ROLES Table", "GRANT" (TO PUBLIC, from 10.11 on). What each
 // shows was tried on MySQL 9.7 and MariaDB 10.5, 10.11 and 11.8.
 func countSessions(query *statement.Builder, users []string) *statement.Builder {
 	query.SQL("SELECT CONCAT_WS(' ', COUNT(CASE WHEN CAST(s.USER AS BINARY) <> CAST(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1) AS BINARY) THEN 1 END) > 0" +
 		" OR EXISTS (SELECT 1 FROM mysql.user m WHERE m.Process_priv = 'Y' AND (CAST(CONCAT(m.User, '@', m.Host) AS BINARY) = CAST(CURRENT_USER() AS BINARY)" +
-		"/*!80019 OR EXISTS (" + enabledRoles + " SELECT 1 FROM enabled WHERE enabled.user = m.User AND enabled.host = m.Host) */" +
+		"/*!80003 OR EXISTS (" + enabledRoles + " SELECT 1 FROM enabled WHERE enabled.user = CAST(m.User AS BINARY) AND enabled.host = CAST(m.Host AS BINARY)) */" +
 		"/*M! OR m.is_role = 'Y' AND (m.User = 'PUBLIC' OR EXISTS (SELECT 1 FROM information_schema.ENABLED_ROLES r WHERE CAST(r.ROLE_NAME AS BINARY) = CAST(m.User AS BINARY))) */" +
 		"))")
 	for _, user := range users {
@@ -67,9 +67,11 @@ func countSessions(query *statement.Builder, users []string) *statement.Builder 
 }
 
 const (
-	// enabledRoles are MySQL's active roles, and the roles that these have.
-	enabledRoles = "WITH RECURSIVE enabled (user, host) AS (SELECT CAST(ROLE_NAME AS CHAR(255)), CAST(ROLE_HOST AS CHAR(255)) FROM information_schema.ENABLED_ROLES" +
-		" UNION SELECT CAST(e.FROM_USER AS CHAR(255)), CAST(e.FROM_HOST AS CHAR(255)) FROM mysql.role_edges e JOIN enabled ON e.TO_USER = enabled.user AND e.TO_HOST = enabled.host)"
+	// enabledRoles are MySQL's active roles, which CURRENT_ROLE() names as in `r`@`%`,`s`@`%`,
+	// and the roles that these have.
+	enabledRoles = "WITH RECURSIVE enabled (user, host) AS (SELECT CAST(User AS BINARY), CAST(Host AS BINARY) FROM mysql.user" +
+		" WHERE LOCATE(CAST(CONCAT(',`', REPLACE(User, '`', '``'), '`@`', REPLACE(Host, '`', '``'), '`,') AS BINARY), CAST(CONCAT(',', CURRENT_ROLE(), ',') AS BINARY)) > 0" +
+		" UNION SELECT CAST(e.FROM_USER AS BINARY), CAST(e.FROM_HOST AS BINARY) FROM mysql.role_edges e JOIN enabled ON CAST(e.TO_USER AS BINARY) = enabled.user AND CAST(e.TO_HOST AS BINARY) = enabled.host)"
 	// ofClients leaves out the threads that are no session of a client, and those that
 	// are about to end.
 	ofClients = "s.COMMAND NOT IN ('Connect', 'Daemon', 'Delayed insert', 'Killed')"
