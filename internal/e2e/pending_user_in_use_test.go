@@ -109,6 +109,10 @@ func TestPendingUserInUse(t *testing.T) {
 		if named := strings.Contains(strings.Join(found, ""), "2 from localhost ('orders')"); named != (on.Flavor == dbserver.MySQL) {
 			t.Errorf("the programs are named, %v: %q", named, found)
 		}
+		rows := insights(t, query(t, "sessions"), strings.Split(w.log(), "\n"))
+		if len(rows) != 1 || rows[0]["pendingUser"] != w.user || rows[0]["pendingUserSessions"] != 3.0 {
+			t.Errorf("the documents' query finds %v", rows)
+		}
 		w.mustBe(w.user)
 		for _, leave := range leaves {
 			leave()
@@ -444,6 +448,24 @@ func TestPendingUserInUseAtReader(t *testing.T) {
 		r.put(r.app, r.edited(r.app, map[string]any{"host": writerName, "masterarn": r.adminAt(writerName)}))
 		if f := finding(t, r.check(), "sessions"); f.Result != rotation.ResultAttention || f.Type != warning.PendingUserInUse || !strings.Contains(f.Detail, " at "+secondName+":3306") {
 			t.Errorf("the check finds %+v", f)
+		}
+	})
+}
+
+// Sessions that come from where RDS Proxy's own do are said to be the proxy's.
+func TestPendingUserInUseByRDSProxy(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		w.mustRotate()
+		defer w.staysAs(w.before(), "")()
+		if err := w.CreateUser(t.Context(), "rdsproxyadmin", "%", strangersPassword); err != nil {
+			t.Fatal(err)
+		}
+		w.afterwards("DROP USER 'rdsproxyadmin'@'%'")
+		w.as("rdsproxyadmin", strangersPassword, "")
+		w.mustRotate()
+		if found := w.warnings(warning.PendingUserInUse); len(found) != 1 || !strings.Contains(found[0], "by 1 session: 1 from localhost") || !strings.Contains(found[0], ", by RDS Proxy, ") {
+			t.Errorf("warnings: %q", found)
 		}
 	})
 }
