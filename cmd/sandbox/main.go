@@ -126,7 +126,7 @@ func overview() string {
 }
 
 const demoHelp = `sandbox demo plays both tutorials of AWS's User Guide on a real server, then kills a
-rotation half-way and revokes a privilege. It fails if anything is not as it must be.
+rotation half-way, revokes a privilege and leaves an application behind. It fails if anything is not as it must be.
 
   go run ./cmd/sandbox demo --server mysql-9
 

@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tandem/internal/redact"
@@ -80,6 +81,26 @@ func (p Pair) Password(mode Mode, turn Turn, password redact.Secret,
 		statements = append(statements, open.builder.SQL(" ACCOUNT UNLOCK").Statement())
 	}
 	return statements, nil
+}
+
+// EndsPassword reports whether a rotation ends what somebody may log in with as the user
+// whose turn it is: an account of it gets another password, is dropped or is locked.
+// It ends none in a rotation that makes the user, nor where the password is set already or
+// the accounts are locked, as an earlier try leaves those that it has made.
+func (p Pair) EndsPassword(mode Mode, turn Turn, password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) (bool, error) {
+	targets, drop, toLock := p.targets(mode, turn)
+	if err := p.refuse(mode, turn, targets, append(drop, toLock...)); err != nil {
+		return false, err
+	}
+	for _, target := range targets {
+		if target.have == nil || target.have.Attributes.Locked {
+			continue
+		}
+		if set, err := p.done(target, password, matches); err != nil || !set {
+			return true, err
+		}
+	}
+	return slices.ContainsFunc(append(drop, toLock...), func(a *Account) bool { return !a.Attributes.Locked }), nil
 }
 
 // SendsPassword reports whether the server is sent the password itself, and not a

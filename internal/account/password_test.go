@@ -12,6 +12,40 @@ import (
 
 func never(string, redact.Secret, redact.Secret) (bool, error) { return false, nil }
 
+func TestEndsPassword(t *testing.T) {
+	password := redact.New("new")
+	matches := func(_ string, stored, password redact.Secret) (bool, error) {
+		return stored.Reveal() == "of "+password.Reveal(), nil
+	}
+	at := func(user, host, clauses, verifier string) Account {
+		a := account(t, mysql9, Name{user, host}, clauses)
+		a.Factors = []Factor{{Plugin: "caching_sha2_password", Verifier: redact.New(verifier)}}
+		return a
+	}
+	const locked = " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK"
+	app := user("app", at("app", "%", "", "of old"))
+	for _, test := range []struct {
+		what  string
+		clone User
+		mode  Mode
+		turn  Turn
+		ends  bool
+	}{
+		{"a user who is new", user("app_clone"), Merge, TurnOfClone, false},
+		{"the clone's", user("app_clone", at("app_clone", "%", "", "of old")), Merge, TurnOfClone, true},
+		{"set already", user("app_clone", at("app_clone", "%", "", "of new")), Merge, TurnOfClone, false},
+		{"made by an earlier try", user("app_clone", at("app_clone", "%", locked, "of nobody")), Merge, TurnOfClone, false},
+		{"an account that is dropped", user("app_clone", at("app_clone", "%", "", "of new"), at("app_clone", "10.%", "", "of old")), Merge, TurnOfClone, true},
+		{"the original's", user("app_clone", at("app_clone", "%", "", "of new")), Merge, TurnOfOriginal, true},
+		{"passwords only", user("app_clone", at("app_clone", "%", "", "of old")), Off, TurnOfClone, true},
+	} {
+		ends, err := Pair{Server: mysql9, Original: app, Clone: test.clone, Known: true}.EndsPassword(test.mode, test.turn, password, matches)
+		if err != nil || ends != test.ends {
+			t.Errorf("%s: %v, %v", test.what, ends, err)
+		}
+	}
+}
+
 func TestPassword(t *testing.T) {
 	password := redact.New("new p'w")
 	matches := func(plugin string, stored, password redact.Secret) (bool, error) {

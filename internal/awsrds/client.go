@@ -60,7 +60,7 @@ func instance(from types.DBInstance) rotation.Instance {
 	found := rotation.Instance{
 		ID: aws.ToString(from.DBInstanceIdentifier), ARN: aws.ToString(from.DBInstanceArn),
 		Engine: aws.ToString(from.Engine), Status: aws.ToString(from.DBInstanceStatus),
-		Cluster: aws.ToString(from.DBClusterIdentifier), Source: aws.ToString(from.ReadReplicaSourceDBInstanceIdentifier),
+		Cluster: aws.ToString(from.DBClusterIdentifier), Source: aws.ToString(from.ReadReplicaSourceDBInstanceIdentifier), Replicas: append([]string(nil), from.ReadReplicaDBInstanceIdentifiers...),
 	}
 	if from.Endpoint != nil {
 		found.Endpoint = rotation.Endpoint{Host: aws.ToString(from.Endpoint.Address), Port: int(aws.ToInt32(from.Endpoint.Port))}

@@ -56,7 +56,7 @@ func name(id, region string) rotation.ServerName { return rotation.ServerName{ID
 
 func TestAnswers(t *testing.T) {
 	c := client(t, emulator.Options{})
-	shop := rotation.Instance{ID: "shop", ARN: arn + "db:shop", Engine: "mysql", Status: "available", Endpoint: rotation.Endpoint{Host: "shop.example", Port: 3306}}
+	shop := rotation.Instance{ID: "shop", ARN: arn + "db:shop", Engine: "mysql", Status: "available", Endpoint: rotation.Endpoint{Host: "shop.example", Port: 3306}, Replicas: []string{"arn:aws:rds:eu-west-1:123456789012:db:shop-read"}}
 	read := rotation.Instance{
 		ID: "shop-read", ARN: "arn:aws:rds:eu-west-1:123456789012:db:shop-read", Engine: "mysql", Status: "available",
 		Endpoint: rotation.Endpoint{Host: "read.example", Port: 3307}, Source: arn + "db:shop",

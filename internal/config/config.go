@@ -88,6 +88,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			Mode:          env.mode("PRIVILEGE_SYNC"),
 
 			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
+			PendingUserSessions:   env.sessionPolicy("PENDING_USER_SESSIONS"),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
 	}
@@ -169,6 +170,18 @@ func (e *environment) keepConnectionStrings(name string) bool {
 		e.problem(name, "%q is neither renew nor keep: correct it, or leave it out", text)
 		return false
 	}
+}
+
+func (e *environment) sessionPolicy(name string) rotation.SessionPolicy {
+	text := e.text(name)
+	if text == "" {
+		return rotation.WarnOfSessions
+	}
+	policy, err := rotation.ParseSessionPolicy(text)
+	if err != nil {
+		e.problem(name, "%w", err)
+	}
+	return policy
 }
 
 // externalID reads what a role's trust policy may ask for.

@@ -21,7 +21,7 @@ func (v variables) lookup(name string) (string, bool) {
 func defaults(change func(*config.Config)) config.Config {
 	c := config.Config{
 		Password: config.Password{Length: 32, ExcludeCharacters: config.DefaultExcludeCharacters, RequireEachIncludedType: true},
-		Rotation: rotation.Settings{Mode: account.Merge},
+		Rotation: rotation.Settings{Mode: account.Merge, PendingUserSessions: rotation.WarnOfSessions},
 	}
 	change(&c)
 	return c
@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 	}{
 		{"nothing set", nil, func(*config.Config) {}},
 		{"empty is unset", variables{"PASSWORD_LENGTH": "", "EXCLUDE_NUMBERS": "", "SECRETS_MANAGER_ENDPOINT": "", "USERNAME_CHARACTER_LIMIT": "",
-			"REQUIRE_EACH_INCLUDED_TYPE": "", "PRIVILEGE_SYNC": "", "SUPERUSER_SECRET_ARN": ""}, func(*config.Config) {}},
+			"REQUIRE_EACH_INCLUDED_TYPE": "", "PRIVILEGE_SYNC": "", "PENDING_USER_SESSIONS": "", "SUPERUSER_SECRET_ARN": ""}, func(*config.Config) {}},
 		{"but for EXCLUDE_CHARACTERS", variables{"EXCLUDE_CHARACTERS": ""}, func(c *config.Config) { c.Password.ExcludeCharacters = "" }},
 		{"EXCLUDE_CHARACTERS as it stands", variables{"EXCLUDE_CHARACTERS": " '\"\\ "}, func(c *config.Config) { c.Password.ExcludeCharacters = " '\"\\ " }},
 		{"PASSWORD_LENGTH", variables{"PASSWORD_LENGTH": "64"}, func(c *config.Config) { c.Password.Length = 64 }},
@@ -64,6 +64,8 @@ func TestLoad(t *testing.T) {
 		{"connection strings renewed", variables{"CONNECTION_STRINGS": "renew"}, func(*config.Config) {}},
 		{"connection strings kept", variables{"CONNECTION_STRINGS": "keep"}, func(c *config.Config) { c.Rotation.KeepConnectionStrings = true }},
 		{"off", variables{"PRIVILEGE_SYNC": "off"}, func(c *config.Config) { c.Rotation.Mode = account.Off }},
+		{"sessions refuse", variables{"PENDING_USER_SESSIONS": " refuse"}, func(c *config.Config) { c.Rotation.PendingUserSessions = rotation.RefuseSessions }},
+		{"sessions warn", variables{"PENDING_USER_SESSIONS": "warn"}, func(*config.Config) {}},
 		{"plain text", variables{"ALLOW_PLAINTEXT": "true"}, func(c *config.Config) { c.AllowPlaintext = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -90,6 +92,7 @@ func TestLoadRefusesWhatItCannotRead(t *testing.T) {
 		"USERNAME_CHARACTER_LIMIT":   {"0", "129", "ten"},
 		"PRIVILEGE_SYNC":             {"copy", "none"},
 		"CONNECTION_STRINGS":         {"false", "Keep", "update"},
+		"PENDING_USER_SESSIONS":      {"wait", "Refuse", "off"},
 		"ROTATION_ROLE_ARN":          {"rotation", "arn:aws:iam::123456789012:user/x", "arn:aws:sts::123456789012:role/x", "arn:aws:iam::1234:role/x", "arn:aws:iam::*:role/x", "arn:aws:iam::{Account}:role/x", "arn:aws:iam::123456789012:role/{account}", "arn:aws:iam::{account}:role/{account}"},
 		"ROTATION_ROLE_FOR_RDS":      {"true", "perhaps"},
 		"ROTATION_ROLE_EXTERNAL_ID":  {"without-a-role", "with a blank", "x"},

@@ -23,6 +23,7 @@ func Variables() []Variable {
 		{"ROTATION_ROLE_FOR_RDS", parameter("rotationRoleForRds"), "false", "true: RDS is asked as that role too, and not as the function's own"},
 		{"PRIVILEGE_SYNC", parameter("privilegeSync"), "`merge`", "`merge`, `mirror` or `off`: what is copied beside the password"},
 		{"CONNECTION_STRINGS", parameter("connectionStrings"), "`renew`", "`renew` or `keep`: what becomes of a URL or another connection string in the secret that holds its username and password: see Connection strings"},
+		{"PENDING_USER_SESSIONS", parameter("pendingUserSessions"), "`warn`", "`warn` or `refuse`: whether a rotation warns of whoever is still logged in as the user whose password is about to change, or waits until nobody is"},
 		{"PASSWORD_LENGTH", parameter("passwordLength"), "32", "8 to 255 characters"},
 		{"EXCLUDE_CHARACTERS", parameter("excludeCharacters"), "all punctuation but `-`, `_`, `.`", "characters that a password must not have. It replaces the default; set but empty it excludes nothing"},
 		{"EXCLUDE_NUMBERS", parameter("excludeNumbers"), "false", booleans},

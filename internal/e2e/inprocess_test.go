@@ -195,6 +195,7 @@ type pair struct {
 	user    string
 	secrets *memory
 	mode    account.Mode
+	policy  rotation.SessionPolicy
 	said    func(string) // is told what the function did
 	warned  map[string]string
 	turns   int
@@ -228,7 +229,7 @@ func (p *pair) rotate(ctx context.Context) error {
 		database = watched{database, p.after, p.stop}
 	}
 	rotator := rotation.Rotator{
-		Secrets: p.secrets, Database: database, Settings: rotation.Settings{Mode: p.mode}, Random: rand.Reader, Log: slog.New(p),
+		Secrets: p.secrets, Database: database, Settings: rotation.Settings{Mode: p.mode, PendingUserSessions: p.policy}, Random: rand.Reader, Log: slog.New(p),
 	}
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
 		if err := rotator.Rotate(ctx, rotation.Event{Step: step, SecretID: "app", Token: token}); err != nil {

@@ -86,6 +86,11 @@ func (w *deployment) obeyLast() {
 	}
 }
 
+// refusesSessions has the rotation wait for whoever is left behind.
+func refusesSessions(*testing.T) []option {
+	return []option{withEnv("PENDING_USER_SESSIONS=refuse")}
+}
+
 // tryOnly follows a remedy that asks for nothing but another try.
 func tryOnly(*deployment) {}
 
@@ -394,6 +399,13 @@ func remedies() []cause {
 			arrange: after(1, sql("ALTER USER USER_ IDENTIFIED VIA unix_socket")), follow: sql("ALTER USER USER_ IDENTIFIED BY 'any'")},
 		{name: "the clone is a role of its original", flavor: dbserver.MySQL, want: failure.UserUnsupported, step: "setSecret", check: "plan", words: []string{"REVOKE"},
 			arrange: after(2, sql("GRANT CLONE_ TO USER_")), follow: func(w *deployment) { w.execute(revokes(w.lastSaid())...) }},
+		{name: "somebody is logged in as the user whose turn it is, and reloads", options: refusesSessions, want: failure.PendingUserInUse, step: "setSecret", check: "sessions", words: []string{"1 session", "read the secret again"},
+			arrange: func(w *deployment) func() {
+				w.mustRotate()
+				return w.staysAs(w.before(), "")
+			}},
+		{name: "nobody may see who is logged in", options: refusesSessions, want: failure.PendingUserInUse, step: "setSecret", check: "sessions", words: []string{"GRANT PROCESS ON *.* TO 'admin'@'%'"},
+			arrange: after(1, sql("REVOKE PROCESS ON *.* FROM 'admin'@'%'")), follow: sql("GRANT PROCESS ON *.* TO 'admin'@'%'")},
 		{name: "the original is not of the secret, and the clone is made equal", want: failure.OriginalNotOfSecret, step: "setSecret", check: "accounts", words: []string{"PROCESS"},
 			arrange: secretOfAnotherClone, follow: sql("GRANT PROCESS ON *.* TO CLONE_")},
 		{name: "the original is not of the secret, and is stored in it", want: failure.OriginalNotOfSecret, step: "setSecret", check: "accounts", words: []string{"PROCESS"},

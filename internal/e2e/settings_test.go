@@ -36,7 +36,7 @@ func againstUs(flavor dbserver.Flavor, limit string) []setting {
 			{"transaction_read_only", "1"}, {"transaction_isolation", "'READ-UNCOMMITTED'"}, {"max_execution_time", "1"}, {"print_identified_with_as_hex", "0"},
 			{"default_collation_for_utf8mb4", "utf8mb4_general_ci"}, {"optimizer_switch", "'derived_merge=off,semijoin=off,subquery_to_derived=on'"},
 			{"sql_require_primary_key", "1"}, {"session_track_state_change", "1"}, {"terminology_use_previous", "'BEFORE_8_0_26'"},
-			{"internal_tmp_mem_storage_engine", "MEMORY"},
+			{"internal_tmp_mem_storage_engine", "MEMORY"}, {"cte_max_recursion_depth", "0"},
 		}...)
 	}
 	return append(settings, []setting{
@@ -143,6 +143,9 @@ func rotateAgainst(t *testing.T, on *dbserver.Server, settings []setting) {
 			return
 		}
 		w.mustBe(user)
+		if unknown := w.lastSetSecret()["pendingUserSessionsUnknown"]; unknown != nil {
+			t.Errorf("turn %d: %v", turn, unknown)
+		}
 		if turn == 1 {
 			continue
 		}

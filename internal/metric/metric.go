@@ -26,13 +26,14 @@ const (
 
 // The metrics' names.
 const (
-	Rotations         = "Rotations"
-	Failures          = "Failures"
-	StepDuration      = "StepDuration"
-	PrivilegesGranted = "PrivilegesGranted"
-	PrivilegesRevoked = "PrivilegesRevoked"
-	ChecksFailed      = "ChecksFailed"
-	ChecksAttention   = "ChecksAttention"
+	Rotations           = "Rotations"
+	Failures            = "Failures"
+	StepDuration        = "StepDuration"
+	PrivilegesGranted   = "PrivilegesGranted"
+	PrivilegesRevoked   = "PrivilegesRevoked"
+	PendingUserSessions = "PendingUserSessions"
+	ChecksFailed        = "ChecksFailed"
+	ChecksAttention     = "ChecksAttention"
 )
 
 // Metric is what is known of one.
@@ -48,6 +49,7 @@ func Metrics() []Metric {
 		{StepDuration, Milliseconds, "how long the step took"},
 		{PrivilegesGranted, Count, "to the user whose turn it was"},
 		{PrivilegesRevoked, Count, "from that user"},
+		{PendingUserSessions, Count, "sessions of that user, before its password changed"},
 		{ChecksFailed, Count, "of a check: how much of what it looked at has failed"},
 		{ChecksAttention, Count, "of a check: how much asks for attention, without what has `noAlarm`, or was not looked at for lack of time"},
 	}

@@ -79,8 +79,11 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	}
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
 	config.CheckConnLiveness = false   // one connection, never pooled
-	config.ConnectionAttributes = "program_name:tandem"
+	config.ConnectionAttributes = "program_name:" + rotation.ProgramName
 	config.MultiStatements = login.Admin
+	if !login.Admin {
+		config.DBName = ownDatabase
+	}
 	var verified *rotation.Certificate
 	if encrypted {
 		roots, err := d.Roots(login.Host)

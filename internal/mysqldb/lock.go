@@ -10,6 +10,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
+	"tandem/internal/rotation"
 	"tandem/internal/statement"
 )
 
@@ -79,15 +80,34 @@ type lockedRead struct {
 	// users are those whose accounts were listed, until these are read.
 	users    []string
 	accounts []listed
+	sessions sessionCount
 }
 
 // readUnderLock reads what GET_LOCK has answered, the session's facts, what Roles and
-// PluginsNeedingPlaintext tell, and which accounts the users have.
+// PluginsNeedingPlaintext tell, which accounts the users have, and how many sessions.
+// Where the server refuses that, it is asked once more without the sessions: they must
+// be no reason for a rotation to fail.
 func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.NullInt64, err error) {
+	got, err = s.readLocked(ctx, users, true)
+	var answered *ServerError
+	if !errors.As(err, &answered) {
+		return got, err
+	}
+	if got, err = s.readLocked(ctx, users, false); err == nil {
+		s.lockedRead.sessions = sessionCount{UserSessions: rotation.UserSessions{Unknown: fmt.Errorf("counting sessions: %w", answered)}}
+	}
+	return got, err
+}
+
+// readLocked reads that, with the sessions or without.
+func (s *Session) readLocked(ctx context.Context, users []string, sessions bool) (got sql.NullInt64, err error) {
 	query := func(begun *statement.Builder) statement.Statement {
-		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), " +
-			"listed.* FROM (SELECT 1) AS one LEFT JOIN (")
-		return listOf(begun, users).SQL(") AS listed ON TRUE").Statement()
+		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), ")
+		if !sessions {
+			return listOf(begun.SQL("NULL, listed.* FROM (SELECT 1) AS one LEFT JOIN ("), users).SQL(") AS listed ON TRUE").Statement()
+		}
+		listOf(begun.SQL("counting.counted, listed.* FROM (SELECT 1) AS one LEFT JOIN ("), users)
+		return countSessions(begun.SQL(") AS listed ON TRUE LEFT JOIN ("), users).SQL(") AS counting ON TRUE").Statement()
 	}
 	asked := time.Now()
 	rows, err := s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identity)).Reveal())
@@ -100,13 +120,14 @@ func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.Nu
 	defer rows.Close()
 	var answer factsRow
 	var clear string
+	var counted sql.NullString
 	s.lockedRead = &lockedRead{users: users}
 	answered := false
 	var found listing
 	for rows.Next() {
 		answered = true
 		var entry nullableListed
-		columns := append(answer.columns(), &got, &s.lockedRead.mandatory, &clear)
+		columns := append(answer.columns(), &got, &s.lockedRead.mandatory, &clear, &counted)
 		if err := rows.Scan(append(columns, entry.columns()...)...); err != nil {
 			return got, fmt.Errorf("listing accounts: %w", explain(err, false))
 		}
@@ -122,6 +143,7 @@ func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.Nu
 		return got, err
 	}
 	s.lockedRead.accounts, s.proxies = found.accounts, found.proxies
+	s.lockedRead.sessions = parseSessionCount(counted, users)
 	if s.lockedRead.insisting, err = countedList(clear); err != nil {
 		return got, err
 	}

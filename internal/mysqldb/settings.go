@@ -33,6 +33,7 @@ func (s *Session) settings() *statement.Builder {
 			", SESSION group_concat_max_len = 1048576, SESSION time_zone = '+00:00'" +
 			", SESSION optimizer_switch = 'default', SESSION optimizer_search_depth = 62, SESSION optimizer_prune_level = 1, SESSION join_buffer_size = 262144" +
 			"/*!50720 , SESSION max_execution_time = 0, SESSION transaction_read_only = 0, SESSION transaction_isolation = 'REPEATABLE-READ', SESSION timestamp = DEFAULT */" +
+			"/*!80003 , SESSION cte_max_recursion_depth = 1000 */" +
 			"/*!80017 , SESSION print_identified_with_as_hex = 1 */" +
 			"/*M! , SESSION max_statement_time = 0, SESSION tx_read_only = 0, SESSION tx_isolation = 'REPEATABLE-READ', SESSION old_passwords = 0" +
 			", SESSION max_session_mem_used = 9223372036854775807, SESSION tmp_disk_table_size = 18446744073709551615 */")

@@ -48,31 +48,31 @@ func adminIsAnother(document secret.Document, arn, current, next string) error {
 // refused is followed by the versions that carry the two labels by then, each
 // tried once. Not more: a server may lock an account after a few wrong passwords.
 //
-// It returns where the admin was reached, too: the versions of its secret may name
-// different servers.
-func (s step) connectAdmin(ctx context.Context, d documents) (Session, topology, error) {
+// It returns as whom and where the admin was reached, too: the versions of its secret may
+// name different servers.
+func (s step) connectAdmin(ctx context.Context, d documents) (Session, adminLogin, error) {
 	session, refused := s.Database.Connect(ctx, d.admin.login())
 	if !errors.Is(refused, ErrLoginRefused) {
-		return session, d.admin.topology, s.adminError(d, refused)
+		return session, d.admin, s.adminError(d, refused)
 	}
-	var none topology
+	var none adminLogin
 	tried := map[string]bool{d.adminVersion: true}
-	attempt := func(version Version) (Session, topology, error) {
+	attempt := func(version Version) (Session, adminLogin, error) {
 		tried[version.ID] = true
 		other, err := s.readAdmin(ctx, version, d.adminARN, d.current.Document, d.pending.Document)
 		if err != nil {
 			return nil, none, err
 		}
 		session, err := s.Database.Connect(ctx, other.login())
-		return session, other.topology, err
+		return session, other, err
 	}
 	again, err := s.Secrets.Current(ctx, d.adminARN)
 	if err != nil {
 		return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret again: %w", err)))
 	}
 	if !tried[again.ID] {
-		if session, at, err := attempt(again); !errors.Is(err, ErrLoginRefused) {
-			return session, at, s.adminError(d, err)
+		if session, admin, err := attempt(again); !errors.Is(err, ErrLoginRefused) {
+			return session, admin, s.adminError(d, err)
 		}
 	}
 	labels, err := s.Secrets.Describe(ctx, d.adminARN)
@@ -93,11 +93,11 @@ func (s step) connectAdmin(ctx context.Context, d documents) (Session, topology,
 		if err != nil {
 			return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret's %s: %w", label, err)))
 		}
-		if session, at, err := attempt(version); !errors.Is(err, ErrLoginRefused) {
+		if session, admin, err := attempt(version); !errors.Is(err, ErrLoginRefused) {
 			if err == nil {
 				s.log.InfoContext(ctx, "admin logged in by another version of its secret", "label", label)
 			}
-			return session, at, s.adminError(d, err)
+			return session, admin, s.adminError(d, err)
 		}
 	}
 	return nil, none, s.adminError(d, refused)

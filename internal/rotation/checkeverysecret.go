@@ -37,7 +37,8 @@ type Overview struct {
 }
 
 // atOnce is how many secrets are checked side by side. Each check holds two sessions,
-// or three where the secret names a reader.
+// or three where the secret names a reader, and for a moment one at each of the other
+// servers that the application may be logged in to.
 const atOnce = 4
 
 // InspectEvery checks every secret whose rotation function has the ARN, which may end in

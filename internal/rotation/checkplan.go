@@ -103,6 +103,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 			err: failure.Errorf(kind, "admin %s may not send every statement of the plan, and lacks %s", admin.Facts().Account, strings.Join(capped(lacks), "; ")),
 		}
 	})
+	i.sessions(ctx, w, pair)
 	i.check(ctx, checkDrift, []string{checkAccounts}, func(context.Context) outcome {
 		if len(pair.Clone.Accounts) == 0 {
 			return outcomeOf(fmt.Sprintf("%q does not exist yet", pair.Clone.Name), nil)

@@ -252,11 +252,11 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 			return outcomeOf("", err)
 		}
 		d.pending = next
-		session, at, err := i.connectAdmin(ctx, d)
+		session, as, err := i.connectAdmin(ctx, d)
 		if err != nil {
 			return outcomeOf("", err)
 		}
-		admin, d.admin.topology = session, at
+		admin, d.admin = session, as
 		return outcomeOf(fmt.Sprintf("logged in as %s", session.Facts().Account), nil)
 	})
 	if admin != nil {

@@ -69,8 +69,8 @@ type LockInspector interface {
 	LockHolder(ctx context.Context, name string) (LockHolder, error)
 }
 
-// programName is what this program's sessions call themselves.
-const programName = "tandem"
+// ProgramName is what this program's sessions call themselves.
+const ProgramName = "tandem"
 
 // noRotation reports whether a session is certainly no rotation's: that logs in as one
 // of the two users or as an admin, whose own secret may alternate between two users.
@@ -80,7 +80,7 @@ func (h LockHolder) noRotation(original, admin string) bool {
 	if h.Connection == 0 || h.User == "" {
 		return false
 	}
-	if h.ProgramKnown && h.Program != programName {
+	if h.ProgramKnown && h.Program != ProgramName {
 		return true
 	}
 	users := []string{original, secret.Clone(original)}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +57,10 @@ type memory struct {
 	clusters  map[rotation.ServerName]rotation.Cluster
 	// matched, where set, is the account that every login is taken for.
 	matched account.Name
+	// sessions, where set, tells who is logged in as a user at a server, which is "" at db.example.
+	sessions func(at, user string) rotation.UserSessions
+	// refuse: PENDING_USER_SESSIONS is refuse.
+	refuse bool
 	// release is the server's version.
 	release string
 	// keepConnectionStrings is the setting.
@@ -108,8 +113,12 @@ func rows(user, privilege string) account.Rows {
 func (w *memory) step(name rotation.Step) error { return w.stepOf(name, token) }
 
 func (w *memory) rotator() *rotation.Rotator {
+	settings := rotation.Settings{Mode: account.Merge, KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
+	if w.refuse {
+		settings.PendingUserSessions = rotation.RefuseSessions
+	}
 	return &rotation.Rotator{
-		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: rotation.Settings{Mode: account.Merge, KeepConnectionStrings: w.keepConnectionStrings},
+		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: settings,
 		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
 		Function: rotation.Function{Name: "tandem", Version: "0"},
 	}
@@ -314,6 +323,16 @@ func (s *fakeSession) Apply(_ context.Context, sent ...statement.Statement) erro
 	clone := account.Name{User: "app_clone", Host: "%"}
 	s.accounts[clone] = rows("app_clone", "ALTER")
 	return nil
+}
+
+func (s *fakeSession) UserSessions(_ context.Context, user string) rotation.UserSessions {
+	if s.sessions == nil {
+		return rotation.UserSessions{Known: true}
+	}
+	if err := s.do("sessions of %s%s", user, s.at); err != nil {
+		return rotation.UserSessions{Unknown: err}
+	}
+	return s.sessions(strings.TrimPrefix(s.at, " at "), user)
 }
 
 func (s *fakeSession) Close() error { return nil }

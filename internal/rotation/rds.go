@@ -50,6 +50,8 @@ type Instance struct {
 	// Source is the instance that it is a read replica of: an identifier, or an ARN
 	// where that is in another region; empty for none.
 	Source string
+	// Replicas are the read replicas of it, each named as Source names one.
+	Replicas []string
 }
 
 // Cluster is a DB cluster.

@@ -31,6 +31,9 @@ type record struct {
 	statements         []string // masked
 	passwordSet, moved bool
 
+	pendingSessions int   // of the user whose password was about to change
+	sessionsUnknown error // of which servers it is not known whether there are any
+
 	warnings []string // types, each once
 	met      map[string]bool
 	plain    map[string]bool // logins without TLS that have been warned of
@@ -211,6 +214,10 @@ func (r *record) attributes() []slog.Attr {
 	if r.moved {
 		out = append(out, slog.Bool("currentMoved", true))
 	}
+	number("pendingUserSessions", r.pendingSessions)
+	if r.sessionsUnknown != nil {
+		text("pendingUserSessionsUnknown", failure.Line(r.sessionsUnknown.Error()))
+	}
 	list("statements", shortened(r.statements))
 	list("warnings", r.warnings)
 	var times []any
@@ -237,6 +244,7 @@ func (s step) write(ctx context.Context, began time.Time, result string, err err
 	values := metric.Values{
 		metric.StepDuration:      metric.Duration(took),
 		metric.PrivilegesGranted: float64(s.record.granted), metric.PrivilegesRevoked: float64(s.record.revoked),
+		metric.PendingUserSessions: float64(s.record.pendingSessions),
 	}
 	line := []slog.Attr{slog.Int64("durationMs", took.Milliseconds())}
 	level, message := slog.LevelInfo, "step done"

@@ -40,6 +40,8 @@ type Settings struct {
 	Mode account.Mode
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.
 	KeepConnectionStrings bool
+	// PendingUserSessions is PENDING_USER_SESSIONS.
+	PendingUserSessions SessionPolicy
 }
 
 // Rotator performs the steps. It keeps nothing from one to the next.

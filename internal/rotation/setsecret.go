@@ -32,10 +32,12 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 	}
 
 	began := time.Now()
-	proof, admin, at, err := s.reach(ctx, documents)
+	proof, admin, as, err := s.reach(ctx, documents)
 	if err != nil {
 		return "", err
 	}
+	documents.admin = as
+	at := as.topology
 	defer s.close(ctx, admin)
 	reader := proof
 	if at.viaReader {
@@ -95,10 +97,10 @@ func (s step) setSecret(ctx context.Context) (string, error) {
 
 // reach proves the current credentials and logs in as the admin, side by side: no
 // statement is sent as the admin yet.
-func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at topology, err error) {
+func (s step) reach(ctx context.Context, d documents) (proof, admin Session, as adminLogin, err error) {
 	current := call[Session]{do: func() (Session, error) { return s.Database.Connect(ctx, login(d.current.Document)) }}
 	changing := call[Session]{do: func() (session Session, err error) {
-		session, at, err = s.connectAdmin(ctx, d)
+		session, as, err = s.connectAdmin(ctx, d)
 		return session, err
 	}}
 	s.concurrently(current.run, changing.run)
@@ -111,12 +113,12 @@ func (s step) reach(ctx context.Context, d documents) (proof, admin Session, at 
 		err = changing.err
 	}
 	if err == nil {
-		return current.result, changing.result, at, nil
+		return current.result, changing.result, as, nil
 	}
 	for _, opened := range []call[Session]{current, changing} {
 		if opened.err == nil {
 			s.close(ctx, opened.result)
 		}
 	}
-	return nil, nil, at, err
+	return nil, nil, as, err
 }

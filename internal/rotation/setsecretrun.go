@@ -82,6 +82,11 @@ func (w *setSecretRun) equalise(ctx context.Context) (account.Pair, error) {
 		if len(w.sent.unconfirmed) == 0 { // else they are of a rest, and have been said
 			w.warn(ctx, plan.Warnings)
 		}
+		if !w.sent.begun {
+			if err := w.checkNotInUse(ctx, pair); err != nil {
+				return account.Pair{}, err
+			}
+		}
 		if len(plan.Steps) == 0 {
 			return pair, nil
 		}

@@ -68,7 +68,7 @@ func (w *memory) aws() {
 		w.instances[rotation.ServerName{ID: i.ID, Region: region}] = i
 		w.instances[rotation.ServerName{ID: i.ARN, Region: region}] = i
 	}
-	add(region, suffix, rotation.Instance{ID: "shop", Engine: "mariadb"})
+	add(region, suffix, rotation.Instance{ID: "shop", Engine: "mariadb", Replicas: []string{"shop-read", "arn:aws:rds:us-east-1:123456789012:db:shop-far"}})
 	add(region, suffix, rotation.Instance{ID: "other", Engine: "mariadb"})
 	add(region, suffix, rotation.Instance{ID: "shop-read", Engine: "mariadb", Source: "shop"})
 	add(region, suffix, rotation.Instance{ID: "shop-read-read", Engine: "mariadb", Source: "shop-read"})

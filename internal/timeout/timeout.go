@@ -58,6 +58,9 @@ func Replication() Limit { return Limit{0.8, 15 * time.Minute} }
 // ReplicationPauses are those between two logins at such a reader.
 func ReplicationPauses() Pauses { return Pauses{100 * time.Millisecond, 5 * time.Second} }
 
+// Sessions limits looking for a user's sessions at all of the readers.
+func Sessions() Limit { return Limit{0.25, 10 * time.Second} }
+
 // Check limits one check of several.
 func Check() Limit { return Limit{0.5, 30 * time.Second} }
 

@@ -59,11 +59,13 @@ type demo struct {
 	kept     leakscan.Secrets
 	problems []string
 	killed   func(error) // called after the row of a step that failed
+	silent   bool        // steps write no rows
+	refused  func(error) // called, while silent, when a step has failed
 }
 
 // Demo plays both tutorials of AWS's User Guide on a real server, and then what
-// tutorials cannot show: a rotation that is killed half-way, and a privilege that
-// is revoked. It writes what happens as a table, and returns an error if anything
+// tutorials cannot show: a rotation that is killed half-way, a privilege that is
+// revoked, and an application that never reads its secret again. It writes what happens as a table, and returns an error if anything
 // was not as it must be.
 func Demo(ctx context.Context, options DemoOptions) (err error) {
 	began := time.Now()
@@ -98,7 +100,7 @@ func Demo(ctx context.Context, options DemoOptions) (err error) {
 	defer func() { err = errors.Join(err, d.drop(ctx, demoUsers, demoDatabases)) }()
 	fmt.Fprintf(out, "server           %s\nSecrets Manager  %s\n", found, d.URL)
 
-	for _, act := range []func(context.Context) error{d.alternatingUsers, d.userWithMasterSecret, d.interrupted, d.revoked} {
+	for _, act := range []func(context.Context) error{d.alternatingUsers, d.userWithMasterSecret, d.interrupted, d.revoked, d.leftBehind} {
 		if err := act(ctx); err != nil {
 			if ctx.Err() != nil {
 				return fmt.Errorf("the demo was interrupted: %w", context.Cause(ctx))
@@ -200,8 +202,9 @@ func (d *demo) step(ctx context.Context, step Step) {
 	}
 	d.keep(aToken, step.rotationToken)
 	d.mutex.Lock()
-	killed := d.killed
+	killed, silent, refused := d.killed, d.silent, d.refused
 	switch {
+	case silent:
 	case !step.Ended && step.Name == emulator.StepCreate:
 		d.tried[step.Token]++
 		if try := d.tried[step.Token]; try > 1 {
@@ -212,7 +215,9 @@ func (d *demo) step(ctx context.Context, step Step) {
 	}
 	d.mutex.Unlock()
 	switch {
-	case !step.Ended:
+	case silent && step.Err != nil && refused != nil:
+		refused(step.Err)
+	case silent, !step.Ended:
 	case step.Err != nil:
 		name := step.Name + " FAILED"
 		if killed != nil {

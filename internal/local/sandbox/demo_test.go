@@ -58,12 +58,18 @@ func TestDemo(t *testing.T) {
 		"testSecret | AWSCURRENT | AWSPREVIOUS, AWSPENDING | current ok, previous replaced",
 		"finishSecret | AWSPREVIOUS | AWSCURRENT | current ok, previous ok",
 	}
+	applications := func(first string) []string {
+		return []string{"rotation | now current | " + first + " | reads it again"}
+	}
 	var want []string
 	for _, rows := range [][]string{
 		first("AWSPENDING"), rest, toOriginal, toClone, // tutorial 1
 		first("AWSPENDING"), rest, toOriginal, // tutorial 2
 		first("AWSPENDING (locked)"), {"createSecret | AWSCURRENT | AWSPENDING (locked) | current ok", "setSecret | AWSCURRENT | AWSPENDING | current ok"}, rest,
 		{"as | AWSCURRENT | AWSPREVIOUS | current ok, previous ok"}, toClone,
+		applications("reads it once"), {"1 | shopuser | logs in | logs in", "2 | shopuser_clone | REFUSED | logs in", "3 | shopuser | REFUSED | logs in"},
+		applications("reads it when told"), {"1 | shopuser_clone | logs in | logs in", "2 | shopuser | logs in | logs in", "3 | shopuser_clone | logs in | logs in"},
+		applications("reads it again"), {"1 | shopuser | logs in | logs in", "2 | shopuser_clone | logs in | logs in", "3 | shopuser | logs in | logs in"},
 	} {
 		want = append(want, rows...)
 	}
@@ -75,13 +81,16 @@ func TestDemo(t *testing.T) {
 		"has privileges on 6 of 12 tables, and nobody can log in as it",
 		"has its privileges on 12 of 12 tables",
 		", and 0 logins failed",
+		"-> the function warned before it changed anything:",
+		`"shopuser_clone" is still in use by 1 session: 1 from localhost`,
+		"-> setSecret changed nothing, the secret's labels stay, and the application works:",
 		"All was as it must be. None of the ",
 	} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("the demo does not say %q:\n%s", text, out.String())
 		}
 	}
-	// It has looked for what there was: 13 passwords, and a hash and a token with
+	// It has looked for what there was: 22 passwords, and a hash and a token with
 	// almost each of them.
 	var passwords, hashes, tokens int
 	conclusion := out.String()[strings.LastIndex(out.String(), "None of the "):]

@@ -92,6 +92,7 @@ func TestParametersRefuse(t *testing.T) {
 		"vpcSecurityGroupIds":    {"sg-0a;sg-0b"},
 		"privilegeSync":          {"", "false", "copy"},
 		"connectionStrings":      {"", "false", "update"},
+		"pendingUserSessions":    {"", "wait", "Refuse"},
 		"secretArn":              {"App"},
 		"scheduleExpression":     {"", "30 days", "rate()"},
 		"duration":               {"0h", "25h", "2"},

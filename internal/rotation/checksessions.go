@@ -1,0 +1,136 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/timeout"
+	"tandem/internal/warning"
+)
+
+// sessions looks who is logged in as the user whose turn it is: where a rotation will
+// look, and at the other servers that the application may read from, as far as RDS tells
+// of them.
+func (i *inspection) sessions(ctx context.Context, w *setSecretRun, pair account.Pair) {
+	i.check(ctx, checkSessions, []string{checkPlan}, func(ctx context.Context) outcome {
+		ctx, cancel := timeout.Check().Context(ctx)
+		defer cancel()
+		user := w.pending.Username()
+		ends, err := pair.EndsPassword(i.Settings.Mode, w.turn(), w.pending.Password(), matches)
+		switch {
+		case err != nil:
+			return outcomeOf("", err)
+		case len(w.pendingAccounts) == 0:
+			return outcomeOf(fmt.Sprintf("%q does not exist yet", user), nil)
+		case !ends:
+			return outcomeOf(fmt.Sprintf("%q has its new password already", user), nil)
+		}
+		found := w.whoIsThere(ctx)
+		if refusal := found.refusal(); refusal != nil && i.Settings.PendingUserSessions == RefuseSessions {
+			return outcome{err: refusal, list: found.clients}
+		}
+		return i.elsewhere(ctx, w, found)
+	})
+}
+
+// elsewhere adds what there is at other servers to what was found, and says it all.
+func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUse) outcome {
+	others := &inUse{user: found.user}
+	limited, cancel := timeout.Sessions().Context(ctx)
+	defer cancel()
+	at, err := i.otherServers(limited, w)
+	i.lookAt(ctx, w.documents.admin, w.admin.Facts().Identity, at, others)
+	if err != nil {
+		others.unknown = append(others.unknown, fmt.Errorf("the servers that RDS could not be asked about were not looked at: %w", err))
+	}
+	o := outcome{result: ResultAttention}
+	var texts []string
+	if err := found.notKnown(); err != nil {
+		texts = append(texts, err.Error())
+		o.remedy = failure.RemedyOf(found.refusal())
+	}
+	found.count += others.count
+	found.clients = append(found.clients, others.clients...)
+	switch {
+	case found.count > 0:
+		o.kind, o.remedy, o.list = warning.PendingUserInUse, reload, found.clients
+		// A pool may keep for a while what it opened before the last rotation.
+		o.soonOver = time.Since(w.current.created) < rotationLasts
+		texts = append([]string{fmt.Sprintf("%s; when the next rotation changes its password, %s", found, whatFollows)}, texts...)
+	case len(found.unknown) == 0:
+		o.result = ResultOK
+		text := fmt.Sprintf("nobody is logged in as %q", found.user)
+		if others.servers > 0 {
+			text += fmt.Sprintf(", at %d other servers neither", others.servers)
+		}
+		texts = append(texts, text)
+	}
+	if err := others.notKnown(); err != nil {
+		texts = append(texts, err.Error())
+	}
+	o.detail = strings.Join(texts, "; ")
+	return o
+}
+
+// otherServers lists the servers beside those of a rotation at which the application may
+// be logged in: the cluster's other instances, or the instance's read replicas. RDS is
+// asked only about hosts that it has named.
+func (i *inspection) otherServers(ctx context.Context, w *setSecretRun) ([]Endpoint, error) {
+	if isReaderEndpoint(w.current.Host()) {
+		return nil, nil // they are those of a rotation
+	}
+	looked := []Endpoint{w.documents.admin.writer, {w.current.Host(), w.current.Port()}}
+	named := parseHost(w.documents.admin.writer.Host)
+	cluster := ""
+	switch named.kind {
+	case clusterHost:
+		cluster = named.name.ID
+	case instanceHost:
+		instance, err := i.RDS.Instance(ctx, named.name)
+		if err != nil {
+			return nil, err
+		}
+		if cluster = instance.Cluster; cluster == "" {
+			replicas, err := i.replicas(ctx, instance, named.name.Region)
+			return without(replicas, looked), err
+		}
+	default:
+		return nil, nil
+	}
+	members, err := i.RDS.Members(ctx, ServerName{cluster, named.name.Region})
+	return without(availableOf(members), looked), err
+}
+
+// replicas lists where the read replicas of an instance are.
+func (i *inspection) replicas(ctx context.Context, of Instance, region string) ([]Endpoint, error) {
+	var found []Instance
+	var errs []error
+	for _, id := range of.Replicas {
+		name := ServerName{ID: id, Region: region}
+		if named, _, isARN := parseARN(id); isARN {
+			name = named
+		}
+		instance, err := i.RDS.Instance(ctx, name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		found = append(found, instance)
+	}
+	return availableOf(found), errors.Join(errs...)
+}
+
+// without leaves out the servers that have been looked at.
+func without(at, looked []Endpoint) []Endpoint {
+	return slices.DeleteFunc(at, func(there Endpoint) bool {
+		return slices.ContainsFunc(looked, func(other Endpoint) bool {
+			return other.Port == there.Port && strings.EqualFold(other.Host, there.Host)
+		})
+	})
+}

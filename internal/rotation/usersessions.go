@@ -1,0 +1,197 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/statement"
+)
+
+// UserSessions is who is logged in to a server as a user, this function's own sessions
+// aside.
+type UserSessions struct {
+	// Known is false where the server has not told: for the reason of Unknown, or else
+	// since it shows this login no sessions but those of its own user.
+	Known   bool
+	Unknown error
+	Count   int
+	// Sessions are all of them, unless Undetailed says why they could not be listed.
+	Sessions   []UserSession
+	Undetailed error
+}
+
+// UserSession is one of them.
+type UserSession struct {
+	// Host is the client's, as the server names it.
+	Host string
+	// Program is what the client calls itself; empty where that is not known.
+	Program string
+	// Quiet is how long ago the last statement ended, in whole seconds; 0 where one is
+	// being executed.
+	Quiet time.Duration
+	// OfRDSProxy: it comes from where RDS Proxy's own sessions come from.
+	OfRDSProxy bool
+}
+
+// SessionInspector is implemented by a Session that can tell who is logged in.
+type SessionInspector interface {
+	UserSessions(ctx context.Context, user string) UserSessions
+}
+
+// errNotInspected is why a Session that is no SessionInspector does not tell.
+var errNotInspected = failure.New(failure.Unexpected, "the server was not asked")
+
+func userSessions(ctx context.Context, session Session, user string) UserSessions {
+	if inspector, ok := session.(SessionInspector); ok {
+		return inspector.UserSessions(ctx, user)
+	}
+	return UserSessions{Unknown: errNotInspected}
+}
+
+// UserSessions implements SessionInspector.
+func (t timedSession) UserSessions(ctx context.Context, user string) UserSessions {
+	defer t.record.time(phaseReading)()
+	return userSessions(ctx, t.Session, user)
+}
+
+// UserSessions implements SessionInspector.
+func (r readingSession) UserSessions(ctx context.Context, user string) UserSessions {
+	return userSessions(ctx, r.Session, user)
+}
+
+// inUse is what was found of a user's sessions on one server, or on several.
+type inUse struct {
+	user  string
+	count int
+	// servers is how many have told.
+	servers int
+	// clients says who they are, a text for each host and program.
+	clients []string
+	// unknown says of which servers it is not known, and why; lacks are the accounts that
+	// may not see it there.
+	unknown []error
+	lacks   []account.Name
+}
+
+// add takes what a server has told to the account. at names the server; it is empty for
+// the writer's.
+func (u *inUse) add(at string, of account.Name, found UserSessions) {
+	if at != "" {
+		at = " at " + at
+	}
+	switch {
+	case !found.Known && found.Unknown != nil:
+		u.unknown = append(u.unknown, fmt.Errorf("whether %q is still in use%s is not known: %w", u.user, at, found.Unknown))
+		return
+	case !found.Known:
+		u.unknown = append(u.unknown, failure.Errorf(failure.PendingUserInUse, "whether %q is still in use%s is not known, as %s may not see the sessions of others", u.user, at, of))
+		if !slices.Contains(u.lacks, of) {
+			u.lacks = append(u.lacks, of)
+		}
+		return
+	}
+	u.servers++
+	u.count += found.Count
+	if found.Undetailed != nil {
+		u.clients = append(u.clients, fmt.Sprintf("%d%s, of which no more could be read: %v", found.Count, at, found.Undetailed))
+	}
+	for _, text := range clients(found.Sessions) {
+		u.clients = append(u.clients, text+at)
+	}
+}
+
+// clients describes sessions by host and program, those with the most first.
+func clients(sessions []UserSession) []string {
+	type client struct {
+		UserSession
+		count          int
+		least, longest time.Duration
+	}
+	var found []client
+	for _, s := range sessions {
+		quiet := s.Quiet
+		s.Quiet = 0
+		i := slices.IndexFunc(found, func(c client) bool { return c.UserSession == s })
+		if i < 0 {
+			i = len(found)
+			found = append(found, client{s, 0, quiet, quiet})
+		}
+		c := &found[i]
+		c.count++
+		c.least, c.longest = min(c.least, quiet), max(c.longest, quiet)
+	}
+	slices.SortStableFunc(found, func(a, b client) int { return b.count - a.count })
+	texts := make([]string, len(found))
+	for i, c := range found {
+		text := fmt.Sprintf("%d from %s", c.count, c.Host)
+		if c.Program != "" {
+			text += fmt.Sprintf(" (%s)", statement.Literal(c.Program))
+		}
+		if c.OfRDSProxy {
+			text += ", by RDS Proxy, which keeps a user's sessions whether or not a client has need of them"
+		}
+		switch {
+		case c.longest == 0:
+			text += ", active just now"
+		case c.least == c.longest:
+			text += fmt.Sprintf(", quiet for %s", c.longest)
+		case c.least == 0:
+			text += fmt.Sprintf(", quiet for up to %s", c.longest)
+		default:
+			text += fmt.Sprintf(", quiet for %s to %s", c.least, c.longest)
+		}
+		texts[i] = text
+	}
+	return texts
+}
+
+// String says who is there.
+func (u *inUse) String() string {
+	sessions := "sessions"
+	if u.count == 1 {
+		sessions = "session"
+	}
+	return fmt.Sprintf("%q is still in use by %d %s: %s", u.user, u.count, sessions, strings.Join(capped(shortened(u.clients)), "; "))
+}
+
+// notKnown is what is not known, as one error; nil where all is.
+func (u *inUse) notKnown() error {
+	var all error
+	for _, err := range u.unknown {
+		if all == nil {
+			all = err
+		} else {
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return all
+}
+
+// What becomes of sessions, and what to do about it.
+const (
+	whatFollows = "open sessions go on, but the next login with the old password is refused"
+	reload      = "restart these clients, or have them read the secret again and close what they opened before"
+)
+
+// refusal is the error with which a rotation waits; nil where there is no reason to.
+func (u *inUse) refusal() error {
+	const refuses = "nothing was changed, as PENDING_USER_SESSIONS is refuse"
+	switch {
+	case u.count > 0:
+		return failure.Errorf(failure.PendingUserInUse, "%s; its password is about to change, after which %s: %s; %s, and the next try goes on", u, whatFollows, refuses, reload)
+	case len(u.lacks) > 0:
+		var grants []string
+		for _, of := range u.lacks {
+			grants = append(grants, statement.New("GRANT PROCESS ON *.* TO ").Account(of.User, of.Host).Statement().String())
+		}
+		return failure.WithRemedy(failure.Errorf(failure.PendingUserInUse, "%w: %s", u.notKnown(), refuses), "to fix it, run: "+strings.Join(grants, "; "))
+	case len(u.unknown) > 0:
+		return failure.Errorf(failure.PendingUserInUse, "%w: %s; the next try looks again; mend the cause, or set PENDING_USER_SESSIONS to warn", u.notKnown(), refuses)
+	}
+	return nil
+}
