@@ -339,6 +339,9 @@ func TestTLSSessionOfReplacedCertificate(t *testing.T) {
 		{"for another name", func(t *testing.T, known *testAuthority) tls.Certificate {
 			return known.serving(t, time.Hour, "other.example")
 		}, failure.TLSNameMismatch},
+		{"of another authority, for another name", func(t *testing.T, _ *testAuthority) tls.Certificate {
+			return newTestAuthority(t).serving(t, time.Hour, "other.example") // as of RDS, by a name of one's own
+		}, failure.TLSNameMismatch},
 		{"expired", func(t *testing.T, known *testAuthority) tls.Certificate {
 			return known.serving(t, -time.Minute, "db.example")
 		}, failure.TLSCertificateExpired},

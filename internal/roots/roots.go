@@ -40,15 +40,19 @@ type Roots struct {
 	err    error
 
 	mutex   sync.Mutex
-	regions map[string]*x509.CertPool
+	regions map[string]*x509.CertPool // "" for the system's alone
 }
 
-// For returns the authorities that the certificate of a host may be from: where
-// the host's name is one that RDS gives, and the embedded file has its region, the
-// system's and that region's, else those of Pool. RDS signs the certificates of a
-// region by authorities of that region alone, and a function that serves one region
-// need not parse those of thirty. Every call for a region returns the same pool,
-// which the caller must not change.
+// For returns the authorities that the certificate of a host may be from:
+//
+//   - of a host whose name RDS gave it, in a region that the embedded file has, the
+//     system's and that region's: RDS signs the certificates of a region by authorities of
+//     that region alone, and a function that serves one need not parse those of thirty;
+//   - of another host under AWS's domains, those of Pool;
+//   - of any other, the system's: RDS signs no certificate for a name that is not its own.
+//
+// Every call for a region, and for a host without one, returns the same pool, which the
+// caller must not change.
 //
 // Source: Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB
 // instance or cluster", "Certificate bundles by AWS Region".
@@ -56,14 +60,23 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 	region := regionOf(host)
 	file := ofRegion(region)
 	if len(file) == 0 {
-		return r.Pool()
+		if ofAWS(host) {
+			return r.Pool()
+		}
+		region = ""
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if pool := r.regions[region]; pool != nil {
 		return pool, nil
 	}
-	pool, _, err := load(file)
+	var pool *x509.CertPool
+	var err error
+	if region == "" {
+		pool, err = system()
+	} else {
+		pool, _, err = load(file)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +85,14 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 	}
 	r.regions[region] = pool
 	return pool, nil
+}
+
+// ofAWS reports whether a host's name is one of AWS's.
+//
+// Source: AWS General Reference, "AWS service endpoints".
+func ofAWS(host string) bool {
+	name := "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
 }
 
 // regionOf reads the region out of the name that RDS has given to a host, such as
@@ -122,10 +143,8 @@ func (r *Roots) load() { r.pool, r.expiry, r.err = load(embedded) }
 
 // load parses a file of certificates and adds them to the system's.
 func load(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
-	pool, err = x509.SystemCertPool()
-	if err != nil {
-		return nil, expiry, failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
-			"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", err)
+	if pool, err = system(); err != nil {
+		return nil, expiry, err
 	}
 	certificates, err := parse(file)
 	if err != nil {
@@ -141,6 +160,16 @@ func load(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
 		}
 	}
 	return pool, expiry, nil
+}
+
+// system returns the system's authorities.
+func system() (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
+			"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", err)
+	}
+	return pool, nil
 }
 
 // parse reads a file of PEM blocks, at least one.
