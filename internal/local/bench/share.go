@@ -12,14 +12,17 @@ import (
 	"tandem/internal/local/dbserver"
 )
 
-// memoryMB is the function whose share of a core is measured. At 1,769 MB a
+// sharesMB are the functions whose share of a core is measured. At 1,769 MB a
 // function has one core, and below in proportion.
 //
 // Source: AWS Lambda Developer Guide, "Configure Lambda function memory".
+var sharesMB = []int{256, 128}
+
 const (
-	memoryMB    = 256
 	fullShareMB = 1769
 	periodUs    = 100000
+
+	starts = "the starts of the four processes"
 )
 
 // quota is a control group whose processes share what a small function has of a
@@ -29,7 +32,7 @@ type quota struct {
 }
 
 // newQuota makes one, where this process may.
-func newQuota() (*quota, error) {
+func newQuota(memoryMB int) (*quota, error) {
 	us := periodUs * memoryMB / fullShareMB
 	name := "tandem-bench-" + strconv.Itoa(os.Getpid())
 	var reasons []error
@@ -76,63 +79,109 @@ func (q *quota) throttled() int {
 
 func (q *quota) remove() { _ = os.Remove(q.folder) }
 
-// share measures a cold start and a cold rotation, each step in a process of its
-// own, with the share of a core that a small function has.
+// share measures a cold rotation, each step in a process of its own, with the share of
+// a core that a small function has.
 func (b *bench) share(ctx context.Context, on *dbserver.Server) error {
-	title := on.Release().Title()
-	what := []string{"start", "createSecret", "setSecret", "testSecret", "finishSecret"}
-	row := func(step string) string { return fmt.Sprintf("cold, at %d MB's share of a core: %s", memoryMB, step) }
-	q, err := newQuota()
-	if err != nil {
-		for _, step := range what {
-			b.report.add(Figure{Server: title, What: row(step), Absent: "not measured: no control group could be made here"})
+	programs := []program{b.own}
+	if b.earlier.binary != "" {
+		programs = append(programs, b.earlier)
+	}
+	for _, memoryMB := range sharesMB {
+		if err := b.shareOf(ctx, on, memoryMB, programs); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, programs []program) error {
+	title := on.Release().Title()
+	row := func(step string) string { return fmt.Sprintf("cold, at %d MB's share of a core: %s", memoryMB, step) }
+	const whole = "whole rotation, with these starts"
+	q, err := newQuota(memoryMB)
+	if err != nil {
+		b.report.add(Figure{Server: title, What: row(whole), Absent: "not measured: no control group could be made here"})
 		return nil
 	}
 	defer q.remove()
 	b.say("%s, at %d MB's share of a core ...", title, memoryMB)
-	held := program{name: "held", binary: filepath.Join(b.folder, "held")}
-	script := fmt.Sprintf("#!/bin/sh\necho $$ > '%s/cgroup.procs' && exec '%s'\n", q.folder, b.own.binary)
-	if err := os.WriteFile(held.binary, []byte(script), 0o755); err != nil {
-		return err
-	}
-	figures := map[string][]float64{}
-	rounds := 5
+	figures := map[string]map[string][]float64{}
+	rounds := 11
 	if b.Brief {
 		rounds = 1
 	}
 	for round := range rounds {
-		one, err := start(ctx, held)
-		if err != nil {
-			return err
-		}
-		figures["start"] = append(figures["start"], ms(one.took))
-		w, err := open(ctx, on, held, fmt.Sprintf("cold%d", round))
-		if w == nil {
-			return err
-		}
-		w.watched, w.fresh = false, true
-		if err == nil {
-			_, err = w.settle(ctx, 10, nil)
-		}
-		var steps map[string]taken
-		if err == nil {
-			steps, err = w.rotate(ctx)
-		}
-		err = errors.Join(err, w.remove(ctx), w.Close())
-		if err != nil {
-			return err
-		}
-		for step, took := range steps {
-			figures[step] = append(figures[step], ms(took.Wall))
+		for _, p := range programs {
+			took, err := b.cold(ctx, on, q, p, fmt.Sprintf("cold%d", round))
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			if figures[p.name] == nil {
+				figures[p.name] = map[string][]float64{}
+			}
+			all := 0.0
+			for _, value := range took {
+				all += value
+			}
+			took[whole] = all
+			for what, value := range took {
+				figures[p.name][what] = append(figures[p.name][what], value)
+			}
 		}
 	}
-	for _, step := range what {
-		f := Figure{Server: title, What: row(step), Value: median(figures[step]), Unit: "ms"}
+	add := func(f Figure) {
+		f.Server = title
 		if q.throttled() == 0 {
-			f.Value, f.Absent = 0, "not measured: the kernel did not throttle"
+			f.Value, f.Limit, f.Absent = 0, 0, "not measured: the kernel did not throttle"
 		}
 		b.report.add(f)
 	}
+	own := median(figures[b.own.name][whole])
+	for _, step := range append([]string{starts}, steps...) {
+		add(Figure{What: row(step), Value: median(figures[b.own.name][step]), Unit: "ms"})
+	}
+	add(Figure{What: row(whole), Value: own, Unit: "ms"})
+	if len(programs) > 1 {
+		earlier := median(figures[b.earlier.name][whole])
+		add(Figure{What: row(whole + ", an earlier build"), Value: earlier, Unit: "ms"})
+		add(Figure{What: row(whole + ", share of an earlier build's"), Value: own / earlier, Unit: "times", Limit: 0.5})
+	}
 	return nil
+}
+
+// cold rotates a secret with a new process for each step, and returns how long each took,
+// and how long the processes took to start, in ms.
+func (b *bench) cold(ctx context.Context, on *dbserver.Server, q *quota, p program, name string) (took map[string]float64, err error) {
+	held := program{name: p.name, binary: filepath.Join(b.folder, "held")}
+	script := fmt.Sprintf("#!/bin/sh\necho $$ > '%s/cgroup.procs' && exec '%s'\n", q.folder, p.binary)
+	if err := os.WriteFile(held.binary, []byte(script), 0o755); err != nil {
+		return nil, err
+	}
+	took = map[string]float64{}
+	for range steps {
+		one, err := start(ctx, held)
+		if err != nil {
+			return nil, err
+		}
+		took[starts] += ms(one.took)
+	}
+	w, err := open(ctx, on, held, name)
+	if w == nil {
+		return nil, err
+	}
+	defer func() {
+		err = errors.Join(err, w.remove(ctx), w.Execute(ctx, "DROP DATABASE IF EXISTS "+w.database), w.Close())
+	}()
+	if err != nil {
+		return nil, err
+	}
+	w.watched, w.fresh = false, true
+	if _, err := w.settle(ctx, 10, nil); err != nil {
+		return nil, err
+	}
+	made, err := w.rotate(ctx)
+	for step, one := range made {
+		took[step] = ms(one.Wall)
+	}
+	return took, err
 }
