@@ -67,10 +67,12 @@ func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, error) {
 	if err := errors.Join(err, sdkErr); err != nil {
 		return rotation.Rotator{}, err
 	}
+	authorities := new(roots.Roots)
+	role := awssecrets.As(sdk, authorities.System, settings.Role, lambdacontext.FunctionName)
 	return rotation.Rotator{
-		Secrets:  awssecrets.New(awssecrets.As(sdk, settings.Role, lambdacontext.FunctionName), settings.SecretsManagerEndpoint, settings.Password),
-		Database: &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
-		RDS:      awsrds.New(sdk),
+		Secrets:  awssecrets.New(role, authorities.System, settings.SecretsManagerEndpoint, settings.Password),
+		Database: &mysqldb.Database{Roots: authorities.For, AllowPlaintext: settings.AllowPlaintext},
+		RDS:      awsrds.New(sdk, authorities.System),
 		Settings: settings.Rotation, Random: rand.Reader,
 	}, nil
 }

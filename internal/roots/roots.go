@@ -34,13 +34,17 @@ var embedded []byte
 // a full core, and many times that of the share that a small function gets. It
 // is safe for concurrent use and must not be copied.
 type Roots struct {
+	systemOnce sync.Once
+	system     *x509.CertPool
+	systemErr  error
+
 	once   sync.Once
 	pool   *x509.CertPool
 	expiry time.Time
 	err    error
 
 	mutex   sync.Mutex
-	regions map[string]*x509.CertPool // "" for the system's alone
+	regions map[string]*x509.CertPool
 }
 
 // For returns the authorities that the certificate of a host may be from:
@@ -59,24 +63,18 @@ type Roots struct {
 func (r *Roots) For(host string) (*x509.CertPool, error) {
 	region := regionOf(host)
 	file := ofRegion(region)
-	if len(file) == 0 {
-		if ofAWS(host) {
-			return r.Pool()
-		}
-		region = ""
+	switch {
+	case len(file) == 0 && ofAWS(host):
+		return r.Pool()
+	case len(file) == 0:
+		return r.System()
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if pool := r.regions[region]; pool != nil {
 		return pool, nil
 	}
-	var pool *x509.CertPool
-	var err error
-	if region == "" {
-		pool, err = system()
-	} else {
-		pool, _, err = load(file)
-	}
+	pool, _, err := r.withSystems(file)
 	if err != nil {
 		return nil, err
 	}
@@ -139,18 +137,31 @@ func (r *Roots) EarliestExpiry() (time.Time, error) {
 	return r.expiry, r.err
 }
 
-func (r *Roots) load() { r.pool, r.expiry, r.err = load(embedded) }
+func (r *Roots) load() { r.pool, r.expiry, r.err = r.withSystems(embedded) }
 
-// load parses a file of certificates and adds them to the system's.
-func load(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
-	if pool, err = system(); err != nil {
+// System returns the system's authorities, with what replaces them. Every call returns
+// the same pool, which the caller must not change.
+func (r *Roots) System() (*x509.CertPool, error) {
+	r.systemOnce.Do(func() {
+		if r.system, r.systemErr = system(); r.systemErr != nil {
+			r.systemErr = failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
+				"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", r.systemErr)
+		}
+	})
+	return r.system, r.systemErr
+}
+
+// withSystems parses a file of certificates and adds them to the system's.
+func (r *Roots) withSystems(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
+	systems, err := r.System()
+	if err != nil {
 		return nil, expiry, err
 	}
 	certificates, err := parse(file)
 	if err != nil {
 		return nil, expiry, failure.Mark(failure.ConfigurationInvalid, err)
 	}
-	expiry = certificates[0].NotAfter
+	pool, expiry = systems.Clone(), certificates[0].NotAfter
 	for _, c := range certificates {
 		// Not AppendCertsFromPEM, which keeps the bytes and parses again those
 		// that a verification needs.
@@ -160,16 +171,6 @@ func load(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
 		}
 	}
 	return pool, expiry, nil
-}
-
-// system returns the system's authorities.
-func system() (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
-			"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", err)
-	}
-	return pool, nil
 }
 
 // parse reads a file of PEM blocks, at least one.

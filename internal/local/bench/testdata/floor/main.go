@@ -29,9 +29,10 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	authorities := new(roots.Roots)
 	lambda.Start(handler{
-		secrets:  awssecrets.New(sdk, settings.SecretsManagerEndpoint, settings.Password),
-		database: &mysqldb.Database{Roots: new(roots.Roots).For},
+		secrets:  awssecrets.New(sdk, authorities.System, settings.SecretsManagerEndpoint, settings.Password),
+		database: &mysqldb.Database{Roots: authorities.For},
 	})
 }
 

@@ -1,0 +1,92 @@
+package roots
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Where a Linux distribution has its authorities: the first of the files that is there, and
+// all of the folders.
+//
+// Source: Go's crypto/x509, root_linux.go.
+var (
+	systemFiles = []string{
+		"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem",
+		"/etc/pki/tls/cacert.pem",
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+		"/etc/ssl/cert.pem",
+	}
+	systemFolders = []string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
+)
+
+// system returns the authorities of x509.SystemCertPool, from the same files by the same
+// rules, each parsed once. A distribution has them several times: all in one file, and in
+// folders that have that file again, and on some systems each authority in a file of its
+// own. crypto/x509 parses each of these before it sees that it has it. That was most of
+// what a cold start did.
+func system() (*x509.CertPool, error) {
+	files := systemFiles
+	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
+		files = []string{file}
+	}
+	folders := systemFolders
+	if list := os.Getenv("SSL_CERT_DIR"); list != "" {
+		folders = strings.Split(list, ":")
+	}
+	authorities := distinct{pool: x509.NewCertPool(), seen: map[[sha256.Size]byte]bool{}}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil {
+			authorities.add(text)
+			break
+		}
+	}
+	for _, folder := range folders {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			continue
+		}
+		for _, entry := range entries {
+			path := filepath.Join(folder, entry.Name())
+			if entry.Type()&os.ModeSymlink != 0 {
+				// By another name of a file that is in the folder too.
+				if target, err := os.Readlink(path); err == nil && !strings.Contains(target, "/") {
+					continue
+				}
+			}
+			if text, err := os.ReadFile(path); err == nil {
+				authorities.add(text)
+			}
+		}
+	}
+	if authorities.found {
+		return authorities.pool, nil
+	}
+	return x509.SystemCertPool() // which says what is wrong, where something is
+}
+
+// distinct is a pool to which the same text is added once.
+type distinct struct {
+	pool  *x509.CertPool
+	seen  map[[sha256.Size]byte]bool
+	found bool
+}
+
+// add adds the certificates of a file of PEM blocks, with whatever stands between them.
+func (d *distinct) add(text []byte) {
+	const begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+	for part := range bytes.SplitAfterSeq(text, []byte(end)) {
+		if at := bytes.LastIndex(part, []byte(begin)); at >= 0 {
+			part = part[at:]
+		}
+		if sum := sha256.Sum256(part); !d.seen[sum] {
+			d.seen[sum] = true
+			d.found = d.pool.AppendCertsFromPEM(part) || d.found
+		}
+	}
+}

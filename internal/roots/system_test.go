@@ -1,0 +1,104 @@
+package roots
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The system's authorities are exactly those of crypto/x509, whatever the variables and
+// the files are. Go reads them once per process, so each case has one of its own.
+func TestSystem(t *testing.T) {
+	const role = "ROOTS_TEST_SYSTEM"
+	if os.Getenv(role) != "" {
+		want, wantErr := x509.SystemCertPool()
+		got, err := new(Roots).System()
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("the error is %v, crypto/x509's %v", err, wantErr)
+		}
+		if err == nil && !got.Equal(want) {
+			t.Errorf("%d authorities, crypto/x509 has %d", len(got.Subjects()), len(want.Subjects()))
+		}
+		if least := os.Getenv(role); err == nil && least != "any" && len(got.Subjects()) != len(least) {
+			t.Errorf("%d authorities, want %d", len(got.Subjects()), len(least))
+		}
+		return
+	}
+
+	folder := t.TempDir()
+	text := func(name string) []byte {
+		ca, _ := authority(t, pkix.Name{CommonName: name})
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw})
+	}
+	one, two, three := text("one"), text("two"), text("three")
+	put := func(path string, parts ...[]byte) string {
+		path = filepath.Join(folder, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, bytes.Join(parts, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	bundle := put("bundle.pem", []byte("# one\n"), one, []byte("# two\n"), two, one)
+	put("folder/a.pem", one)
+	put("folder/b.pem", three)
+	put("folder/note", []byte("no certificate"))
+	for link, target := range map[string]string{"folder/c.0": "b.pem", "folder/all": bundle, "folder/nowhere": "/nonexistent/x"} {
+		if err := os.Symlink(target, filepath.Join(folder, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(name string) string { return filepath.Join(folder, name) }
+	odd := put("odd.pem",
+		[]byte("-----BEGIN CERTIFICATE-----\nbroken\n"), one,
+		bytes.ReplaceAll(two, []byte("\n"), []byte("\r\n")), bytes.TrimSpace(two),
+		[]byte("\n-----BEGIN TRUSTED CERTIFICATE-----\nMAo=\n-----END TRUSTED CERTIFICATE-----\n"),
+		bytes.Replace(three, []byte("-----\n"), []byte("-----\nHeader: yes\n\n"), 1),
+		[]byte("-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----"))
+	for name, test := range map[string]struct{ file, folders, authorities string }{
+		"as the system has them":         {"", "", "any"},
+		"a file":                         {bundle, in("none"), "12"},
+		"a folder":                       {in("none"), in("folder"), "123"},
+		"two folders":                    {bundle, in("none") + ":" + in("folder"), "123"},
+		"a file and a folder":            {bundle, in("folder"), "123"},
+		"a file beside the system's":     {bundle, "", "any"},
+		"a folder beside the system's":   {"", in("folder"), "any"},
+		"a file of all sorts":            {odd, in("none"), "any"},
+		"neither is there":               {in("none"), in("none"), "any"},
+		"a folder in the place of files": {in("folder"), in("none"), "any"},
+		"a file in the place of folders": {in("none"), bundle, "any"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			child := exec.Command(os.Args[0], "-test.run=^TestSystem$")
+			for _, variable := range os.Environ() {
+				if !strings.HasPrefix(variable, "SSL_CERT_") {
+					child.Env = append(child.Env, variable)
+				}
+			}
+			child.Env = append(child.Env, role+"="+test.authorities, "SSL_CERT_FILE="+test.file, "SSL_CERT_DIR="+test.folders)
+			if output, err := child.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+}
+
+// Every call returns the same pool.
+func TestSystemIsReadOnce(t *testing.T) {
+	var r Roots
+	pool, err := r.System()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.System(); err != nil || again != pool {
+		t.Errorf("the second call made another pool (%v)", err)
+	}
+}
