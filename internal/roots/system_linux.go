@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Where a Linux distribution has its authorities: the first of the files that is there, and
@@ -39,10 +40,9 @@ func system() (*x509.CertPool, error) {
 	if list := os.Getenv("SSL_CERT_DIR"); list != "" {
 		folders = strings.Split(list, ":")
 	}
-	authorities := distinct{pool: x509.NewCertPool(), seen: map[[sha256.Size]byte]bool{}}
-	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil {
-			authorities.add(text)
+	authorities := distinct{pool: x509.NewCertPool(), files: map[file]bool{}, seen: map[[sha256.Size]byte]bool{}}
+	for _, path := range files {
+		if authorities.read(path) {
 			break
 		}
 	}
@@ -52,16 +52,7 @@ func system() (*x509.CertPool, error) {
 			continue
 		}
 		for _, entry := range entries {
-			path := filepath.Join(folder, entry.Name())
-			if entry.Type()&os.ModeSymlink != 0 {
-				// By another name of a file that is in the folder too.
-				if target, err := os.Readlink(path); err == nil && !strings.Contains(target, "/") {
-					continue
-				}
-			}
-			if text, err := os.ReadFile(path); err == nil {
-				authorities.add(text)
-			}
+			authorities.read(filepath.Join(folder, entry.Name()))
 		}
 	}
 	if authorities.found {
@@ -70,20 +61,46 @@ func system() (*x509.CertPool, error) {
 	return x509.SystemCertPool() // which says what is wrong, where something is
 }
 
-// distinct is a pool to which the same text is added once.
+// distinct is a pool to which the same file, and the same text of another, is added once.
 type distinct struct {
 	pool  *x509.CertPool
+	files map[file]bool
 	seen  map[[sha256.Size]byte]bool
 	found bool
 }
 
-// add adds the certificates of a file of PEM blocks, with whatever stands between them.
+// file is a file by whatever name.
+type file struct{ device, inode uint64 }
+
+// read adds the certificates of a file, and reports whether it could be read.
+func (d *distinct) read(path string) bool {
+	var this file
+	if info, err := os.Stat(path); err == nil {
+		if is, ok := info.Sys().(*syscall.Stat_t); ok {
+			this = file{is.Dev, is.Ino}
+		}
+	}
+	if d.files[this] {
+		return true
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	d.files[this] = this != file{}
+	d.add(text)
+	return true
+}
+
+// add adds the certificates of a text of PEM blocks.
 func (d *distinct) add(text []byte) {
 	const begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 	for part := range bytes.SplitAfterSeq(text, []byte(end)) {
-		if at := bytes.LastIndex(part, []byte(begin)); at >= 0 {
-			part = part[at:]
+		at := bytes.Index(part, []byte(begin))
+		if at < 0 {
+			continue
 		}
+		part = part[at:]
 		if sum := sha256.Sum256(part); !d.seen[sum] {
 			d.seen[sum] = true
 			d.found = d.pool.AppendCertsFromPEM(part) || d.found
