@@ -31,7 +31,7 @@ func main() {
 	slog.SetDefault(log)
 	slog.SetLogLoggerLevel(slog.LevelError)
 	log.Info("function started", "version", version.Number, "go", runtime.Version())
-	lambda.Start(collectingLater(newHandler(os.LookupEnv, log), os.LookupEnv))
+	lambda.Start(newHandler(os.LookupEnv, log))
 }
 
 // newHandler makes the function. A configuration that cannot be read does not

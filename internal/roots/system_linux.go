@@ -40,7 +40,7 @@ func system() (*x509.CertPool, error) {
 	if list := os.Getenv("SSL_CERT_DIR"); list != "" {
 		folders = strings.Split(list, ":")
 	}
-	authorities := distinct{pool: x509.NewCertPool(), files: map[file]bool{}, seen: map[[sha256.Size]byte]bool{}}
+	authorities := newDistinct()
 	for _, path := range files {
 		if authorities.read(path) {
 			break
@@ -67,6 +67,10 @@ type distinct struct {
 	files map[file]bool
 	seen  map[[sha256.Size]byte]bool
 	found bool
+}
+
+func newDistinct() *distinct {
+	return &distinct{pool: x509.NewCertPool(), files: map[file]bool{}, seen: map[[sha256.Size]byte]bool{}}
 }
 
 // file is a file by whatever name.

@@ -91,6 +91,41 @@ func TestSystem(t *testing.T) {
 	}
 }
 
+// What makes it fast: a file is read once, by whatever names, and a text of several files
+// parsed once.
+func TestDistinct(t *testing.T) {
+	folder := t.TempDir()
+	ca, _ := authority(t, pkix.Name{CommonName: "one"})
+	other, _ := authority(t, pkix.Name{CommonName: "two"})
+	path := func(name string) string { return filepath.Join(folder, name) }
+	write(t, path("one.pem"), ca)
+	if err := os.Symlink(path("one.pem"), path("link.pem")); err != nil {
+		t.Fatal(err)
+	}
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Raw})...)
+	if err := os.WriteFile(path("both.pem"), both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := newDistinct()
+	if !d.read(path("one.pem")) {
+		t.Error("a file was not read")
+	}
+	// By another name it is not looked at: neither at what it has now.
+	write(t, path("one.pem"), other)
+	if !d.read(path("link.pem")) || len(d.pool.Subjects()) != 1 {
+		t.Error("a file was read twice")
+	}
+	if !d.read(path("both.pem")) || len(d.pool.Subjects()) != 2 || !d.found {
+		t.Errorf("there are %d authorities, want 2", len(d.pool.Subjects()))
+	}
+	if d.read(path("none.pem")) {
+		t.Error("what is not there was read")
+	}
+	if n := testing.AllocsPerRun(10, func() { d.add(both) }); n > 5 {
+		t.Errorf("what was parsed is parsed again: %v allocations", n)
+	}
+}
+
 // Every call returns the same pool.
 func TestSystemIsReadOnce(t *testing.T) {
 	var r Roots
