@@ -55,6 +55,7 @@ type bench struct {
 	folder             string
 	own, python, plain program // plain is the baseline
 	floor, earlier     program
+	lambdaRoots        []string // see rootsAsOnLambda
 	report             *Report
 }
 

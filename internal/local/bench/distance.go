@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -9,6 +11,10 @@ import (
 
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/link"
+	"tandem/internal/mysqldb"
+	"tandem/internal/redact"
+	"tandem/internal/rotation"
+	"tandem/internal/secret"
 )
 
 // distance measures setSecret over links of 0, 1 and 5 ms, and counts the round trips of
@@ -113,5 +119,39 @@ func (b *bench) roundTrips(ctx context.Context, title string, w *deployment, l *
 		}
 	}
 	b.report.add(f)
+	more, err := firstLogin(ctx, w, l)
+	if err != nil {
+		return err
+	}
+	b.report.add(Figure{Server: title, What: "round trips that the first login with a new password takes more than the next", Value: float64(more)})
 	return nil
+}
+
+// firstLogin counts the round trips that the first login with a new password takes more
+// than the one after it: MySQL's default plugin asks for the whole password when the
+// server has not seen it yet, and a rotation logs in with a new one once.
+//
+// Source: MySQL 8.4 Reference Manual, 8.4.1.2 "Caching SHA-2 Pluggable Authentication".
+func firstLogin(ctx context.Context, w *deployment, l *link.Link) (more int, err error) {
+	const user = "bench_first"
+	if err := w.CreateUser(ctx, user, "%", password); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, w.Execute(ctx, "DROP USER '"+user+"'@'%'")) }()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(w.Server.CAPEM)
+	database := &mysqldb.Database{Roots: func(string) (*x509.CertPool, error) { return roots, nil }}
+	var took [2]int
+	for i := range took {
+		_ = l.Turns()
+		session, err := database.Connect(ctx, rotation.Login{Host: "127.0.0.1", Port: l.Port(), Username: user, Password: redact.New(password), TLS: secret.TLSRequired})
+		if err != nil {
+			return 0, err
+		}
+		took[i] = len(l.Turns())
+		if err := session.Close(); err != nil {
+			return 0, err
+		}
+	}
+	return took[0] - took[1], nil
 }

@@ -81,7 +81,10 @@ func (q *quota) remove() { _ = os.Remove(q.folder) }
 
 // share measures a cold rotation, each step in a process of its own, with the share of
 // a core that a small function has.
-func (b *bench) share(ctx context.Context, on *dbserver.Server) error {
+func (b *bench) share(ctx context.Context, on *dbserver.Server) (err error) {
+	if b.lambdaRoots, err = rootsAsOnLambda(b.folder, on.CAPEM); err != nil {
+		return err
+	}
 	programs := []program{b.own}
 	if b.earlier.binary != "" {
 		programs = append(programs, b.earlier)
@@ -149,6 +152,34 @@ func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, 
 	return nil
 }
 
+// rootsAsOnLambda lays the authorities out as the image of Lambda's runtimes does, and
+// returns the variables that name them: all in one file, beside it two folders which both
+// lead to that file. Here they are this system's and the test's own. How long a cold step
+// takes depends on their number and on how often they are read more than on anything else.
+//
+// Source: Amazon Linux 2023's package ca-certificates, whose /etc/ssl/certs is a link to
+// /etc/pki/tls/certs; crypto/x509 reads both.
+func rootsAsOnLambda(folder string, own []byte) (variables []string, err error) {
+	bundle := filepath.Join(folder, "ca-bundle.crt")
+	for _, path := range []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"} {
+		if systems, err := os.ReadFile(path); err == nil {
+			own = append(systems, own...)
+			break
+		}
+	}
+	if err := os.WriteFile(bundle, own, 0o644); err != nil {
+		return nil, err
+	}
+	certs, link := filepath.Join(folder, "certs"), filepath.Join(folder, "link")
+	err = os.MkdirAll(certs, 0o755)
+	for name, target := range map[string]string{filepath.Join(certs, "ca-bundle.crt"): bundle, link: certs} {
+		if _, missing := os.Lstat(name); missing != nil {
+			err = errors.Join(err, os.Symlink(target, name))
+		}
+	}
+	return []string{"SSL_CERT_FILE=" + bundle, "SSL_CERT_DIR=" + link + ":" + certs}, err
+}
+
 // cold rotates a secret with a new process for each step, and returns how long each took,
 // and how long the processes took to start, in ms.
 func (b *bench) cold(ctx context.Context, on *dbserver.Server, q *quota, p program, name string) (took map[string]float64, err error) {
@@ -165,7 +196,7 @@ func (b *bench) cold(ctx context.Context, on *dbserver.Server, q *quota, p progr
 		}
 		took[starts] += ms(one.took)
 	}
-	w, err := open(ctx, on, held, name)
+	w, err := open(ctx, on, held, name, b.lambdaRoots...)
 	if w == nil {
 		return nil, err
 	}
