@@ -75,8 +75,9 @@ func TestTLSSessionsEndWithTheCertificate(t *testing.T) {
 		if len(seen) < 7 || !seen[4].Resumed {
 			t.Fatalf("before the replacement nothing was resumed: %+v", seen)
 		}
-		if !seen[5].Offered || seen[5].Resumed {
-			t.Errorf("after it the server took the session: %+v", seen[5])
+		// Of setSecret's two logins the one that fails first has the other offer none.
+		if !seen[5].Offered && !seen[6].Offered || seen[5].Resumed || seen[6].Resumed {
+			t.Errorf("after it the session was not offered, or was taken: %+v", seen[5:7])
 		}
 	})
 }
