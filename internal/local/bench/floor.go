@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"tandem/internal/local/dbserver"
+	"tandem/internal/redact"
+	"tandem/internal/verifier"
 )
 
 // What a mark that is missed would have to do without is measured too: no function
@@ -68,7 +70,34 @@ func (b *bench) cpu(ctx context.Context, on *dbserver.Server) (err error) {
 	b.report.add(Figure{Server: title, What: what, Value: own, Unit: "ms"})
 	b.report.add(Figure{Server: title, What: "CPU of its logins and calls alone, by the same clients", Value: floor, Unit: "ms", FloorOf: what})
 	b.report.add(Figure{Server: title, What: what + ", times that of its logins and calls alone", Value: own / floor, Unit: "times", Limit: 1.5})
+	compared, err := worlds["cpu"].compared(ctx)
+	if err != nil {
+		return err
+	}
+	b.report.add(Figure{Server: title, What: "CPU of comparing both users' stored passwords alone", Value: ms(compared), Unit: "ms", FloorOf: what})
 	return nil
+}
+
+// compared is the CPU time of what setSecret compares: each user's password with what the
+// server has stored of it, whose plugin says how long that takes.
+func (w *deployment) compared(ctx context.Context) (time.Duration, error) {
+	var sum time.Duration
+	for _, user := range []string{w.user, w.user + "_clone"} {
+		var plugin, stored string
+		if err := w.Root.QueryRowContext(ctx, "SELECT plugin, authentication_string FROM mysql.user WHERE User = ?", user).Scan(&plugin, &stored); err != nil {
+			return 0, fmt.Errorf("reading what is stored of the password of %s: %w", user, err)
+		}
+		var took []time.Duration
+		for range 21 {
+			began := time.Now() // of one thread, so that the median is its time of a core
+			if _, err := verifier.Matches(plugin, redact.New(stored), redact.New(password)); err != nil {
+				return 0, err
+			}
+			took = append(took, time.Since(began))
+		}
+		sum += median(took)
+	}
+	return sum, nil
 }
 
 // reading is the time that a client needs to be told of both users what setSecret

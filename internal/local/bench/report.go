@@ -108,7 +108,7 @@ func (r *Report) Print(to io.Writer) {
 // inReadme tells what cmd/bench/README.md shows: whatever has a limit, and these.
 func (f Figure) inReadme() bool {
 	for _, begin := range []string{
-		"process start", "resident when ready", "CPU of a rotation", "CPU of its logins",
+		"process start", "resident when ready", "CPU of a rotation", "CPU of its logins", "CPU of comparing",
 		"setSecret, nothing changed, 5000 grants", "round trips that the first login", "cold, at 256 MB's share of a core: whole", "cold, at 128 MB's share of a core: whole", "1 secrets at once, cold", "10 secrets at once, cold", "50 secrets at once, cold", "200 secrets at once, cold",
 	} {
 		if strings.HasPrefix(f.What, begin) {
