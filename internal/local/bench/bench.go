@@ -154,7 +154,7 @@ func (b *bench) starts(ctx context.Context) error {
 	b.say("starting processes ...")
 	rounds := 31
 	if b.Brief {
-		rounds = 3
+		rounds = 11
 	}
 	programs := []program{b.plain, b.own}
 	if b.compares() {

@@ -100,7 +100,7 @@ func (b *bench) share(ctx context.Context, on *dbserver.Server) (err error) {
 func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, programs []program) error {
 	title := on.Release().Title()
 	row := func(step string) string { return fmt.Sprintf("cold, at %d MB's share of a core: %s", memoryMB, step) }
-	const whole = "whole rotation, with these starts"
+	const whole, ofCore = "whole rotation, with these starts", "CPU of the four steps"
 	q, err := newQuota(memoryMB)
 	if err != nil {
 		b.report.add(Figure{Server: title, What: row(whole), Absent: "not measured: no control group could be made here"})
@@ -115,7 +115,7 @@ func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, 
 	}
 	for round := range rounds {
 		for _, p := range programs {
-			took, err := b.cold(ctx, on, q, p, fmt.Sprintf("cold%d", round))
+			took, cpu, err := b.cold(ctx, on, q, p, fmt.Sprintf("cold%d", round))
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
@@ -126,7 +126,7 @@ func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, 
 			for _, value := range took {
 				all += value
 			}
-			took[whole] = all
+			took[whole], took[ofCore] = all, cpu
 			for what, value := range took {
 				figures[p.name][what] = append(figures[p.name][what], value)
 			}
@@ -139,15 +139,17 @@ func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, 
 		}
 		b.report.add(f)
 	}
-	own := median(figures[b.own.name][whole])
+	own, cpu := median(figures[b.own.name][whole]), median(figures[b.own.name][ofCore])
 	for _, step := range append([]string{starts}, steps...) {
 		add(Figure{What: row(step), Value: median(figures[b.own.name][step]), Unit: "ms"})
 	}
 	add(Figure{What: row(whole), Value: own, Unit: "ms"})
+	add(Figure{What: row(ofCore), Value: cpu, Unit: "ms"})
 	if len(programs) > 1 {
-		earlier := median(figures[b.earlier.name][whole])
+		earlier, then := median(figures[b.earlier.name][whole]), median(figures[b.earlier.name][ofCore])
 		add(Figure{What: row(whole + ", an earlier build"), Value: earlier, Unit: "ms"})
 		add(Figure{What: row(whole + ", share of an earlier build's"), Value: own / earlier, Unit: "times", Limit: 0.5})
+		add(Figure{What: row(ofCore + ", share of an earlier build's"), Value: cpu / then, Unit: "times", Limit: 0.5})
 	}
 	return nil
 }
@@ -181,38 +183,38 @@ func rootsAsOnLambda(folder string, own []byte) (variables []string, err error) 
 }
 
 // cold rotates a secret with a new process for each step, and returns how long each took,
-// and how long the processes took to start, in ms.
-func (b *bench) cold(ctx context.Context, on *dbserver.Server, q *quota, p program, name string) (took map[string]float64, err error) {
+// how long the processes took to start, and the CPU time of the steps, in ms.
+func (b *bench) cold(ctx context.Context, on *dbserver.Server, q *quota, p program, name string) (took map[string]float64, cpu float64, err error) {
 	held := program{name: p.name, binary: filepath.Join(b.folder, "held")}
 	script := fmt.Sprintf("#!/bin/sh\necho $$ > '%s/cgroup.procs' && exec '%s'\n", q.folder, p.binary)
 	if err := os.WriteFile(held.binary, []byte(script), 0o755); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	took = map[string]float64{}
 	for range steps {
 		one, err := start(ctx, held)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		took[starts] += ms(one.took)
 	}
 	w, err := open(ctx, on, held, name, b.lambdaRoots...)
 	if w == nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() {
 		err = errors.Join(err, w.remove(ctx), w.Execute(ctx, "DROP DATABASE IF EXISTS "+w.database), w.Close())
 	}()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	w.watched, w.fresh = false, true
 	if _, err := w.settle(ctx, 10, nil); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	made, err := w.rotate(ctx)
 	for step, one := range made {
 		took[step] = ms(one.Wall)
 	}
-	return took, err
+	return took, ms(inAll(made).CPU), err
 }
