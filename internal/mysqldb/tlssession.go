@@ -11,6 +11,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"tandem/internal/conntrace"
+	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
 )
@@ -178,7 +179,7 @@ func (t *tlsLogin) server() *rotation.Certificate {
 
 // errNotResumed says that a handshake with a session has failed, and that the next one
 // will be without.
-var errNotResumed = errors.New("the TLS session was not resumed")
+var errNotResumed = failure.New(failure.ConnectionLost, "the connection was lost when a TLS session was to be resumed")
 
 // notResumed reports whether a login has failed that might not have without the session
 // that it offered: a server that does not know a session makes a full handshake of it,
