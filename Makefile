@@ -71,10 +71,11 @@ ifeq ($(FIRE),full)
 endif
 
 # AWS_FUNCTION=path/to/lambda_function.py compares with AWS's function, for which
-# python3 (or PYTHON) needs boto3 and PyMySQL; BENCH_JSON=file keeps the figures.
+# python3 (or PYTHON) needs boto3 and PyMySQL; EARLIER=path/to/bootstrap compares with
+# another build of the function; BENCH_JSON=file keeps the figures.
 bench: build ## measure the function's speed, in minutes, and print the table of cmd/bench/README.md
 	@$(MAKE) --no-print-directory package >/dev/null
-	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin/baseline ./internal/local/bench/testdata/baseline
+	CGO_ENABLED=0 $(GO) build $(FUNCTION_FLAGS) -o bin ./internal/local/bench/testdata/baseline ./internal/local/bench/testdata/floor
 	@CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/bench -zip bin/function.zip $(BENCH_FLAGS)
 
 # tested runs tests, and says how many ran against each server: go test hides what a

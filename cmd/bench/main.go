@@ -28,6 +28,8 @@ func run() error {
 	flag.StringVar(&o.Python, "aws-function", os.Getenv("AWS_FUNCTION"), "AWS's function in Python, to compare with")
 	flag.BoolVar(&o.Brief, "brief", false, "leave out what takes minutes")
 	flag.StringVar(&o.Baseline, "baseline", "bin/baseline", "the compiled baseline, internal/local/bench/testdata/baseline")
+	flag.StringVar(&o.Floor, "floor", "bin/floor", "the compiled floor, internal/local/bench/testdata/floor")
+	flag.StringVar(&o.Earlier, "earlier", os.Getenv("EARLIER"), "an earlier build of the function, to compare with")
 	to := flag.String("json", os.Getenv("BENCH_JSON"), "a file for the figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,5 +48,5 @@ func run() error {
 		}
 	}
 	report.Print(os.Stdout)
-	return nil
+	return report.CheckFloors()
 }

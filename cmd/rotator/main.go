@@ -73,8 +73,9 @@ func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, *services
 	if err := errors.Join(err, sdkErr); err != nil {
 		return rotation.Rotator{}, nil, err
 	}
+	authorities := new(roots.Roots)
 	return rotation.Rotator{
-		Database: &mysqldb.Database{Roots: new(roots.Roots).For, AllowPlaintext: settings.AllowPlaintext},
+		Database: &mysqldb.Database{Roots: authorities.For, AllowPlaintext: settings.AllowPlaintext},
 		Settings: settings.Rotation, Random: rand.Reader,
-	}, newServices(sdk, settings), nil
+	}, newServices(sdk, authorities.System, settings), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"tandem/internal/awsrds"
+	"tandem/internal/awssdk"
 	"tandem/internal/awssecrets"
 	"tandem/internal/config"
 	"tandem/internal/rotation"
@@ -17,6 +18,7 @@ import (
 type services struct {
 	settings config.Config
 	sdk      aws.Config
+	roots    awssdk.Roots
 
 	mutex sync.Mutex
 	made  map[string]clients // by the role's ARN
@@ -28,8 +30,8 @@ type clients struct {
 }
 
 // newServices makes those at once that do not depend on the secret.
-func newServices(sdk aws.Config, settings config.Config) *services {
-	s := &services{settings: settings, sdk: sdk, made: map[string]clients{}}
+func newServices(sdk aws.Config, roots awssdk.Roots, settings config.Config) *services {
+	s := &services{settings: settings, sdk: sdk, roots: roots, made: map[string]clients{}}
 	if role, err := settings.Role.For(""); err == nil {
 		s.as(role)
 	}
@@ -63,12 +65,12 @@ func (s *services) as(role config.Role) clients {
 	if c, made := s.made[role.ARN]; made {
 		return c
 	}
-	assumed := awssecrets.As(s.sdk, role, lambdacontext.FunctionName)
+	assumed := awssecrets.As(s.sdk, s.roots, role, lambdacontext.FunctionName)
 	asked := s.sdk
 	if s.settings.RDSAsRole {
 		asked = assumed
 	}
-	c := clients{secrets: awssecrets.New(assumed, s.settings.SecretsManagerEndpoint, s.settings.Password), rds: awsrds.New(asked)}
+	c := clients{secrets: awssecrets.New(assumed, s.roots, s.settings.SecretsManagerEndpoint, s.settings.Password), rds: awsrds.New(asked, s.roots)}
 	s.made[role.ARN] = c
 	return c
 }

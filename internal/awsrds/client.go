@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
+	"tandem/internal/awssdk"
 	"tandem/internal/rotation"
 )
 
@@ -31,8 +32,10 @@ var _ rotation.RDS = (*Client)(nil)
 
 // New makes a client. It costs nothing until it is asked something. The address is
 // the SDK's, and with it AWS_ENDPOINT_URL_RDS, the FIPS and the dual-stack variables.
-func New(sdk aws.Config) *Client {
-	return &Client{service: sync.OnceValue(func() operations { return rds.NewFromConfig(sdk) })}
+func New(sdk aws.Config, roots awssdk.Roots) *Client {
+	return &Client{service: sync.OnceValue(func() operations {
+		return rds.NewFromConfig(sdk, func(o *rds.Options) { o.HTTPClient = roots.Client(o.HTTPClient) })
+	})}
 }
 
 // in sends a question to the region that the server's name tells.

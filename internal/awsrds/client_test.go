@@ -49,7 +49,7 @@ func at(url string) *awsrds.Client {
 			return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "any"}, nil
 		}),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-	})
+	}, nil)
 }
 
 func name(id, region string) rotation.ServerName { return rotation.ServerName{ID: id, Region: region} }

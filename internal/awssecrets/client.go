@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"tandem/internal/awssdk"
 	"tandem/internal/config"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
@@ -41,11 +42,12 @@ var (
 
 // New makes a client. An empty endpoint leaves the address to the SDK, and with
 // it to AWS_ENDPOINT_URL_SECRETS_MANAGER, the FIPS and the dual-stack variables.
-func New(sdk aws.Config, endpoint string, password config.Password) *Client {
+func New(sdk aws.Config, roots awssdk.Roots, endpoint string, password config.Password) *Client {
 	service := secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) {
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
+		o.HTTPClient = roots.Client(o.HTTPClient)
 	})
 	return &Client{service: service, password: password}
 }

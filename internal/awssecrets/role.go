@@ -17,11 +17,12 @@ import (
 // As returns the configuration with the role's credentials, which the SDK gets from
 // STS when they are first needed and renews before they expire. The sessions are
 // named after the function. Without a role it is as it was.
-func As(sdk aws.Config, role config.Role, function string) aws.Config {
+func As(sdk aws.Config, roots awssdk.Roots, role config.Role, function string) aws.Config {
 	if role.ARN == "" {
 		return sdk
 	}
-	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(sdk), role.ARN, func(o *stscreds.AssumeRoleOptions) {
+	service := sts.NewFromConfig(sdk, func(o *sts.Options) { o.HTTPClient = roots.Client(o.HTTPClient) })
+	provider := stscreds.NewAssumeRoleProvider(service, role.ARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = sessionName(function)
 		if role.ExternalID != "" {
 			o.ExternalID = aws.String(role.ExternalID)

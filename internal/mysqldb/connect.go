@@ -9,7 +9,6 @@ package mysqldb
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
 	"errors"
@@ -39,6 +38,8 @@ type Database struct {
 	AllowPlaintext bool
 	// Dial replaces the network, for tests. Nil means net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	tlsSessions tlsSessions
 }
 
 var _ rotation.Database = (*Database)(nil)
@@ -84,18 +85,16 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	if !login.Admin {
 		config.DBName = ownDatabase
 	}
-	var verified *rotation.Certificate
+	var secured *tlsLogin
 	if encrypted {
 		roots, err := d.Roots(login.Host)
 		if err != nil {
 			return nil, fmt.Errorf("reading the roots that the certificate of %s is verified against: %w", at, err)
 		}
-		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: login.Host, VerifyConnection: func(state tls.ConnectionState) error {
-			if verified = certificate(state); verified != nil {
-				trip.Pass(conntrace.TLS, verified.String())
-			}
-			return nil
-		}}
+		secured = d.secure(config, login, roots, trip)
+		if err := chooseCurves(config); err != nil {
+			return nil, fmt.Errorf("preparing the login to %s: %w", at, err)
+		}
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -110,9 +109,12 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 		if keyRefused.Load() { // of which the driver says that the connection was lost
 			return nil, fmt.Errorf("logging in to %s: %w", at, errPublicKeyRetrieval)
 		}
+		if secured.notResumed(limited, err) {
+			return nil, errNotResumed
+		}
 		return nil, at.explain(err)
 	}
-	s := &Session{pool: pool, connection: connection, endpoint: at, certificate: verified}
+	s := &Session{pool: pool, connection: connection, endpoint: at, certificate: secured.server()}
 	s.ends, s.hasEnd = ctx.Deadline()
 	if login.Admin {
 		return s, nil

@@ -19,11 +19,13 @@ import (
 // password.
 const handshakes = 3
 
-// handshake logs in, with another challenge where the driver did not understand one.
+// handshake logs in, with another challenge where the driver did not understand one, and
+// by a full TLS handshake where one by an earlier session has failed.
 func (d *Database) handshake(ctx context.Context, login rotation.Login, encrypted bool) (*Session, error) {
 	for try := 1; ; try++ {
 		s, err := d.connect(ctx, login, encrypted)
-		if !errors.Is(err, mysql.ErrMalformPkt) || try == handshakes {
+		again := errors.Is(err, errNotResumed) || errors.Is(err, mysql.ErrMalformPkt) && try < handshakes
+		if !again {
 			return s, err
 		}
 		retries.Note(ctx)

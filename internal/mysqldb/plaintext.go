@@ -2,7 +2,6 @@ package mysqldb
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync/atomic"
 
@@ -15,17 +14,15 @@ var errPublicKeyRetrieval = failure.New(failure.PublicKeyRetrievalNotAllowed,
 	"the server asks for the password encrypted with a public key that it sends itself, and without TLS nothing shows that the key is the server's: nothing was sent that gives the password away; "+
 		"turn TLS on at the server, or, if nobody else can be on the network in between, set \"ssl\": false in both secrets' documents")
 
-// Bytes that a packet of the login begins with, and the length of its header.
+// Bytes that a packet of the login begins with.
 //
 // Source: MySQL Source Code Documentation, "Connection Phase Packets" and "Caching
 // SHA-2 pluggable authentication".
 const (
-	packetOK            = 0x00
-	packetAuthMoreData  = 0x01
-	packetErr           = 0xff
-	fastAuthSuccess     = 0x03
-	packetHeader        = 4
-	largestLoginMessage = 1 << 16 // a greeting, a plugin's name with its challenge, a key or an error are far below
+	packetOK           = 0x00
+	packetAuthMoreData = 0x01
+	packetErr          = 0xff
+	fastAuthSuccess    = 0x03
 )
 
 // keyGuard is a connection without TLS on which the driver gets no server's public
@@ -75,25 +72,15 @@ func (g *keyGuard) Read(into []byte) (int, error) {
 
 // next reads the server's next message of the login.
 func (g *keyGuard) next() error {
-	header := make([]byte, packetHeader)
-	if _, err := io.ReadFull(g.Conn, header); err != nil {
+	message, err := readMessage(g.Conn)
+	if err != nil {
 		return err
 	}
-	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
-	if length > largestLoginMessage {
-		return failure.New(failure.ConnectionLost, "a message of the login is longer than any that a server sends")
-	}
-	message := make([]byte, packetHeader+length)
-	copy(message, header)
-	content := message[packetHeader:]
-	if _, err := io.ReadFull(g.Conn, content); err != nil {
-		return err
-	}
-	if length > 0 {
+	if content := message[packetHeader:]; len(content) > 0 {
 		switch first := content[0]; {
 		case first == packetErr, first == packetOK && g.greeted:
 			g.ended = true
-		case first == packetAuthMoreData && g.greeted && (length != 2 || content[1] != fastAuthSuccess):
+		case first == packetAuthMoreData && g.greeted && (len(content) != 2 || content[1] != fastAuthSuccess):
 			g.refused.Store(true)
 			return errPublicKeyRetrieval
 		}

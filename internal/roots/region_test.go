@@ -24,11 +24,14 @@ func TestForHostsOfRDS(t *testing.T) {
 			"db.c9akciq32." + match[1] + ".rds.amazonaws.com":             true,
 			"DB.cluster-ro-c9akciq32." + match[1] + ".rds.amazonaws.com.": true,
 			"db.c9akciq32." + elsewhere(match[1]) + ".rds.amazonaws.com":  false,
-			"db.example.com": true, // a name of somebody's own, for a server anywhere
-			"db.c9akciq32.mars-north-1.rds.amazonaws.com":  true, // not in the file
-			"db.global-c9akciq32.global.rds.amazonaws.com": true,
-			"db.c9akciq32.rds.cn-north-1.amazonaws.com.cn": true,
-			match[1] + ".rds.amazonaws.com.example":        true,
+			"db.c9akciq32.mars-north-1.rds.amazonaws.com":                 true, // not in the file
+			"db.global-c9akciq32.global.rds.amazonaws.com":                true,
+			"db.c9akciq32.rds.cn-north-1.amazonaws.com.cn":                true,
+			// RDS gives its servers no certificate for a name of somebody's own.
+			"db.example.com":                           false,
+			"10.1.2.3":                                 false,
+			match[1] + ".rds.amazonaws.com.example":    false,
+			"db." + match[1] + ".rds.notamazonaws.com": false,
 		} {
 			pool, err := r.For(host)
 			if err != nil {
@@ -47,6 +50,26 @@ func elsewhere(region string) string {
 		return "eu-west-2"
 	}
 	return "eu-west-1"
+}
+
+// A host that is none of AWS's is verified by the system's authorities, by the same pool
+// each time.
+func TestForOtherHosts(t *testing.T) {
+	var r Roots
+	pool, err := r.For("db.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := x509.SystemCertPool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !pool.Equal(system) {
+		t.Error("not the system's")
+	}
+	if again, _ := r.For("db.example.org"); again != pool {
+		t.Error("another pool for another host")
+	}
 }
 
 // The system's authorities are among those of a region, and a region is parsed once.

@@ -34,6 +34,10 @@ var embedded []byte
 // a full core, and many times that of the share that a small function gets. It
 // is safe for concurrent use and must not be copied.
 type Roots struct {
+	systemOnce sync.Once
+	system     *x509.CertPool
+	systemErr  error
+
 	once   sync.Once
 	pool   *x509.CertPool
 	expiry time.Time
@@ -43,27 +47,34 @@ type Roots struct {
 	regions map[string]*x509.CertPool
 }
 
-// For returns the authorities that the certificate of a host may be from: where
-// the host's name is one that RDS gives, and the embedded file has its region, the
-// system's and that region's, else those of Pool. RDS signs the certificates of a
-// region by authorities of that region alone, and a function that serves one region
-// need not parse those of thirty. Every call for a region returns the same pool,
-// which the caller must not change.
+// For returns the authorities that the certificate of a host may be from:
+//
+//   - of a host whose name RDS gave it, in a region that the embedded file has, the
+//     system's and that region's: RDS signs the certificates of a region by authorities of
+//     that region alone, and a function that serves one need not parse those of thirty;
+//   - of another host under AWS's domains, those of Pool;
+//   - of any other, the system's: RDS signs no certificate for a name that is not its own.
+//
+// Every call for a region, and for a host without one, returns the same pool, which the
+// caller must not change.
 //
 // Source: Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB
 // instance or cluster", "Certificate bundles by AWS Region".
 func (r *Roots) For(host string) (*x509.CertPool, error) {
 	region := regionOf(host)
 	file := ofRegion(region)
-	if len(file) == 0 {
+	switch {
+	case len(file) == 0 && ofAWS(host):
 		return r.Pool()
+	case len(file) == 0:
+		return r.System()
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if pool := r.regions[region]; pool != nil {
 		return pool, nil
 	}
-	pool, _, err := load(file)
+	pool, _, err := r.withSystems(file)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +83,14 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 	}
 	r.regions[region] = pool
 	return pool, nil
+}
+
+// ofAWS reports whether a host's name is one of AWS's.
+//
+// Source: AWS General Reference, "AWS service endpoints".
+func ofAWS(host string) bool {
+	name := "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
 }
 
 // regionOf reads the region out of the name that RDS has given to a host, such as
@@ -118,20 +137,31 @@ func (r *Roots) EarliestExpiry() (time.Time, error) {
 	return r.expiry, r.err
 }
 
-func (r *Roots) load() { r.pool, r.expiry, r.err = load(embedded) }
+func (r *Roots) load() { r.pool, r.expiry, r.err = r.withSystems(embedded) }
 
-// load parses a file of certificates and adds them to the system's.
-func load(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
-	pool, err = x509.SystemCertPool()
+// System returns the system's authorities, with what replaces them. Every call returns
+// the same pool, which the caller must not change.
+func (r *Roots) System() (*x509.CertPool, error) {
+	r.systemOnce.Do(func() {
+		if r.system, r.systemErr = system(); r.systemErr != nil {
+			r.systemErr = failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
+				"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", r.systemErr)
+		}
+	})
+	return r.system, r.systemErr
+}
+
+// withSystems parses a file of certificates and adds them to the system's.
+func (r *Roots) withSystems(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
+	systems, err := r.System()
 	if err != nil {
-		return nil, expiry, failure.Errorf(failure.ConfigurationInvalid, "reading the system's root certificates "+
-			"(SSL_CERT_FILE and SSL_CERT_DIR, where set, must name files that can be read): %w", err)
+		return nil, expiry, err
 	}
 	certificates, err := parse(file)
 	if err != nil {
 		return nil, expiry, failure.Mark(failure.ConfigurationInvalid, err)
 	}
-	expiry = certificates[0].NotAfter
+	pool, expiry = systems.Clone(), certificates[0].NotAfter
 	for _, c := range certificates {
 		// Not AppendCertsFromPEM, which keeps the bytes and parses again those
 		// that a verification needs.

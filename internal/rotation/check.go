@@ -212,7 +212,8 @@ func (readingSecrets) DropPending(context.Context, string, string) error { retur
 type readingDatabase struct{ Database }
 
 func (r readingDatabase) Connect(ctx context.Context, login Login) (Session, error) {
-	login.Admin = false // it is proven by its login, as it does not take the lock
+	login.Admin = false        // it is proven by its login, as it does not take the lock
+	login.FullHandshake = true // what is said of the certificate goes for now
 	session, err := r.Database.Connect(ctx, login)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		list = append(list, i.passwordStatements(w, pair)...)
 		o := outcome{detail: "the next setSecret " + strings.Join(words, "; "), list: list}
 		var kinds []string
-		for _, found := range append(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), matches)...) {
+		for _, found := range append(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), w.matches)...) {
 			kinds, o.detail = append(kinds, found.Type), o.detail+"; "+found.Message
 		}
 		if len(kinds) > 0 {
@@ -125,7 +125,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 // passwordStatements are those that set the password, masked, as they will be once
 // the plan has been carried out: they can be written for accounts that exist.
 func (i *inspection) passwordStatements(w *setSecretRun, pair account.Pair) []string {
-	statements, err := pair.Password(i.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
+	statements, err := pair.Password(i.Settings.Mode, w.turn(), w.pending.Password(), w.matches, w.verifierOf)
 	if err != nil { // an account has to be made first
 		return []string{fmt.Sprintf("ALTER USER ... for each account of %q that is to be open, with the new password, ending in ACCOUNT UNLOCK", w.pending.Username())}
 	}

@@ -22,7 +22,7 @@ func (i *inspection) sessions(ctx context.Context, w *setSecretRun, pair account
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
 		user := w.pending.Username()
-		ends, err := pair.EndsPassword(i.Settings.Mode, w.turn(), w.pending.Password(), matches)
+		ends, err := pair.EndsPassword(i.Settings.Mode, w.turn(), w.pending.Password(), w.matches)
 		switch {
 		case err != nil:
 			return outcomeOf("", err)

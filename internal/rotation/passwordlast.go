@@ -12,8 +12,8 @@ import (
 // everything else is as it must be: until then nobody logs in with the pending
 // credentials. Which statement comes last says account.Pair.Password.
 func (w *setSecretRun) setPasswordLast(ctx context.Context, pair account.Pair) (string, error) {
-	w.warn(ctx, pair.OtherWaysIn(w.Settings.Mode, w.turn(), w.current.Password(), matches))
-	password, err := pair.Password(w.Settings.Mode, w.turn(), w.pending.Password(), matches, w.verifierOf)
+	w.warn(ctx, pair.OtherWaysIn(w.Settings.Mode, w.turn(), w.current.Password(), w.matches))
+	password, err := pair.Password(w.Settings.Mode, w.turn(), w.pending.Password(), w.matches, w.verifierOf)
 	if err != nil {
 		return "", fmt.Errorf("setting the password: %w", err)
 	}

@@ -42,7 +42,7 @@ func (w *setSecretRun) warnIfPasswordSetElsewhere(ctx context.Context, pair acco
 	for i := range user.Accounts {
 		a := &user.Accounts[i]
 		if !a.Attributes.Locked && a.PasswordChanged.After(w.current.created.Add(clockTolerance)) &&
-			!acceptsPassword(*a, w.pending.Password()) && !slices.ContainsFunc(a.Factors, func(f account.Factor) bool { return w.isThrowaway(f.Plugin, f.Verifier) }) {
+			!w.acceptsPassword(*a, w.pending.Password()) && !slices.ContainsFunc(a.Factors, func(f account.Factor) bool { return w.isThrowaway(f.Plugin, f.Verifier) }) {
 			foreign = a
 		}
 	}
@@ -55,7 +55,7 @@ func (w *setSecretRun) warnIfPasswordSetElsewhere(ctx context.Context, pair acco
 	}
 	if document, err := secret.Parse(version.Document); err == nil && document.Username() == user.Name {
 		for _, a := range user.Accounts {
-			if acceptsPassword(a, document.Password()) {
+			if w.acceptsPassword(a, document.Password()) {
 				return nil
 			}
 		}
@@ -68,9 +68,9 @@ func (w *setSecretRun) warnIfPasswordSetElsewhere(ctx context.Context, pair acco
 }
 
 // acceptsPassword reports whether a password is what the account asks for in one of its factors.
-func acceptsPassword(a account.Account, password redact.Secret) bool {
+func (w *setSecretRun) acceptsPassword(a account.Account, password redact.Secret) bool {
 	for _, factor := range a.Factors {
-		if fits, err := matches(factor.Plugin, factor.Verifier, password); err == nil && fits {
+		if fits, err := w.matches(factor.Plugin, factor.Verifier, password); err == nil && fits {
 			return true
 		}
 	}

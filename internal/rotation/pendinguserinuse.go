@@ -41,7 +41,7 @@ func ParseSessionPolicy(text string) (SessionPolicy, error) {
 // in as the user whose password is about to change. It asks nothing where no password
 // ends: in a user's first turn, and in a try after one that has set the password.
 func (w *setSecretRun) checkNotInUse(ctx context.Context, pair account.Pair) error {
-	ends, err := pair.EndsPassword(w.Settings.Mode, w.turn(), w.pending.Password(), matches)
+	ends, err := pair.EndsPassword(w.Settings.Mode, w.turn(), w.pending.Password(), w.matches)
 	if err != nil || !ends {
 		return nil // an error is the password's, which is compared again
 	}

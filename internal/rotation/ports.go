@@ -122,6 +122,9 @@ type Login struct {
 	// Admin: what is to be changed is changed through this login's session. Its first
 	// call is Lock, which proves it, and it may be sent several statements at once.
 	Admin bool
+	// FullHandshake: the server is to show its certificate, even where one that it has
+	// shown a moment ago would do.
+	FullHandshake bool
 	// OnPlaintext, where set, is called when the login is about to go on without TLS,
 	// before anything is sent.
 	OnPlaintext func()

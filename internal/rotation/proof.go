@@ -35,7 +35,7 @@ func (w *setSecretRun) checkPasswordUnchanged(pair account.Pair) error {
 			continue
 		}
 		for _, factor := range a.Factors {
-			if fits, err := matches(factor.Plugin, factor.Verifier, w.current.Password()); err != nil || fits {
+			if fits, err := w.matches(factor.Plugin, factor.Verifier, w.current.Password()); err != nil || fits {
 				return nil // the proof stands, or cannot be looked at in this way
 			}
 		}

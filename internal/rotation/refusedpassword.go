@@ -37,7 +37,7 @@ func (w *setSecretRun) unlessRefused(ctx context.Context, result string, err err
 	}
 	for _, user := range users {
 		for _, a := range user.Accounts {
-			if !a.Attributes.Locked && acceptsPassword(a, w.pending.Password()) {
+			if !a.Attributes.Locked && w.acceptsPassword(a, w.pending.Password()) {
 				return "", err
 			}
 		}

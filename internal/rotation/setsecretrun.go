@@ -24,6 +24,7 @@ type setSecretRun struct {
 	withoutProof bool
 	sent         sent
 	clear        []string // the plugins that insist on clear passwords
+	compared     verifier.Comparisons
 	warned       map[account.Warning]bool
 	// pendingAccounts are those that the pending user had when they were last read.
 	pendingAccounts []account.Name
@@ -229,8 +230,8 @@ func (w *setSecretRun) warn(ctx context.Context, warnings []account.Warning) {
 
 // matches is verifier.Matches, to which a stored text that is no verifier is an
 // error. Here it is an account that no password fits.
-func matches(plugin string, stored, password redact.Secret) (bool, error) {
-	fits, err := verifier.Matches(plugin, stored, password)
+func (w *setSecretRun) matches(plugin string, stored, password redact.Secret) (bool, error) {
+	fits, err := w.compared.Matches(plugin, stored, password)
 	if errors.Is(err, verifier.ErrMalformed) {
 		return false, nil
 	}

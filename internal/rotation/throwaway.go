@@ -56,7 +56,7 @@ func (w *setSecretRun) throwawaySum(part string) []byte {
 // this rotation has made, and not got ready.
 func (w *setSecretRun) isThrowaway(plugin string, verifier redact.Secret) bool {
 	for _, password := range []redact.Secret{w.throwawayPassword(), w.validThrowaway()} {
-		if fits, err := matches(plugin, verifier, password); err == nil && fits {
+		if fits, err := w.matches(plugin, verifier, password); err == nil && fits {
 			return true
 		}
 	}

@@ -134,7 +134,8 @@ func sha256Crypt(password, salt string, rounds int) string {
 	}
 	s := appendFilled(nil, sha256.Sum256(message), len(salt))
 
-	// Step 21.
+	// Step 21. One hash for all rounds is faster than one for each.
+	hash := sha256.New()
 	for i := range rounds {
 		message = message[:0]
 		if i%2 != 0 {
@@ -153,7 +154,9 @@ func sha256Crypt(password, salt string, rounds int) string {
 		} else {
 			message = append(message, p...)
 		}
-		c = sha256.Sum256(message)
+		hash.Reset()
+		hash.Write(message)
+		hash.Sum(c[:0])
 	}
 
 	// Step 22: three bytes make four characters, least significant first, in an

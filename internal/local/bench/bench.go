@@ -31,8 +31,11 @@ type Options struct {
 	Zip string
 	// Python is the path of AWS's function; empty leaves the comparison out.
 	Python string
-	// Baseline is testdata/baseline, compiled like the function.
-	Baseline string
+	// Baseline and Floor are testdata/baseline and testdata/floor, compiled like the
+	// function.
+	Baseline, Floor string
+	// Earlier is another build of the function, to compare with; empty leaves that out.
+	Earlier string
 	// Brief leaves out what takes minutes.
 	Brief bool
 	// Progress is told what is being measured.
@@ -51,6 +54,8 @@ type bench struct {
 	Options
 	folder             string
 	own, python, plain program // plain is the baseline
+	floor, earlier     program
+	lambdaRoots        []string // see rootsAsOnLambda
 	report             *Report
 }
 
@@ -61,12 +66,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	for _, file := range []*string{&o.Function, &o.Baseline} {
+	for _, file := range []*string{&o.Function, &o.Baseline, &o.Floor, &o.Earlier} {
+		if *file == "" {
+			continue
+		}
 		if *file, err = filepath.Abs(*file); err != nil {
 			return nil, err
 		}
 	}
-	b := &bench{Options: o, folder: folder, own: program{name: "tandem", binary: o.Function}, plain: program{name: "baseline", binary: o.Baseline}, report: newReport(o)}
+	b := &bench{Options: o, folder: folder, own: program{name: "tandem", binary: o.Function}, plain: program{name: "baseline", binary: o.Baseline},
+		floor: program{name: "floor", binary: o.Floor}, earlier: program{name: "an earlier build", binary: o.Earlier}, report: newReport(o)}
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -145,7 +154,7 @@ func (b *bench) starts(ctx context.Context) error {
 	b.say("starting processes ...")
 	rounds := 31
 	if b.Brief {
-		rounds = 3
+		rounds = 11
 	}
 	programs := []program{b.plain, b.own}
 	if b.compares() {
@@ -165,7 +174,7 @@ func (b *bench) starts(ctx context.Context) error {
 	}
 	own, plain := median(took[b.own.name]), median(took[b.plain.name])
 	b.report.add(Figure{What: "process start to asking for the first event", Value: ms(own), Unit: "ms"})
-	b.report.add(Figure{What: "the same, of a binary that only starts the SDK's client and the runtime loop", Value: ms(plain), Unit: "ms"})
+	b.report.add(Figure{What: "the same, of a binary that only starts the SDK's client and the runtime loop", Value: ms(plain), Unit: "ms", FloorOf: "process start to asking for the first event"})
 	b.report.add(Figure{What: "ratio of the two", Value: ms(own) / ms(plain), Unit: "times", Limit: 1.3})
 	b.report.compare("process start, AWS's function", ms(median(took[b.python.name])), "ms")
 	b.report.add(Figure{What: "resident when ready", Value: median(resident[b.own.name]), Unit: "MB", Limit: 14})
@@ -188,7 +197,7 @@ func (b *bench) on(ctx context.Context, release dbserver.Release) (err error) {
 	if err := b.rotations(ctx, on); err != nil {
 		return err
 	}
-	if err := b.distance(ctx, on, ca); err != nil {
+	if err := b.distance(ctx, on); err != nil {
 		return err
 	}
 	if err := b.share(ctx, on); err != nil {

@@ -5,36 +5,99 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"time"
+
+	"tandem/internal/local/dbserver"
+	"tandem/internal/redact"
+	"tandem/internal/verifier"
 )
 
 // What a mark that is missed would have to do without is measured too: no function
-// that keeps the promises is faster than these.
+// that keeps the promises is faster than these. Report.CheckFloors holds them to that.
 
-// loginsOfRotation are setSecret's two, testSecret's two and finishSecret's.
-const loginsOfRotation = 5
-
-// logins is the CPU time that the logins of one rotation take a warm client of Go's:
-// TLS that is verified, the password, and one statement.
-func (w *deployment) logins(ctx context.Context) (time.Duration, error) {
-	var took []time.Duration
-	for range 21 {
-		before := cpuOf(os.Getpid())
-		for range loginsOfRotation {
-			db, err := w.Server.DB()
+// cpu measures the CPU time of the four steps, warm, and in turn that of testdata/floor,
+// a function that makes the same logins and the same calls of Secrets Manager by the same
+// clients, and does nothing else.
+//
+// It is the time of the functions' processes. A client in the bench's own would be
+// measured with all that goes on there: Secrets Manager, Lambda, and what has piled up for
+// the collector.
+func (b *bench) cpu(ctx context.Context, on *dbserver.Server) (err error) {
+	title := on.Release().Title()
+	b.say("%s, the floor of the CPU ...", title)
+	worlds := map[string]*deployment{}
+	defer func() {
+		for _, w := range worlds {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	for name, p := range map[string]program{"cpu": b.own, "floor": b.floor} {
+		w, err := open(ctx, on, p, name)
+		if w != nil {
+			worlds[name] = w
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := w.settle(ctx, 1, nil); err != nil {
+			return err
+		}
+		if _, err := w.rotate(ctx); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	figures := map[string][]time.Duration{}
+	rounds := 31
+	if b.Brief {
+		rounds = 5
+	}
+	for range rounds {
+		made := map[string]taken{}
+		for name, w := range worlds {
+			steps, err := w.rotate(ctx)
 			if err != nil {
+				return fmt.Errorf("%s: %w", w.program.name, err)
+			}
+			made[name] = inAll(steps)
+			figures[name] = append(figures[name], made[name].CPU)
+		}
+		if made["cpu"].Calls != made["floor"].Calls || made["cpu"].Logins != made["floor"].Logins {
+			return fmt.Errorf("the floor makes %d calls and %d logins, the function %d and %d", made["floor"].Calls, made["floor"].Logins, made["cpu"].Calls, made["cpu"].Logins)
+		}
+	}
+	own, floor := ms(median(figures["cpu"])), ms(median(figures["floor"]))
+	const what = "CPU of a rotation, warm"
+	b.report.add(Figure{Server: title, What: what, Value: own, Unit: "ms"})
+	b.report.add(Figure{Server: title, What: "CPU of its logins and calls alone, by the same clients", Value: floor, Unit: "ms", FloorOf: what})
+	b.report.add(Figure{Server: title, What: what + ", times that of its logins and calls alone", Value: own / floor, Unit: "times", Limit: 1.5})
+	compared, err := worlds["cpu"].compared(ctx)
+	if err != nil {
+		return err
+	}
+	b.report.add(Figure{Server: title, What: "CPU of comparing both users' stored passwords alone", Value: ms(compared), Unit: "ms", FloorOf: what})
+	return nil
+}
+
+// compared is the CPU time of what setSecret compares: each user's password with what the
+// server has stored of it, whose plugin says how long that takes.
+func (w *deployment) compared(ctx context.Context) (time.Duration, error) {
+	var sum time.Duration
+	for _, user := range []string{w.user, w.user + "_clone"} {
+		var plugin, stored string
+		if err := w.Root.QueryRowContext(ctx, "SELECT plugin, authentication_string FROM mysql.user WHERE User = ?", user).Scan(&plugin, &stored); err != nil {
+			return 0, fmt.Errorf("reading what is stored of the password of %s: %w", user, err)
+		}
+		var took []time.Duration
+		for range 21 {
+			began := time.Now() // of one thread, so that the median is its time of a core
+			if _, err := verifier.Matches(plugin, redact.New(stored), redact.New(password)); err != nil {
 				return 0, err
 			}
-			var one int
-			err = db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
-			if err := errors.Join(err, db.Close()); err != nil {
-				return 0, fmt.Errorf("logging in alone: %w", err)
-			}
+			took = append(took, time.Since(began))
 		}
-		took = append(took, cpuOf(os.Getpid())-before)
+		sum += median(took)
 	}
-	return median(took), nil
+	return sum, nil
 }
 
 // reading is the time that a client needs to be told of both users what setSecret

@@ -3,6 +3,7 @@ package bench
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // What cmd/bench/README.md shows comes first; a figure beyond its limit stands out, and one that
@@ -39,6 +40,42 @@ func TestMedian(t *testing.T) {
 	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}} {
 		if got := median(test.figures); got != test.want {
 			t.Errorf("%v: %v", test.figures, got)
+		}
+	}
+}
+
+// A floor that is above what it is the floor of was not measured as it says.
+func TestCheckFloors(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		figures []Figure
+		wrong   string
+	}{
+		{"below", []Figure{{Server: "MySQL", What: "all", Value: 3}, {Server: "MySQL", What: "part", Value: 2, FloorOf: "all"}}, ""},
+		{"above", []Figure{{Server: "MySQL", What: "all", Value: 20.8}, {Server: "MySQL", What: "part", Value: 22.4, Unit: "ms", FloorOf: "all"}}, `MySQL: "part" is 22.4 ms, above "all", whose floor it is: 20.8`},
+		{"of another server", []Figure{{Server: "MariaDB", What: "all", Value: 3}, {Server: "MySQL", What: "part", Value: 2, FloorOf: "all"}}, "was not measured"},
+		{"of what was not measured", []Figure{{What: "all", Absent: notCompared}, {What: "part", FloorOf: "all"}}, "was not measured"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := (&Report{Figures: test.figures}).CheckFloors()
+			if (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
+				t.Errorf("the error is %v, want %q", err, test.wrong)
+			}
+		})
+	}
+}
+
+// What comes while something is held is of the same round.
+func TestRounds(t *testing.T) {
+	at := func(ms ...int) (times []time.Time) {
+		for _, m := range ms {
+			times = append(times, time.Unix(1, 0).Add(time.Duration(m)*time.Millisecond))
+		}
+		return times
+	}
+	for want, times := range [][]time.Time{at(), at(0, 1, 99), at(0, 99, 100, 199), at(0, 100, 105, 201)} {
+		if got := rounds(times); got != want {
+			t.Errorf("%v are %d rounds, want %d", times, got, want)
 		}
 	}
 }

@@ -93,11 +93,13 @@ type Options struct {
 
 // Proxy stands between clients and a server, on a port of 127.0.0.1.
 type Proxy struct {
-	options  Options
-	listener net.Listener
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
+	options Options
+	// downstream is one for all connections, so that a client can resume a session.
+	downstream *tls.Config
+	listener   net.Listener
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
+	running    sync.WaitGroup
 
 	mutex  sync.Mutex
 	count  int
@@ -112,6 +114,7 @@ func Start(options Options) (*Proxy, error) {
 		return nil, fmt.Errorf("listening for the server's clients: %w", err)
 	}
 	p := &Proxy{options: options, listener: listener, open: map[net.Conn]bool{}, server: options.Server}
+	p.downstream = &tls.Config{Certificates: []tls.Certificate{options.Certificate}, MinVersion: tls.VersionTLS12}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.running.Add(1)
 	go p.accept()
@@ -299,7 +302,7 @@ func (c *connection) pass() error {
 		if err := c.decide(fault.After); err != nil {
 			return err
 		}
-		downstream := tls.Server(client, &tls.Config{Certificates: []tls.Certificate{c.proxy.options.Certificate}, MinVersion: tls.VersionTLS12})
+		downstream := tls.Server(client, c.proxy.downstream)
 		if err := downstream.HandshakeContext(c.proxy.ctx); err != nil {
 			return err
 		}
