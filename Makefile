@@ -113,12 +113,12 @@ bin/template.yaml: template.yaml Makefile
 bin/cloudformation.yaml: bin/template.yaml
 	sed -e '/^Transform:/d' -e '/^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}' -e '/BuildMethod:/d' \
 		-e 's|AWS::Serverless::Function|AWS::Lambda::Function|' -e 's|^\( *Code\)Uri:|\1:|' \
-		-e 's|^\( *Tracing\)\(: !If .HasTracing, \)Active,|\1Config\2{Mode: Active},|' bin/template.yaml > $@
+		-e 's|^\( *Tracing\): \(!Ref tracing\)$$|\1Config: {Mode: \2}|' bin/template.yaml > $@
 
 STACK ?= tandem
 EXECUTE_CHANGESET ?= true
 
-deploy: ## build and deploy the stack STACK with the file PARAMETERS, by SAM (.github/deploying/README.md)
+deploy: go ## build and deploy the stack STACK with the file PARAMETERS, by SAM (.github/deploying/README.md)
 	@GO="$(GO)" GOARCH_FUNCTION="$(GOARCH_FUNCTION)" .github/deploying/deploy
 
 # What deploy is told reaches it by the environment, as it was given: make would expand

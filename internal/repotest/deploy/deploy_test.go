@@ -60,7 +60,8 @@ func newProject(t *testing.T) project {
 	}
 	for name, script := range map[string]string{
 		// As sam build does, it has make build the function, with all that make was told.
-		"sam": `printf '%s\0' "$#" "$@" >> "$CALLS"
+		"sam": `echo "sam $1"
+printf '%s\0' "$#" "$@" >> "$CALLS"
 [ "$1" != build ] || exec make --silent build-RotationFunction ARTIFACTS_DIR=built`,
 		"go": `case $1 in
 list) ;;
@@ -136,6 +137,9 @@ var hostile = []string{
 	"a=b", "*", "%s", `\n`, "a  b ", "&& touch HIT", "| touch HIT", "'", `"`, "ü",
 }
 
+// notInTags are the characters of which SAM makes another tag.
+const notInTags = " \n="
+
 // ways are the two by which make is told.
 var ways = map[string]func(assignments []string) (environment, words []string){
 	"environment":  func(assignments []string) (environment, words []string) { return assignments, nil },
@@ -156,10 +160,16 @@ func TestWhatSAMIsGiven(t *testing.T) {
 			deployment("tandem", []string{"--no-execute-changeset", "--signing-profiles", "RotationFunction=tandem", "--role-arn", "arn:aws:iam::123456789012:role/cloudformation",
 				"--tags", "team=db stage=production"}, "functionName=tandem", "architecture=arm64")},
 	}
+	cases = append(cases, deploy{[]string{"TAGS= team=db\n  stage= "}, deployment("tandem", []string{"--tags", "team=db stage="}, "functionName=tandem", "architecture=arm64")})
 	for _, value := range hostile {
 		file := strings.ReplaceAll(value, "/", "_") + ".yaml"
-		cases = append(cases, deploy{[]string{"TAGS=" + value, "ROLE_ARN=" + value, "SIGNING_PROFILE=" + value, "PARAMETERS=" + file},
-			deployment("tandem", []string{"--signing-profiles", "RotationFunction=" + value, "--role-arn", value, "--tags", value}, "functionName=tandem", "file://"+file, "architecture=arm64")})
+		given := []string{"ROLE_ARN=" + value, "SIGNING_PROFILE=" + value, "PARAMETERS=" + file}
+		options := []string{"--signing-profiles", "RotationFunction=" + value, "--role-arn", value}
+		if !strings.ContainsAny(value, notInTags) {
+			given = append(given, "TAGS=k="+value+" "+value+"=v")
+			options = append(options, "--tags", "k="+value+" "+value+"=v")
+		}
+		cases = append(cases, deploy{given, deployment("tandem", options, "functionName=tandem", "file://"+file, "architecture=arm64")})
 	}
 	for way, tell := range ways {
 		t.Run(way, func(t *testing.T) {
@@ -168,11 +178,23 @@ func TestWhatSAMIsGiven(t *testing.T) {
 			for _, value := range hostile {
 				p.write(t, strings.ReplaceAll(value, "/", "_")+".yaml", "scheduleExpression: rate(7 days)\n", 0o600)
 			}
+			p.write(t, "k=file", "", 0o600) // which the tag k=* does not mean
 			for _, test := range cases {
 				environment, words := tell(test.given)
 				out, err := p.run(t, environment, append([]string{"make", "deploy"}, words...)...)
 				if diff := cmp.Diff(test.want, p.called(t)); err != nil || diff != "" {
 					t.Errorf("%q: error %v, sam was called (-want +got):\n%s\n%s", test.given, err, diff, out)
+				}
+				// What comes from the environment is said, before anything is done with it.
+				said, _, _ := strings.Cut(out, "sam build\n")
+				for _, given := range test.given {
+					name, value, _ := strings.Cut(given, "=")
+					if name != "TAGS" && name != "ROLE_ARN" && name != "SIGNING_PROFILE" {
+						continue
+					}
+					if !strings.Contains(said, name+": ") || !strings.Contains(said, strings.Join(strings.Fields(value), " ")) && !strings.Contains(said, strings.ReplaceAll(value, "\n", " ")) {
+						t.Errorf("%q is passed on, and nobody is told:\n%s", given, out)
+					}
 				}
 			}
 			if _, err := os.Stat(filepath.Join(p.folder, "HIT")); err == nil {
@@ -215,9 +237,18 @@ func TestRefused(t *testing.T) {
 		{[]string{"PARAMETERS=backslash.yaml"}, "backslash.yaml: reading the parameters: line 1: excludeCharacters: SAM takes the backslash away"},
 		{[]string{"EXECUTE_CHANGESET=no"}, `EXECUTE_CHANGESET is "no": it has to be true or false`},
 		{[]string{"STACK="}, "the name of a stack begins with a letter"},
+		{[]string{"TAGS=team"}, `TAGS is "team": it has to be NAME=VALUE, with spaces between several, no spaces and no = in values`},
+		{[]string{"TAGS=team=db =production"}, "no spaces and no = in values"},
+		{[]string{`TAGS=owner="the team"`}, "no spaces and no = in values"},
 	}
 	for _, value := range hostile {
 		cases = append(cases, refusal{[]string{"STACK=" + value}, "the name of a stack begins with a letter"})
+		if strings.ContainsAny(value, notInTags) && value != "a=b" {
+			cases = append(cases, refusal{[]string{"TAGS=" + value}, "no spaces and no = in values"})
+		}
+		if strings.ContainsAny(value, notInTags) {
+			cases = append(cases, refusal{[]string{"TAGS=k=" + value}, "no spaces and no = in values"})
+		}
 	}
 	for _, tell := range ways {
 		for _, test := range cases {
@@ -264,8 +295,8 @@ func TestWorkflow(t *testing.T) {
 	var workflow struct {
 		Jobs map[string]struct {
 			Steps []struct {
-				Run string
-				Env map[string]string
+				If, Run string
+				Env     map[string]string
 			}
 		}
 	}
@@ -302,12 +333,29 @@ func TestWorkflow(t *testing.T) {
 		t.Errorf("without variables sam was called %q\n%s", got, out)
 	}
 	for _, value := range hostile {
-		got, out := deploy(p, map[string]string{"TANDEM_STACK": "other", "TANDEM_ARCHITECTURE": "x86_64", "TANDEM_TAGS": value, "TANDEM_CLOUDFORMATION_ROLE_ARN": value})
-		if want := deployment("other", []string{"--role-arn", value, "--tags", value}, "functionName=other", production, "architecture=x86_64"); !cmp.Equal(got, want) {
+		got, out := deploy(p, map[string]string{"TANDEM_STACK": "other", "TANDEM_ARCHITECTURE": "x86_64", "TANDEM_TAGS": "k=v", "TANDEM_CLOUDFORMATION_ROLE_ARN": value, "TANDEM_SIGNING_PROFILE": value})
+		if want := deployment("other", []string{"--signing-profiles", "RotationFunction=" + value, "--role-arn", value, "--tags", "k=v"}, "functionName=other", production, "architecture=x86_64"); !cmp.Equal(got, want) {
 			t.Errorf("%q: sam was called (-want +got):\n%s\n%s", value, cmp.Diff(want, got), out)
+		}
+	}
+	for _, value := range hostile {
+		if got, out := deploy(p, map[string]string{"TANDEM_TAGS": "k=" + value}); (got == nil) != strings.ContainsAny(value, notInTags) {
+			t.Errorf("the tag %q: sam was called %q\n%s", value, got, out)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(p.folder, "HIT")); err == nil {
 		t.Error("a variable was run as a command")
+	}
+	// Before anything else, who has the variable of before is told where it went.
+	former := steps[0]
+	out, err := p.run(t, nil, "bash", "-e", "-c", former.Run)
+	if former.If != "vars.TANDEM_PARAMETERS != ''" || err == nil || strings.Count(out, "\n") != 1 ||
+		!strings.HasPrefix(out, "::error::the variable TANDEM_PARAMETERS is not read any more: ") || !strings.Contains(out, "production.yaml, functionName first of all") {
+		t.Errorf("where %s, error %v: %s", former.If, err, out)
+	}
+	for _, step := range steps {
+		if step.If != "" && step.If != former.If {
+			t.Errorf("a step is run only where %s", step.If)
+		}
 	}
 }

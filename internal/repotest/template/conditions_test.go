@@ -35,13 +35,13 @@ const (
 
 // everything gives every parameter but the second names, and those that exclude another:
 // by which something that exists already stands in the place of what the template makes,
-// and the kinds of endpoints.
+// the kinds of endpoints, and further accounts.
 var everything = map[string]string{
 	"functionName": "f", "runtime": "python3.12", "architecture": "x86_64", "memorySize": "512", "timeout": "120", "reservedConcurrency": "2", "logRetentionInDays": "7",
 	"logGroupKmsKeyArn": logKey, "environmentKmsKeyArn": environmentKey, "codeSigningConfigArn": signing, "tracing": "Active",
 	"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "invokingServicePrincipal": "secretsmanager.amazonaws.com", "endpoint": "https://sm.example",
 	"superuserSecretArn": admin, "kmsKeyArn": key, "superuserSecretKmsKeyArn": adminKey, "rdsLookups": "true",
-	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "true", "sourceAccountIds": "210987654321", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b", "ipv6AllowedForDualStack": "true",
+	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "false", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b", "ipv6AllowedForDualStack": "true",
 	"allowPlaintext": "true", "privilegeSync": "mirror", "connectionStrings": "keep", "pendingUserSessions": "refuse", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
@@ -85,6 +85,7 @@ func TestLeastStack(t *testing.T) {
 		"RotationFunction.MemorySize":                                  "256",
 		"RotationFunction.Timeout":                                     "60",
 		"RotationFunction.Role":                                        "<RotationRole.Arn>",
+		"RotationFunction.Tracing":                                     "PassThrough",
 		"RotationFunction.LoggingConfig.LogFormat":                     "JSON",
 		"RotationFunction.LoggingConfig.LogGroup":                      "<RotationLogGroup>",
 		"RotationFunction.Environment.Variables.PRIVILEGE_SYNC":        "merge",
@@ -240,17 +241,23 @@ func TestWhatParametersChange(t *testing.T) {
 		"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
 	}
 	accounts := func(ids ...string) []string {
-		const name = "AssumeRotationRoleOfSourceAccounts"
+		const (
+			name = statement + "AssumeRotationRoleOfSourceAccounts"
+			own  = statement + "AssumeRotationRoleOfThisAccount"
+		)
 		lines := []string{
 			"+" + variable + "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation",
-			"+" + statement + name + ".Effect=Allow",
-			"+" + statement + name + ".Action=sts:AssumeRole",
-			"+" + statement + name + ".Resource=arn:aws:iam::*:role/rotation",
-			"+" + statement + name + ".Condition.StringEquals.aws:ResourceAccount.0=" + template.AccountID,
+			"+" + own + ".Effect=Allow",
+			"+" + own + ".Action=sts:AssumeRole",
+			"+" + own + ".Resource=arn:aws:iam::*:role/rotation",
+			"+" + own + ".Condition.StringEquals.aws:ResourceAccount=" + template.AccountID,
+		}
+		if len(ids) > 0 {
+			lines = append(lines, "+"+name+".Effect=Allow", "+"+name+".Action=sts:AssumeRole", "+"+name+".Resource=arn:aws:iam::*:role/rotation")
 		}
 		for i, id := range ids {
 			permission := "+RotationPermissionOfAccount" + strconv.Itoa(i+1)
-			lines = append(lines, "+"+statement+name+".Condition.StringEquals.aws:ResourceAccount."+strconv.Itoa(i+1)+"="+id,
+			lines = append(lines, "+"+name+".Condition.StringEquals.aws:ResourceAccount."+strconv.Itoa(i)+"="+id,
 				permission+".FunctionName=<RotationFunction>", permission+".Action=lambda:InvokeFunction", permission+".Principal=secretsmanager.amazonaws.com", permission+".SourceAccount="+id)
 		}
 		return lines
@@ -289,7 +296,7 @@ func TestWhatParametersChange(t *testing.T) {
 		{"key of the environment", map[string]string{"environmentKmsKeyArn": environmentKey}, []string{"+RotationFunction.KmsKeyArn=" + environmentKey}},
 		{"code signing", map[string]string{"codeSigningConfigArn": signing}, []string{"+RotationFunction.CodeSigningConfigArn=" + signing}},
 		{"tracing", map[string]string{"tracing": "Active"}, []string{
-			"+RotationFunction.Tracing=Active",
+			"-RotationFunction.Tracing=PassThrough", "+RotationFunction.Tracing=Active",
 			"+" + statement + "Trace.Effect=Allow", "+" + statement + "Trace.Resource=*",
 			"+" + statement + "Trace.Action.0=xray:PutTelemetryRecords", "+" + statement + "Trace.Action.1=xray:PutTraceSegments",
 		}},
@@ -332,22 +339,25 @@ func TestWhatParametersChange(t *testing.T) {
 			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
 			"+" + statement + "AssumeRotationRole.Resource=" + role,
 		}},
-		{"role for RDS", map[string]string{"rotationRoleArn": role, "rotationRoleForRds": "true"}, []string{
+		{"role for RDS", map[string]string{"rotationRoleArn": role, "rotationRoleForRds": "true"}, slices.Concat(removed(statement+"LookUpServers."), []string{
 			"+" + variable + "ROTATION_ROLE_ARN=" + role, "+" + variable + "ROTATION_ROLE_FOR_RDS=true",
 			"+" + statement + "AssumeRotationRole.Effect=Allow",
 			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
 			"+" + statement + "AssumeRotationRole.Resource=" + role,
-		}},
-		{"role of each account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation"}, []string{
-			"+" + variable + "ROTATION_ROLE_ARN=arn:aws:iam::{account}:role/rotation",
+		})},
+		{"role of each account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation"}, accounts()},
+		{"one role for a further account", map[string]string{"rotationRoleArn": role, "sourceAccountIds": "111111111111"}, []string{
+			"+" + variable + "ROTATION_ROLE_ARN=" + role,
 			"+" + statement + "AssumeRotationRole.Effect=Allow",
 			"+" + statement + "AssumeRotationRole.Action=sts:AssumeRole",
-			"+" + statement + "AssumeRotationRole.Resource=arn:aws:iam::*:role/rotation",
+			"+" + statement + "AssumeRotationRole.Resource=" + role,
+			"+RotationPermissionOfAccount1.FunctionName=<RotationFunction>", "+RotationPermissionOfAccount1.Action=lambda:InvokeFunction",
+			"+RotationPermissionOfAccount1.Principal=secretsmanager.amazonaws.com", "+RotationPermissionOfAccount1.SourceAccount=111111111111",
 		}},
 		{"one further account", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111"}, accounts("111111111111")},
 		{"five further accounts", map[string]string{"rotationRoleArn": "arn:aws:iam::{account}:role/rotation", "sourceAccountIds": "111111111111, 222222222222,333333333333 ,444444444444,555555555555"},
 			accounts("111111111111", "222222222222", "333333333333", "444444444444", "555555555555")},
-		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, slices.Clone(vpc)},
+		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, append(slices.Clone(vpc), "+RotationFunction.VpcConfig.Ipv6AllowedForDualStack=false")},
 		{"IPv6", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a", "ipv6AllowedForDualStack": "true"}, append(vpc, "+RotationFunction.VpcConfig.Ipv6AllowedForDualStack=true")},
 		{"plain text", map[string]string{"allowPlaintext": "true"}, []string{"+" + variable + "ALLOW_PLAINTEXT=true"}},
 		{"sync", map[string]string{"privilegeSync": "off"}, []string{"-" + variable + "PRIVILEGE_SYNC=merge", "+" + variable + "PRIVILEGE_SYNC=off"}},
@@ -432,6 +442,16 @@ func TestOutputsOfWhatExists(t *testing.T) {
 	stack := evaluate(t, map[string]string{"functionName": "f", "logGroupName": "former", "roleArn": role})
 	if diff := cmp.Diff(map[string]any{"RotationLambdaARN": "<RotationFunction.Arn>", "RotationRoleARN": role, "RotationLogGroup": "former"}, stack.Outputs); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// A change of the schedule rotates, so the property stays of the type that it had.
+func TestRotateImmediatelyIsAText(t *testing.T) {
+	for _, value := range []string{"true", "false"} {
+		stack := evaluate(t, map[string]string{"functionName": "f", "secretArn": secret, "rotateImmediately": value})
+		if got := stack.Resources["RotationSchedule"].Properties["RotateImmediatelyOnUpdate"]; got != value {
+			t.Errorf("RotateImmediatelyOnUpdate is the %T %v, want the text %q", got, got, value)
+		}
 	}
 }
 

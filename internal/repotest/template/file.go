@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -43,27 +44,55 @@ func ParametersOfFile(content []byte) (map[string]string, error) {
 
 // overriding is a value as SAM passes it on.
 func overriding(node *yaml.Node) (string, error) {
-	switch {
-	case node.Kind == yaml.SequenceNode:
-		var elements []string
-		for _, element := range node.Content {
-			elements = append(elements, strings.TrimSpace(element.Value))
+	if node.Kind != yaml.SequenceNode {
+		value, err := pythonText(node)
+		if err != nil {
+			return value, err
 		}
-		return strings.Join(elements, ","), nil
+		return value, takenAway(value)
+	}
+	var elements []string
+	for _, element := range node.Content {
+		text, err := pythonText(element)
+		if err != nil {
+			return "", err
+		}
+		if text != "" {
+			elements = append(elements, strings.TrimSpace(text))
+		}
+	}
+	value := strings.Join(elements, ",")
+	return value, takenAway(value)
+}
+
+// wholeNumber is a number that Python writes as YAML has it. 012 becomes 12, 1e3
+// 1000.0, 0x1F 31 and 1_000 1000.
+var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+
+// pythonText is a scalar as Python's str() writes what SAM reads.
+func pythonText(node *yaml.Node) (string, error) {
+	switch {
 	case node.Kind != yaml.ScalarNode:
 		return "", errors.New("a value is a text, a number, true or false, or a list of those")
 	case node.Tag == "!!null":
 		return "", nil
-	case node.Tag == "!!bool": // str() of Python
+	case node.Tag == "!!bool":
 		return strings.ToUpper(node.Value[:1]) + strings.ToLower(node.Value[1:]), nil
-	}
-	for _, taken := range []string{`\ `, `\"`, `\'`} {
-		if strings.Contains(node.Value, taken) {
-			return node.Value, fmt.Errorf("SAM takes the backslash away in front of %q: let it be the last character", taken[1:])
-		}
-	}
-	if value := node.Value; value != "" && strings.ContainsAny(value[:1], `"'`) && value[0] == value[len(value)-1] {
-		return value, errors.New("SAM takes away quotes around a value: let it begin with another character")
+	case node.Tag != "!!str" && !wholeNumber.MatchString(node.Value):
+		return node.Value, fmt.Errorf("SAM reads %s as a number or a date, and would pass it on as one that is written in another way: put it in quotes", node.Value)
 	}
 	return node.Value, nil
+}
+
+// takenAway is the error for a value of which SAM takes quotes or a backslash away.
+func takenAway(value string) error {
+	for _, taken := range []string{`\ `, `\"`, `\'`} {
+		if strings.Contains(value, taken) {
+			return fmt.Errorf("SAM takes the backslash away in front of %q: let it be the last character", taken[1:])
+		}
+	}
+	if value != "" && strings.ContainsAny(value[:1], `"'`) && value[0] == value[len(value)-1] {
+		return errors.New("SAM takes away quotes around a value: let it begin with another character")
+	}
+	return nil
 }

@@ -39,11 +39,33 @@ func TestParametersOfFile(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"no YAML": "a: [", "a list": "- a", "words": "functionName=f", "twice": "a: b\na: c", "a mapping": "a: {b: c}",
+		"a mapping in a list": "a: [{b: c}]", "quotes around a list": `a: ["'b", "c'"]`,
 		"a backslash that SAM takes away": `excludeCharacters: '\"x'`, "quotes that SAM takes away": `excludeCharacters: '"/"'`,
 	} {
 		if got, err := template.ParametersOfFile([]byte(text)); err == nil {
 			t.Errorf("%s is read as %v", name, got)
 		}
+	}
+}
+
+// A number that Python writes in another way than it stands there is refused, unless it
+// stands in quotes.
+func TestNumbersOfFile(t *testing.T) {
+	for _, number := range []string{"012345678901", "1e3", "0x1F", "0o17", "0b1", "1_000", "1.50", "+1", "-0", ".5", ".inf", ".NaN", "2026-01-01T00:00:00Z"} {
+		for _, text := range []string{"a: " + number, "a: [subnet-0a, " + number + "]", "a:\n- " + number} {
+			if got, err := template.ParametersOfFile([]byte(text)); err == nil || !strings.Contains(err.Error(), "put it in quotes") {
+				t.Errorf("%q is read as %v, error %v", text, got, err)
+			}
+		}
+		for _, text := range []string{"a: '" + number + "'", `a: ["` + number + `"]`, "a: |-\n  " + number} {
+			if got, err := template.ParametersOfFile([]byte(text)); err != nil || got["a"] != number {
+				t.Errorf("%q is read as %v, error %v", text, got, err)
+			}
+		}
+	}
+	got, err := template.ParametersOfFile([]byte("a: 0\nb: 123456789012\nc: [true, 10, null, '', x ]\n"))
+	if diff := cmp.Diff(map[string]string{"a": "0", "b": "123456789012", "c": "True,10,x"}, got); diff != "" || err != nil {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -57,6 +79,8 @@ func TestProduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The stack's, which make deploy names.
+	parameters["functionName"] = "f"
 	evaluate(t, parameters)
 	// What is written as a comment is to be taken in by removing the #.
 	var commented []string
@@ -72,8 +96,8 @@ func TestProduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range parameters {
-		shown[name] = value
+	if shown["functionName"] == "" {
+		t.Error("it does not show functionName")
 	}
 	evaluate(t, shown)
 }

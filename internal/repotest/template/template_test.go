@@ -122,7 +122,7 @@ func TestWholeARNsOfSecrets(t *testing.T) {
 		parameters++
 		const start = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 		for arn, whole := range map[string]bool{
-			start + "App-AbCdEf": true, start + "prod/app_1+x=y.z@w-Ab12Ef": true, start + "a-b-c-AbCdEf": true, "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:App-AbCdEf": true,
+			start + "App-AbCdEf": true, start + "prod/app_1+x=y.z@w-Ab12Ef": true, start + "a-b-c-AbCdEf": true, start + "rds!db-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9-AbCdEf": true, start + "rds!cluster-0a1b2c3d-AbCdEf": true, "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:App-AbCdEf": true,
 			start + "App": false, start + "prod/app": false, start + "App-AbCd": false, start + "App-AbCdEfG": false, start + "App-??????": false, start + "App-*": false, start + "*": false, start + "-AbCdEf": false,
 			start + "App-AbCdEf:password::": false,
 		} {
@@ -219,7 +219,10 @@ func TestRules(t *testing.T) {
 		{"EndpointOrItsKind", map[string]string{"endpoint": "https://sm.example", "useFipsEndpoint": "True"}, []map[string]string{{"endpoint": "https://sm.example", "useFipsEndpoint": "false"}, {"useFipsEndpoint": "true"}}},
 		{"EndpointOrItsKind", map[string]string{"endpoint": "https://sm.example", "useDualstackEndpoint": "TRUE"}, []map[string]string{{"useDualstackEndpoint": "true", "useFipsEndpoint": "true"}}},
 		{"Ipv6NeedsAVpc", map[string]string{"ipv6AllowedForDualStack": "true"}, []map[string]string{{"ipv6AllowedForDualStack": "false"}, {"ipv6AllowedForDualStack": "true", "vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
-		{"RdsRoleNeedsARole", map[string]string{"rotationRoleForRds": "true"}, []map[string]string{{"rotationRoleForRds": "true", "rotationRoleArn": role}}},
+		{"RdsRoleNeedsARole", map[string]string{"rotationRoleForRds": "true"}, []map[string]string{{"rotationRoleForRds": "true", "rotationRoleArn": role}, {"rotationRoleForRds": "false"}, {"rotationRoleForRds": "FALSE"}}},
+		{"RdsRoleNeedsARole", map[string]string{"rotationRoleForRds": "TRUE"}, nil},
+		{"SecretOrSourceAccounts", map[string]string{"sourceAccountIds": "210987654321", "rotationRoleArn": role, "secretArn": secret}, []map[string]string{{"secretArn": secret, "rotationRoleArn": role}}},
+		{"SecretsOfEventsNeedEvents", map[string]string{"rotationEventsSecretArns": secret, "rotationEvents": "False", "alarmTopicArn": topic}, []map[string]string{{"rotationEventsSecretArns": secret, "rotationEvents": "TRUE", "alarmTopicArn": topic}}},
 		{"SourceAccountsNeedARole", map[string]string{"sourceAccountIds": "210987654321"}, []map[string]string{{"sourceAccountIds": "210987654321", "rotationRoleArn": role}}},
 		{"RoleOrItsBoundary", map[string]string{"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"}, []map[string]string{{"roleArn": role}, {"roleArn": role, "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "checkSchedule": "rate(1 day)"}}},
 		{"LogGroupOrItsKey", map[string]string{"logGroupName": "former", "logGroupKmsKeyArn": logKey}, []map[string]string{{"logGroupName": "former"}}},
@@ -413,12 +416,10 @@ func TestWithoutSAM(t *testing.T) {
 			}
 		}
 		want := flat(evaluate(t, parameters))
-		for _, renamed := range [][3]string{{"CodeUri", "Code", "function.zip"}, {"Tracing", "TracingConfig.Mode", "Active"}} {
-			if _, there := want["RotationFunction."+renamed[0]]; there {
-				delete(want, "RotationFunction."+renamed[0])
-				want["RotationFunction."+renamed[1]] = renamed[2]
-			}
-		}
+		delete(want, "RotationFunction.CodeUri")
+		want["RotationFunction.Code"] = "function.zip"
+		want["RotationFunction.TracingConfig.Mode"] = want["RotationFunction.Tracing"]
+		delete(want, "RotationFunction.Tracing")
 		if diff := cmp.Diff(want, flat(stack)); diff != "" {
 			t.Errorf("resources (-of SAM's +of CloudFormation's):\n%s", diff)
 		}
