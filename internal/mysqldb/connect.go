@@ -109,10 +109,11 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 		if keyRefused.Load() { // of which the driver says that the connection was lost
 			return nil, fmt.Errorf("logging in to %s: %w", at, errPublicKeyRetrieval)
 		}
-		if secured.notResumed(limited, err) {
+		explained := at.explain(err)
+		if secured.notResumed(limited, explained) {
 			return nil, errNotResumed
 		}
-		return nil, at.explain(err)
+		return nil, explained
 	}
 	s := &Session{pool: pool, connection: connection, endpoint: at, certificate: secured.server()}
 	s.ends, s.hasEnd = ctx.Deadline()

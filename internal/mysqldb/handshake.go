@@ -20,12 +20,14 @@ import (
 const handshakes = 3
 
 // handshake logs in, with another challenge where the driver did not understand one, and
-// by a full TLS handshake where one by an earlier session has failed.
+// once by a full TLS handshake where one by an earlier session has failed.
 func (d *Database) handshake(ctx context.Context, login rotation.Login, encrypted bool) (*Session, error) {
 	for try := 1; ; try++ {
 		s, err := d.connect(ctx, login, encrypted)
-		again := errors.Is(err, errNotResumed) || errors.Is(err, mysql.ErrMalformPkt) && try < handshakes
-		if !again {
+		switch {
+		case errors.Is(err, errNotResumed):
+			login.FullHandshake = true // which offers no session, and so does not fail like this
+		case !errors.Is(err, mysql.ErrMalformPkt) || try >= handshakes:
 			return s, err
 		}
 		retries.Note(ctx)

@@ -122,6 +122,7 @@ type tlsLogin struct {
 	key         tlsSessionKey
 	trip        *conntrace.Trace
 	offered     bool
+	resumed     bool
 	shown       time.Time
 	certificate *rotation.Certificate // nil until the server is verified
 }
@@ -158,9 +159,10 @@ func (t *tlsLogin) Put(_ string, state *tls.ClientSessionState) {
 	t.sessions.keep(t.key, tlsSession{state, t.shown})
 }
 
-// verified is called when the server is verified, by its certificate or by a session.
+// verified is called when the server is verified, by its certificate or by a session. In
+// TLS 1.3 the server's Finished message is looked at only then.
 func (t *tlsLogin) verified(state tls.ConnectionState) error {
-	if !state.DidResume {
+	if t.resumed = state.DidResume; !t.resumed {
 		t.shown = time.Now()
 	}
 	if t.certificate = certificate(state); t.certificate != nil {
@@ -177,20 +179,31 @@ func (t *tlsLogin) server() *rotation.Certificate {
 	return t.certificate
 }
 
-// errNotResumed says that a handshake with a session has failed, and that the next one
-// will be without.
+// errNotResumed says that a login with a session has failed, and that the next one will
+// be without.
 var errNotResumed = failure.New(failure.ConnectionLost, "the connection was lost when a TLS session was to be resumed")
 
 // notResumed reports whether a login has failed that might not have without the session
 // that it offered: a server that does not know a session makes a full handshake of it,
-// but what stands in between may break off. What a server's certificate was refused for,
-// and a server that was waited for in vain, are no such case.
-func (t *tlsLogin) notResumed(ctx context.Context, err error) bool {
+// but what stands in between may break off, at once or when it sees no certificate. What a
+// server's certificate was refused for, what a server answers inside TLS, and a server
+// that was waited for in vain, are no such case. explained is the login's error.
+func (t *tlsLogin) notResumed(ctx context.Context, explained error) bool {
 	var refused *tls.CertificateVerificationError
-	if t == nil || !t.offered || t.certificate != nil || errors.As(err, &refused) {
+	if t == nil || !t.offered || errors.As(explained, &refused) {
+		return false
+	}
+	if t.certificate != nil && (!t.resumed || !unanswered(explained)) {
 		return false
 	}
 	t.sessions.drop(t.key)
 	t.sessions.keep(t.key, tlsSession{shown: time.Now()})
 	return ctx.Err() == nil
+}
+
+// unanswered reports whether a login inside TLS failed with no answer of the server's. The
+// driver does not tell whether the connection was lost at the first answer or a later one.
+func unanswered(explained error) bool {
+	kind := failure.Of(explained)
+	return kind == failure.ConnectionLost || kind == failure.TLSVerificationFailed
 }

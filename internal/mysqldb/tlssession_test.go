@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"reflect"
@@ -90,13 +91,61 @@ type tlsHandshake struct {
 	curves  []tls.CurveID
 }
 
+// breakPoint is a point of a login.
+type breakPoint int
+
+const (
+	never              breakPoint = iota
+	atOffer                       // as soon as a session is offered
+	beforeFinished                // the client has verified the server, and not its Finished message
+	spoiltFinished                // the same, and the message is another
+	afterHandshake                // before the login is read
+	afterLogin                    // the login was read, and is not answered
+	withError                     // the login is answered by an error
+	afterPluginRequest            // the login is answered by a request for an unknown plugin
+)
+
+// breakingConn lets a server's first flight pass as far as a break point.
+type breakingConn struct {
+	net.Conn
+	h      *tlsHandshake
+	breaks breakPoint
+}
+
+// Write implements net.Conn. The first encrypted record in an answer to a session holds
+// EncryptedExtensions, the second one Finished (RFC 8446, 2.2 "Resumption and Pre-Shared
+// Key").
+func (b *breakingConn) Write(data []byte) (int, error) {
+	if !b.h.offered || b.breaks != beforeFinished && b.breaks != spoiltFinished {
+		return b.Conn.Write(data)
+	}
+	const header, encrypted = 5, 23
+	for at, seen := 0, 0; at+header <= len(data); at += header + int(data[at+3])<<8 + int(data[at+4]) {
+		if data[at] != encrypted {
+			continue
+		}
+		if seen++; seen < 2 {
+			continue
+		}
+		if b.breaks == spoiltFinished {
+			data = slices.Clone(data)
+			data[at+header] ^= 1
+			return b.Conn.Write(data)
+		}
+		_, _ = b.Conn.Write(data[:at])
+		return 0, errors.Join(errors.New("broken off"), b.Conn.Close())
+	}
+	return b.Conn.Write(data)
+}
+
 // tlsServer is a MySQL or a MariaDB as far as the end of a login.
 type tlsServer struct {
 	t       *testing.T
 	version string
 	config  *tls.Config
-	// breaks: it breaks off as soon as it is offered a session.
-	breaks bool
+	// breaks is where it, or what stands in front of it, breaks off a login that offers a
+	// session.
+	breaks breakPoint
 
 	mutex sync.Mutex
 	seen  []tlsHandshake
@@ -165,22 +214,36 @@ func (s *tlsServer) serve(conn net.Conn) {
 		const preSharedKey = 41 // the extension by which TLS 1.3 offers a session
 		h.curves = hello.SupportedCurves
 		h.offered = slices.Contains(hello.Extensions, preSharedKey)
-		if h.offered && s.breaks {
+		if h.offered && s.breaks == atOffer {
 			return nil, errors.New("broken off")
 		}
 		return nil, nil
 	}
-	secured := tls.Server(conn, config)
+	secured := tls.Server(&breakingConn{conn, h, s.breaks}, config)
 	if err := secured.Handshake(); err != nil {
 		return
 	}
 	state := secured.ConnectionState()
 	h.resumed, h.retried = state.DidResume, state.HelloRetryRequest
-	login, err := readMessage(secured)
-	if err != nil {
+	breaks := never
+	if h.offered {
+		breaks = s.breaks
+	}
+	if breaks == afterHandshake {
 		return
 	}
-	_, _ = secured.Write(packet(login[3]+1, []byte(okMessage)))
+	login, err := readMessage(secured)
+	if err != nil || breaks == afterLogin {
+		return
+	}
+	answer := okMessage
+	switch breaks {
+	case withError:
+		answer = "\xff\x15\x04#28000Access denied" // 1045
+	case afterPluginRequest:
+		answer = "\xfeno_such_plugin\x00challenge\x00"
+	}
+	_, _ = secured.Write(packet(login[3]+1, []byte(answer)))
 	_, _ = io.Copy(io.Discard, secured)
 }
 
@@ -411,22 +474,100 @@ func TestTLSSessionEnds(t *testing.T) {
 	})
 }
 
-// What breaks off a handshake because of a session costs one login one more connection.
+// What breaks off a handshake because of a session costs one login one more connection,
+// wherever it does before the server's first answer inside TLS.
 func TestTLSSessionBreaksHandshake(t *testing.T) {
+	for name, test := range map[string]struct {
+		at   breakPoint
+		seen tlsHandshake
+	}{
+		"at the offer":                 {atOffer, tlsHandshake{offered: true}},
+		"before the server's Finished": {beforeFinished, tlsHandshake{offered: true}},
+		"at another Finished":          {spoiltFinished, tlsHandshake{offered: true}},
+		"after the handshake":          {afterHandshake, resumed},
+		"after the login was sent":     {afterLogin, resumed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				authority := newTestAuthority(t)
+				s := newTLSServer(t, &tls.Config{Certificates: []tls.Certificate{authority.serving(t, time.Hour, "db.example")}})
+				d := s.database(one(authority.pool()))
+				mustLogIn(t, d)
+				s.breaks = test.at
+				mustLogIn(t, d)
+				mustLogIn(t, d)
+				s.mustSee(full, test.seen, full, full)
+				s.breaks = never
+				time.Sleep(tlsSessionAge)
+				mustLogIn(t, d)
+				mustLogIn(t, d)
+				s.mustSee(full, resumed)
+			})
+		})
+	}
+}
+
+// What a server answers inside TLS is no fault of the session: it is not tried again, and
+// the session is offered further on.
+func TestTLSSessionIsNotToBlame(t *testing.T) {
+	for name, at := range map[string]breakPoint{"an error": withError, "a request for an unknown plugin": afterPluginRequest} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				authority := newTestAuthority(t)
+				s := newTLSServer(t, &tls.Config{Certificates: []tls.Certificate{authority.serving(t, time.Hour, "db.example")}})
+				d := s.database(one(authority.pool()))
+				mustLogIn(t, d)
+				s.breaks = at
+				if _, err := logIn(t, d); err == nil || failure.Of(err) == failure.ConnectionLost {
+					t.Errorf("the error is %v", err)
+				}
+				s.breaks = never
+				mustLogIn(t, d)
+				s.mustSee(full, resumed, resumed)
+			})
+		})
+	}
+}
+
+// Nor is a connection at fault that is lost after a server has made a full handshake of
+// the offer.
+func TestTLSSessionIsNotToBlameForFullHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		authority := newTestAuthority(t)
+		certificate := authority.serving(t, time.Hour, "db.example")
+		s := newTLSServer(t, &tls.Config{Certificates: []tls.Certificate{certificate}})
+		d := s.database(one(authority.pool()))
+		mustLogIn(t, d)
+		s.restart(&tls.Config{Certificates: []tls.Certificate{certificate}})
+		s.breaks = afterLogin
+		if _, err := logIn(t, d); failure.Of(err) != failure.ConnectionLost {
+			t.Errorf("the error is %v", err)
+		}
+		s.mustSee(full, tlsHandshake{offered: true})
+	})
+}
+
+// A login is tried once more, whatever the other logins of the process have done to the
+// sessions in the meantime.
+func TestTLSSessionBreaksOneHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		authority := newTestAuthority(t)
 		s := newTLSServer(t, &tls.Config{Certificates: []tls.Certificate{authority.serving(t, time.Hour, "db.example")}})
 		d := s.database(one(authority.pool()))
 		mustLogIn(t, d)
-		s.breaks = true
+		s.breaks = atOffer
+		kept, dial, dials := maps.Clone(d.tlsSessions.kept), d.Dial, 0
+		d.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if dials++; dials > 4 {
+				return nil, errors.New("dialled too often")
+			}
+			d.tlsSessions.mutex.Lock()
+			defer d.tlsSessions.mutex.Unlock()
+			d.tlsSessions.kept = maps.Clone(kept)
+			return dial(ctx, network, address)
+		}
 		mustLogIn(t, d)
-		mustLogIn(t, d)
-		s.mustSee(full, tlsHandshake{offered: true}, full, full)
-		s.breaks = false
-		time.Sleep(tlsSessionAge)
-		mustLogIn(t, d)
-		mustLogIn(t, d)
-		s.mustSee(full, resumed)
+		s.mustSee(full, tlsHandshake{offered: true}, full)
 	})
 }
 

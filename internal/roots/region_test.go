@@ -27,11 +27,19 @@ func TestForHostsOfRDS(t *testing.T) {
 			"db.c9akciq32.mars-north-1.rds.amazonaws.com":                 true, // not in the file
 			"db.global-c9akciq32.global.rds.amazonaws.com":                true,
 			"db.c9akciq32.rds.cn-north-1.amazonaws.com.cn":                true,
+			"db.c9akciq32.eusc-de-east-1.rds.amazonaws.eu":                true,
+			"db.c9akciq32." + match[1] + ".rds.amazonaws.eu":              true,
+			"db.c9akciq32." + elsewhere(match[1]) + ".rds.amazonaws.eu":   false,
+			"db.c9akciq32.rds." + match[1] + ".amazonaws.eu":              true,
+			"db.c9akciq32.rds." + elsewhere(match[1]) + ".amazonaws.eu.":  false,
+			"pool.proxy-c9akciq32.mars-north-1.rds.amazonaws.eu":          true,
 			// RDS gives its servers no certificate for a name of somebody's own.
 			"db.example.com":                           false,
 			"10.1.2.3":                                 false,
 			match[1] + ".rds.amazonaws.com.example":    false,
 			"db." + match[1] + ".rds.notamazonaws.com": false,
+			"db.c9akciq32.mars-north-1.rds.amazonaws":  false,
+			"db.example.amazonaws.com":                 false,
 		} {
 			pool, err := r.For(host)
 			if err != nil {

@@ -52,7 +52,7 @@ type Roots struct {
 //   - of a host whose name RDS gave it, in a region that the embedded file has, the
 //     system's and that region's: RDS signs the certificates of a region by authorities of
 //     that region alone, and a function that serves one need not parse those of thirty;
-//   - of another host under AWS's domains, those of Pool;
+//   - of another host whose name RDS gave it, those of Pool;
 //   - of any other, the system's: RDS signs no certificate for a name that is not its own.
 //
 // Every call for a region, and for a host without one, returns the same pool, which the
@@ -61,13 +61,13 @@ type Roots struct {
 // Source: Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB
 // instance or cluster", "Certificate bundles by AWS Region".
 func (r *Roots) For(host string) (*x509.CertPool, error) {
-	region := regionOf(host)
-	file := ofRegion(region)
-	switch {
-	case len(file) == 0 && ofAWS(host):
-		return r.Pool()
-	case len(file) == 0:
+	region, is := regionOf(host)
+	if !is {
 		return r.System()
+	}
+	file := ofRegion(region)
+	if len(file) == 0 {
+		return r.Pool()
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -85,22 +85,25 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// ofAWS reports whether a host's name is one of AWS's.
-//
-// Source: AWS General Reference, "AWS service endpoints".
-func ofAWS(host string) bool {
-	name := "." + strings.ToLower(strings.TrimSuffix(host, "."))
-	return strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
-}
-
 // regionOf reads the region out of the name that RDS has given to a host, such as
-// db.c9akciq32.eu-west-1.rds.amazonaws.com; empty where it is none.
-func regionOf(host string) string {
-	own, is := strings.CutSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".rds.amazonaws.com")
-	if !is {
-		return ""
+// db.c9akciq32.eu-west-1.rds.amazonaws.com, and reports whether it is such a name. The
+// rule is that of internal/rotation, hostname.go: AWS has domains of several endings, and
+// in China the region comes behind, as in db.c9akciq32.rds.cn-north-1.amazonaws.com.cn.
+func regionOf(host string) (region string, is bool) {
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	for i, label := range labels {
+		if rest := labels[i+1:]; label == "rds" {
+			switch {
+			case i >= 3 && len(rest) >= 2 && rest[0] == "amazonaws":
+				region, is = labels[i-1], true
+			case i >= 2 && len(rest) >= 3 && rest[1] == "amazonaws":
+				region, is = rest[0], true
+			default:
+				region, is = "", false
+			}
+		}
 	}
-	return own[strings.LastIndexByte(own, '.')+1:]
+	return region, is
 }
 
 // title begins the line above each certificate of the embedded file.

@@ -183,9 +183,10 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// What the first connection of a process to one of AWS's hosts waits for ("all", with the
-// system's roots), the same to a host of RDS ("region"), the part of "all" that base64
-// takes for RDS's roots ("decode"), and the other way to fill a pool ("append").
+// What the first connection of a process to a host of RDS waits for whose region is not
+// embedded ("all", with the system's roots), the same of one that is ("region"), the part
+// of "all" that base64 takes for RDS's roots ("decode"), and the other way to fill a pool
+// ("append").
 func BenchmarkPool(b *testing.B) {
 	b.Run("all", func(b *testing.B) {
 		for b.Loop() {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // Where a Linux distribution has its authorities: the first of the files that is there, and
@@ -52,7 +51,9 @@ func system() (*x509.CertPool, error) {
 			continue
 		}
 		for _, entry := range entries {
-			authorities.read(filepath.Join(folder, entry.Name()))
+			if !isWithin(folder, entry) {
+				authorities.read(filepath.Join(folder, entry.Name()))
+			}
 		}
 	}
 	if authorities.found {
@@ -61,53 +62,90 @@ func system() (*x509.CertPool, error) {
 	return x509.SystemCertPool() // which says what is wrong, where something is
 }
 
-// distinct is a pool to which the same file, and the same text of another, is added once.
+// isWithin reports whether an entry of a folder is a link to another entry of it, which is
+// read by its own name: crypto/x509 passes over these too.
+func isWithin(folder string, entry os.DirEntry) bool {
+	if entry.Type()&os.ModeSymlink == 0 {
+		return false
+	}
+	target, err := os.Readlink(filepath.Join(folder, entry.Name()))
+	return err == nil && !strings.Contains(target, "/")
+}
+
+// distinct is a pool to which the same text is added once.
 type distinct struct {
 	pool  *x509.CertPool
-	files map[file]bool
 	seen  map[[sha256.Size]byte]bool
 	found bool
 }
 
 func newDistinct() *distinct {
-	return &distinct{pool: x509.NewCertPool(), files: map[file]bool{}, seen: map[[sha256.Size]byte]bool{}}
+	return &distinct{pool: x509.NewCertPool(), seen: map[[sha256.Size]byte]bool{}}
 }
-
-// file is a file by whatever name.
-type file struct{ device, inode uint64 }
 
 // read adds the certificates of a file, and reports whether it could be read.
 func (d *distinct) read(path string) bool {
-	var this file
-	if info, err := os.Stat(path); err == nil {
-		if is, ok := info.Sys().(*syscall.Stat_t); ok {
-			this = file{is.Dev, is.Ino}
-		}
-	}
-	if d.files[this] {
-		return true
-	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return false
 	}
-	d.files[this] = this != file{}
 	d.add(text)
 	return true
 }
 
-// add adds the certificates of a text of PEM blocks.
+const (
+	beginCertificate = "-----BEGIN CERTIFICATE-----"
+	endCertificate   = "-----END CERTIFICATE-----"
+)
+
+// add adds the certificates of a text of PEM blocks: each block by itself, where it is
+// plain which they are, else the whole text.
 func (d *distinct) add(text []byte) {
-	const begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-	for part := range bytes.SplitAfterSeq(text, []byte(end)) {
-		at := bytes.Index(part, []byte(begin))
-		if at < 0 {
-			continue
-		}
-		part = part[at:]
-		if sum := sha256.Sum256(part); !d.seen[sum] {
-			d.seen[sum] = true
-			d.found = d.pool.AppendCertsFromPEM(part) || d.found
+	if !bytes.Contains(text, []byte(beginCertificate)) {
+		return
+	}
+	blocks, plain := split(text)
+	if !plain {
+		blocks = [][]byte{text}
+	}
+	for _, block := range blocks {
+		if d.isNew(block) {
+			d.found = d.pool.AppendCertsFromPEM(block) || d.found
 		}
 	}
+}
+
+func (d *distinct) isNew(text []byte) bool {
+	sum := sha256.Sum256(text)
+	known := d.seen[sum]
+	d.seen[sum] = true
+	return !known
+}
+
+// split returns a text's blocks, and whether it is plain which they are: every line with
+// dashes begins a certificate or ends the one that has begun, and has nothing else but
+// blanks behind. Of any other text, encoding/pem decides what counts: it passes over a
+// certificate that somebody has put a # before, and a pool that is made otherwise would
+// trust what crypto/x509 does not.
+func split(text []byte) (blocks [][]byte, plain bool) {
+	begun, at := -1, 0
+	for line := range bytes.Lines(text) {
+		start := at
+		at += len(line)
+		if !bytes.Contains(line, []byte("-----")) {
+			continue
+		}
+		// As encoding/pem cuts a line's end: a carriage return without a newline stays.
+		line = bytes.TrimRight(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\r\n")), []byte("\n")), " \t")
+		switch {
+		case string(line) == beginCertificate && begun < 0:
+			begun = start
+		case string(line) == endCertificate && begun >= 0:
+			blocks = append(blocks, text[begun:start+len(line)])
+			begun = -1
+		default:
+			return nil, false
+		}
+	}
+	return blocks, begun < 0
 }
