@@ -56,7 +56,9 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 	var texts []string
 	if err := found.notKnown(); err != nil {
 		texts = append(texts, err.Error())
-		o.remedy = failure.RemedyOf(found.refusal(""))
+	}
+	if refusal := found.refusal(""); refusal != nil {
+		o.remedy = failure.RemedyOf(refusal)
 	}
 	found.count += others.count
 	found.clients = append(found.clients, others.clients...)

@@ -305,6 +305,15 @@ func TestPendingUserInUseAtReaderThatIsNotAvailable(t *testing.T) {
 		if err := w.step(rotation.SetSecret); (failure.Of(err) == failure.PendingUserInUse) != test.refused {
 			t.Errorf("login: %v; with refuse: %v", test.login, err)
 		}
+		delete(w.labels, token)
+		answer, err := w.rotator().Inspect(t.Context(), rotation.Event{SecretID: secretID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == "sessions" })
+		if f := answer.Checks[at]; !strings.Contains(f.Detail, test.says) || (f.Result == rotation.ResultFailed) != test.refused || (f.Remedy != "") != test.refused {
+			t.Errorf("login: %v; a check: %+v", test.login, f)
+		}
 	}
 }
 
