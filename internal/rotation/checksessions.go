@@ -50,7 +50,7 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 		others.unknown = append(others.unknown, fmt.Errorf("the servers that RDS could not be asked about were not looked at: %w", err))
 	}
 	if unlisted != "" {
-		others.unknown = append(others.unknown, fmt.Errorf("other servers, such as replicas, were not looked at, as %s", unlisted))
+		others.unknown = append(others.unknown, failure.Errorf(failure.RDSServerNotFound, "other servers, such as replicas, were not looked at, as %s", unlisted))
 	}
 	o := outcome{result: ResultAttention}
 	var texts []string
