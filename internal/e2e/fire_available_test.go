@@ -16,6 +16,7 @@ import (
 
 	"tandem/internal/redact"
 	"tandem/internal/secret"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -136,7 +137,12 @@ func (c *crowd) reload() {
 		}
 		return listed
 	}
+	pauses := timeout.Pauses{Next: time.Millisecond, Longest: 100 * time.Millisecond}
 	for slices.ContainsFunc(rows(), func(id int64) bool { return slices.Contains(ended, id) }) {
+		if err := pauses.Pause(c.t.Context()); err != nil {
+			c.t.Error(err)
+			return
+		}
 	}
 }
 

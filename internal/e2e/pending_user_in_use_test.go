@@ -169,7 +169,7 @@ func TestPendingUserInUseRefused(t *testing.T) {
 		stays := w.before()
 		leave := w.staysAs(stays, "")
 		before := w.state()
-		w.mustFail(string(failure.PendingUserInUse), "setSecret", "1 session", "nothing was changed")
+		w.mustFail(string(failure.PendingUserInUse), "setSecret", "1 session", "this step changed nothing")
 		if diff := cmp.Diff(w.accountsOf(before), w.accountsOf(w.state())); diff != "" {
 			t.Errorf("changed:\n%s", diff)
 		}
@@ -309,6 +309,47 @@ func TestPendingUserInUseWithoutPerformanceSchema(t *testing.T) {
 	})
 }
 
+// A client that has this program's name is somebody.
+func TestNamesakeIsSomebody(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		w.mustRotate()
+		defer w.staysAs(w.before(), rotation.ProgramName)()
+		w.mustRotate()
+		if found := w.warnings(warning.PendingUserInUse); len(found) != 1 || !strings.Contains(found[0], "by 1 session: 1 from localhost") {
+			t.Errorf("warnings: %q", found)
+		}
+	})
+}
+
+// An admin who comes by PROXY and has no PROCESS sees the sessions of the account that he
+// then is, which are no sign that he sees everybody's. MySQL alone has such an account
+// without a plugin of somebody else's.
+func TestPendingUserInUseByProxiedAdmin(t *testing.T) {
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		if !strings.HasPrefix(release, "mysql") {
+			return
+		}
+		w := withOwnAdmin(t, servers.MustStart(t, release, "--event-scheduler=DISABLED", "--check-proxy-users=ON", "--sha256-password-proxy-users=ON"))
+		w.Root.SetMaxIdleConns(0)
+		admin, err := w.Current(t.Context(), w.admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.CreateUser(t.Context(), "dba", "%", strangersPassword); err != nil {
+			t.Fatal(err)
+		}
+		w.execute("GRANT ALL ON *.* TO dba WITH GRANT OPTION", "REVOKE PROCESS ON *.* FROM dba",
+			"ALTER USER '"+w.adminUser+"'@'%' IDENTIFIED WITH sha256_password BY '"+admin.Password().Reveal()+"'", "GRANT PROXY ON dba TO '"+w.adminUser+"'@'%'")
+		w.mustRotate()
+		w.as("dba", strangersPassword, "")
+		defer w.staysAs(w.before(), "")()
+		if f := finding(t, w.check(), "sessions"); f.Result != rotation.ResultAttention || !strings.Contains(f.Remedy, "GRANT PROCESS ON *.* TO 'dba'@'%'") {
+			t.Errorf("the check finds %+v", f)
+		}
+	})
+}
+
 // ownSession logs in as the function does.
 func (w *deployment) ownSession(document secret.Document) rotation.Session {
 	w.t.Helper()
@@ -370,6 +411,7 @@ func TestBrokenLookAtSessions(t *testing.T) {
 		"denied":                  {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".PROCESSLIST (a INT)", "REVOKE ALL PRIVILEGES ON *.* FROM ADMIN_", "GRANT SELECT, UPDATE ON mysql.* TO ADMIN_", "GRANT CREATE USER, RELOAD ON *.* TO ADMIN_", "GRANT ALL PRIVILEGES ON DATABASE_.* TO ADMIN_ WITH GRANT OPTION"},
 		"other columns":           {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".PROCESSLIST (a INT)"},
 		"a broken view":           {"CREATE DATABASE " + brokenSchema, "CREATE TABLE " + brokenSchema + ".t (a INT)", "CREATE VIEW " + brokenSchema + ".PROCESSLIST AS SELECT a FROM " + brokenSchema + ".t", "DROP TABLE " + brokenSchema + ".t"},
+		"slow":                    {"CREATE DATABASE " + brokenSchema, "CREATE VIEW " + brokenSchema + ".PROCESSLIST AS SELECT 'a'" + columns + " FROM mysql.user WHERE SLEEP(600) = 0"},
 		"an error at work":        {"CREATE DATABASE " + brokenSchema, "CREATE VIEW " + brokenSchema + ".PROCESSLIST AS SELECT (SELECT 'a' UNION SELECT 'b')" + columns},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -408,7 +450,7 @@ func TestBrokenLookAtSessions(t *testing.T) {
 func TestSessionsThatCannotBeListed(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := withOwnAdmin(t, on)
-		p := w.editing("SELECT /*+ MAX_EXECUTION_TIME(5000) */ ", "SELECT /*+ MAX_EXECUTION_TIME(5000) */)")
+		p := w.editing("s.HOST, s.COMMAND, s.TIME,", "s.HOST, s.COMMAND, s.TIME)")
 		if err := p.rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -418,6 +460,25 @@ func TestSessionsThatCannotBeListed(t *testing.T) {
 			t.Error(err)
 		}
 		if said := p.warned[warning.PendingUserInUse]; !strings.Contains(said, "by 1 session: 1, of which no more could be read: listing sessions: error 1064") {
+			t.Errorf("warnings: %q", p.warned)
+		}
+	})
+}
+
+// A list that takes too long is ended by the server, and the rotation goes on with the
+// number.
+func TestSessionsThatTakeTooLongToList(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := withOwnAdmin(t, on)
+		p := w.editing("s.HOST, s.COMMAND, s.TIME,", "s.HOST, SLEEP(600), s.ID ,")
+		if err := p.rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer w.staysAs(documentOf(t, p), "")()
+		if err := p.rotate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if said := p.warned[warning.PendingUserInUse]; !strings.Contains(said, "by 1 session: 1, of which no more could be read: listing sessions: error ") {
 			t.Errorf("warnings: %q", p.warned)
 		}
 	})

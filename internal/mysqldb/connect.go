@@ -80,7 +80,7 @@ func (d *Database) connect(ctx context.Context, login rotation.Login, encrypted 
 	}
 	config.Logger = &mysql.NopLogger{} // what it would say comes back as an error too
 	config.CheckConnLiveness = false   // one connection, never pooled
-	config.ConnectionAttributes = "program_name:" + rotation.ProgramName
+	config.ConnectionAttributes = "program_name:" + rotation.ProgramName + "," + ownAttribute + ":" + ownValue
 	config.MultiStatements = login.Admin
 	if !login.Admin {
 		config.DBName = ownDatabase

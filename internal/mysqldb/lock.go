@@ -12,6 +12,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/statement"
+	"tandem/internal/timeout"
 )
 
 // pin sends the settings, once.
@@ -85,8 +86,8 @@ type lockedRead struct {
 
 // readUnderLock reads what GET_LOCK has answered, the session's facts, what Roles and
 // PluginsNeedingPlaintext tell, which accounts the users have, and how many sessions.
-// Where the server refuses that, it is asked once more without the sessions: they must
-// be no reason for a rotation to fail.
+// Where the server refuses that, or takes too long, it is asked once more without the
+// sessions: they must be no reason for a rotation to fail.
 func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.NullInt64, err error) {
 	got, err = s.readLocked(ctx, users, true)
 	var answered *ServerError
@@ -101,18 +102,24 @@ func (s *Session) readUnderLock(ctx context.Context, users []string) (got sql.Nu
 
 // readLocked reads that, with the sessions or without.
 func (s *Session) readLocked(ctx context.Context, users []string, sessions bool) (got sql.NullInt64, err error) {
+	begin := func() *statement.Builder {
+		if sessions {
+			return timedSelect(timeout.Sessions().Of(ctx)).SQL(known)
+		}
+		return statement.New("SELECT " + known)
+	}
 	query := func(begun *statement.Builder) statement.Statement {
 		begun.SQL(", @tandem_lock, " + mandatory + ", COALESCE(/*M! (" + insisting + "), */ ''), ")
 		if !sessions {
 			return listOf(begun.SQL("NULL, listed.* FROM (SELECT 1) AS one LEFT JOIN ("), users).SQL(") AS listed ON TRUE").Statement()
 		}
 		listOf(begun.SQL("counting.counted, listed.* FROM (SELECT 1) AS one LEFT JOIN ("), users)
-		return countSessions(begun.SQL(") AS listed ON TRUE LEFT JOIN ("), users).SQL(") AS counting ON TRUE").Statement()
+		return countSessions(begun.SQL(") AS listed ON TRUE LEFT JOIN (SELECT "), users).SQL(") AS counting ON TRUE").Statement()
 	}
 	asked := time.Now()
-	rows, err := s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identity)).Reveal())
+	rows, err := s.connection.QueryContext(ctx, query(begin().SQL(identity)).Reveal())
 	if isServerError(err, errUnknownSystemVariable) {
-		rows, err = s.connection.QueryContext(ctx, query(statement.New("SELECT "+known+identityWithoutUUID)).Reveal())
+		rows, err = s.connection.QueryContext(ctx, query(begin().SQL(identityWithoutUUID)).Reveal())
 	}
 	if err != nil {
 		return got, s.listingFailed(ctx, err)

@@ -14,6 +14,7 @@ import (
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
 	"tandem/internal/statement"
+	"tandem/internal/timeout"
 )
 
 // ownDatabase is the default database of this program's logins, an admin's aside: the
@@ -25,6 +26,9 @@ import (
 // ("each MySQL user has the right to access these tables"), 19.2.5.1 "Evaluation of
 // Database-Level Replication and Binary Logging Options".
 const ownDatabase = "information_schema"
+
+// ownAttribute has ownValue in this program's sessions: others may have its name.
+const ownAttribute, ownValue = "tandem", "rotation"
 
 // sessionCount is how many sessions users have.
 type sessionCount struct {
@@ -39,12 +43,13 @@ func (c sessionCount) of(user string) rotation.UserSessions {
 	return found
 }
 
-// countSessions writes a query of one text: whether the answer is complete, and how many
+// countSessions writes what a SELECT reads, one text: whether the answer is complete, and how many
 // sessions each of the users has, as in "1 0 3".
 //
 // Without PROCESS a login sees the sessions of its own user alone, and no error. So the
 // answer is complete where one of somebody else's is seen, or where the account, or a
-// role that is active in the session, has PROCESS. Names are compared as bytes: by the
+// role that is active in the session, has PROCESS. Its own are those of the name that it
+// gave, and of the account's, which is another's where it came by PROXY. Names are compared as bytes: by the
 // column's collation appuser is AppUser. Not counted are threads that no client has
 // (an event has its definer's name), a session that KILL is about to end, and what this
 // function, from where it runs, has open itself.
@@ -55,7 +60,7 @@ func (c sessionCount) of(user string) rotation.UserSessions {
 // "Information Schema ENABLED_ROLES Table", "GRANT" (TO PUBLIC, from 10.11 on). What each
 // shows was tried on MySQL 9.7 and MariaDB 10.5, 10.11 and 11.8.
 func countSessions(query *statement.Builder, users []string) *statement.Builder {
-	query.SQL("SELECT CONCAT_WS(' ', COUNT(CASE WHEN CAST(s.USER AS BINARY) <> CAST(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1) AS BINARY) THEN 1 END) > 0" +
+	query.SQL("CONCAT_WS(' ', COUNT(CASE WHEN CAST(s.USER AS BINARY) NOT IN (" + userName + ", " + accountName + ") THEN 1 END) > 0" +
 		" OR EXISTS (SELECT 1 FROM mysql.user m WHERE m.Process_priv = 'Y' AND (CAST(CONCAT(m.User, '@', m.Host) AS BINARY) = CAST(CURRENT_USER() AS BINARY)" +
 		"/*!80003 OR EXISTS (" + enabledRoles + " SELECT 1 FROM enabled WHERE enabled.user = CAST(m.User AS BINARY) AND enabled.host = CAST(m.Host AS BINARY)) */" +
 		"/*M! OR m.is_role = 'Y' AND (m.User = 'PUBLIC' OR EXISTS (SELECT 1 FROM information_schema.ENABLED_ROLES r WHERE CAST(r.ROLE_NAME AS BINARY) = CAST(m.User AS BINARY))) */" +
@@ -66,7 +71,21 @@ func countSessions(query *statement.Builder, users []string) *statement.Builder 
 	return query.SQL(") AS counted FROM information_schema.PROCESSLIST s")
 }
 
+// timedSelect begins a SELECT that the server ends after a time, in milliseconds: the end
+// of a context would take the session with it, and the lock. 0 would be no limit.
+//
+// Source: MySQL 8.4 Reference Manual, 10.9.3 "Optimizer Hints"; MariaDB, "SET STATEMENT",
+// "Aborting Statements that Exceed a Certain Time to Execute".
+func timedSelect(most time.Duration) *statement.Builder {
+	ms := uint64(max(1, most.Milliseconds()))
+	return statement.New("/*M! SET STATEMENT max_statement_time = ").Number(ms).SQL("e-3 FOR */ SELECT /*+ MAX_EXECUTION_TIME(").Number(ms).SQL(") */ ")
+}
+
 const (
+	// userName and accountName are the names in USER() and CURRENT_USER(), whose hosts
+	// have no @.
+	userName    = "CAST(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1) AS BINARY)"
+	accountName = "CAST(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1) AS BINARY)"
 	// enabledRoles are MySQL's active roles, which CURRENT_ROLE() names as in `r`@`%`,`s`@`%`,
 	// and the roles that these have.
 	enabledRoles = "WITH RECURSIVE enabled (user, host) AS (SELECT CAST(User AS BINARY), CAST(Host AS BINARY) FROM mysql.user" +
@@ -75,9 +94,11 @@ const (
 	// ofClients leaves out the threads that are no session of a client, and those that
 	// are about to end.
 	ofClients = "s.COMMAND NOT IN ('Connect', 'Daemon', 'Delayed insert', 'Killed')"
-	// ownSession is true for what this function has opened from here. The host in USER()
-	// is the one that HOST has before its port.
-	ownSession = "(COALESCE(s.DB, '') = '" + ownDatabase + "' AND s.HOST = CONCAT(SUBSTRING_INDEX(USER(), '@', -1), ':', SUBSTRING_INDEX(s.HOST, ':', -1)))"
+	// fromHere is true for what comes from where this session does. The host in USER() is
+	// the one that HOST has before its port.
+	fromHere = "(s.HOST = CONCAT(SUBSTRING_INDEX(USER(), '@', -1), ':', SUBSTRING_INDEX(s.HOST, ':', -1)))"
+	// ownSession is true for what this function has opened from here.
+	ownSession = "(COALESCE(s.DB, '') = '" + ownDatabase + "' AND " + fromHere + ")"
 )
 
 // parseSessionCount reads the answer to countSessions.
@@ -127,7 +148,7 @@ func (s *Session) countNow(ctx context.Context, user string) rotation.UserSessio
 	var text sql.NullString
 	err := s.pin(ctx)
 	if err == nil {
-		if err = s.connection.QueryRowContext(ctx, countSessions(new(statement.Builder), users).Statement().Reveal()).Scan(&text); err != nil {
+		if err = s.connection.QueryRowContext(ctx, countSessions(timedSelect(timeout.Sessions().Of(ctx)), users).Statement().Reveal()).Scan(&text); err != nil {
 			err = fmt.Errorf("counting sessions: %w", explain(err, false))
 		}
 	}
@@ -144,27 +165,27 @@ func (s *Session) countNow(ctx context.Context, user string) rotation.UserSessio
 // automatically creates the rdsproxyadmin DB user").
 const rdsProxyAdmin = "rdsproxyadmin"
 
-// sessionsOf lists a user's sessions, without this function's own: these call themselves
-// by the program's name, where performance_schema knows any. Where that may not be read,
-// the names are left out.
-//
-// The server ends the statement if it takes too long: the end of a context would take
-// the session with it, and the lock.
+// sessionsOf lists a user's sessions, without this function's own: these come from here,
+// and have its attributes, where performance_schema knows any. Where that may not be read,
+// the programs are left out; not where the time is over.
 //
 // Source: MySQL 8.4 Reference Manual, 29.12.9 "Performance Schema Connection Attribute
-// Tables", 10.9.3 "Optimizer Hints"; MariaDB, "SET STATEMENT", "Aborting Statements that
-// Exceed a Certain Time to Execute".
+// Tables".
 func (s *Session) sessionsOf(ctx context.Context, user string) ([]rotation.UserSession, error) {
+	until := time.Now().Add(timeout.Sessions().Of(ctx))
+	begin := func() *statement.Builder {
+		return timedSelect(time.Until(until)).SQL("s.USER = '" + rdsProxyAdmin + "', s.HOST, s.COMMAND, s.TIME, ")
+	}
 	query := func(from *statement.Builder) statement.Statement {
 		return from.SQL(" WHERE CAST(s.USER AS BINARY) = CAST(").Literal(user).SQL(" AS BINARY) AND " + ofClients + " AND NOT " + ownSession +
 			" OR s.USER = '" + rdsProxyAdmin + "'").Statement()
 	}
-	const columns = "/*M! SET STATEMENT max_statement_time = 5 FOR */ SELECT /*+ MAX_EXECUTION_TIME(5000) */ s.USER = '" + rdsProxyAdmin + "', s.HOST, s.COMMAND, s.TIME, "
-	found, err := s.readSessions(ctx, query(statement.New(columns+"COALESCE(a.program, a.client) FROM information_schema.PROCESSLIST s LEFT JOIN ("+
-		"SELECT PROCESSLIST_ID, MAX(CASE WHEN ATTR_NAME = 'program_name' THEN ATTR_VALUE END) AS program, MAX(CASE WHEN ATTR_NAME = '_client_name' THEN ATTR_VALUE END) AS client "+
+	found, err := s.readSessions(ctx, query(begin().SQL("COALESCE(a.program, a.client), "+fromHere+" AND a.program = '"+rotation.ProgramName+"' AND a.own = '"+ownValue+"' FROM information_schema.PROCESSLIST s LEFT JOIN ("+
+		"SELECT PROCESSLIST_ID, MAX(CASE WHEN ATTR_NAME = 'program_name' THEN ATTR_VALUE END) AS program, MAX(CASE WHEN ATTR_NAME = '_client_name' THEN ATTR_VALUE END) AS client, "+
+		"MAX(CASE WHEN ATTR_NAME = '"+ownAttribute+"' THEN ATTR_VALUE END) AS own "+
 		"FROM performance_schema.session_connect_attrs GROUP BY PROCESSLIST_ID) AS a ON a.PROCESSLIST_ID = s.ID")))
-	if answered := (*mysql.MySQLError)(nil); errors.As(err, &answered) {
-		found, err = s.readSessions(ctx, query(statement.New(columns+"NULL FROM information_schema.PROCESSLIST s")))
+	if answered := (*mysql.MySQLError)(nil); errors.As(err, &answered) && answered.Number != errStatementTime && answered.Number != errStatementTimeMariaDB {
+		found, err = s.readSessions(ctx, query(begin().SQL("NULL, NULL FROM information_schema.PROCESSLIST s")))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing sessions: %w", explain(err, false))
@@ -182,17 +203,17 @@ func (s *Session) readSessions(ctx context.Context, query statement.Statement) (
 	var found []rotation.UserSession
 	proxies := map[string]bool{} // the hosts from which RDS Proxy comes
 	for rows.Next() {
-		var proxy sql.NullBool
+		var proxy, own sql.NullBool
 		var host, command, program sql.NullString
 		var seconds sql.NullInt64
-		if err := rows.Scan(&proxy, &host, &command, &seconds, &program); err != nil {
+		if err := rows.Scan(&proxy, &host, &command, &seconds, &program, &own); err != nil {
 			return nil, err
 		}
 		client := withoutPort(host.String)
 		switch {
 		case proxy.Bool:
 			proxies[client] = true
-		case program.String == rotation.ProgramName:
+		case own.Bool:
 		default:
 			session := rotation.UserSession{Host: client, Program: program.String}
 			if command.String == "Sleep" {

@@ -36,9 +36,9 @@ type Overview struct {
 	LeftOut int `json:"leftOut,omitempty"`
 }
 
-// atOnce is how many secrets are checked side by side. Each check holds two sessions,
-// or three where the secret names a reader, and for a moment one at each of the other
-// servers that the application may be logged in to.
+// atOnce is how many secrets are checked side by side. Each check holds two sessions, or
+// three where the secret names a reader, and then for a moment, as the admin, one at each
+// of the servers where the application may be logged in: up to fifteen in a cluster.
 const atOnce = 4
 
 // InspectEvery checks every secret whose rotation function has the ARN, which may end in

@@ -82,7 +82,7 @@ func Checks() []CheckDescription {
 		{checkPrivileges, "the GRANTs that the admin lacks for the plan, by the server's own rules"},
 		{checkPlan, "the statements of the next setSecret, masked, and what they mean: the first twenty, and how many there are"},
 		{checkDrift, "in what the two users differ now"},
-		{checkSessions, "who is logged in as the user whose turn it is, there, at the cluster's other instances and at the instance's read replicas"},
+		{checkSessions, "who is logged in as the user whose turn it is, there, at the cluster's other instances and at the instance's read replicas; where it could not look"},
 		{checkRotation, "the labels and the date of the next rotation, and how to end a rotation that did not end"},
 	}
 }

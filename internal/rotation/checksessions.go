@@ -32,7 +32,7 @@ func (i *inspection) sessions(ctx context.Context, w *setSecretRun, pair account
 			return outcomeOf(fmt.Sprintf("%q has its new password already", user), nil)
 		}
 		found := w.whoIsThere(ctx)
-		if refusal := found.refusal(); refusal != nil && i.Settings.PendingUserSessions == RefuseSessions {
+		if refusal := found.refusal("a rotation would change nothing"); refusal != nil && i.Settings.PendingUserSessions == RefuseSessions {
 			return outcome{err: refusal, list: found.clients}
 		}
 		return i.elsewhere(ctx, w, found)
@@ -44,16 +44,21 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 	others := &inUse{user: found.user}
 	limited, cancel := timeout.Sessions().Context(ctx)
 	defer cancel()
-	at, err := i.otherServers(limited, w)
-	i.lookAt(ctx, w.documents.admin, w.admin.Facts().Identity, at, others)
+	at, unlisted, err := i.otherServers(limited, w)
+	i.lookAt(limited, w.documents.admin, w.admin.Facts().Identity, at, others)
 	if err != nil {
 		others.unknown = append(others.unknown, fmt.Errorf("the servers that RDS could not be asked about were not looked at: %w", err))
+	}
+	if unlisted != "" {
+		others.unknown = append(others.unknown, failure.Errorf(failure.RDSServerNotFound, "other servers, such as replicas, were not looked at, as %s", unlisted))
 	}
 	o := outcome{result: ResultAttention}
 	var texts []string
 	if err := found.notKnown(); err != nil {
 		texts = append(texts, err.Error())
-		o.remedy = failure.RemedyOf(found.refusal())
+	}
+	if refusal := found.refusal(""); refusal != nil {
+		o.remedy = failure.RemedyOf(refusal)
 	}
 	found.count += others.count
 	found.clients = append(found.clients, others.clients...)
@@ -65,7 +70,7 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 		texts = append([]string{fmt.Sprintf("%s; when the next rotation changes its password, %s", found, whatFollows)}, texts...)
 	case len(found.unknown) == 0:
 		o.result = ResultOK
-		text := fmt.Sprintf("nobody is logged in as %q", found.user)
+		text := fmt.Sprintf("nobody is logged in as %q at the moment", found.user)
 		if others.servers > 0 {
 			text += fmt.Sprintf(", at %d other servers neither", others.servers)
 		}
@@ -79,58 +84,63 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 }
 
 // otherServers lists the servers beside those of a rotation at which the application may
-// be logged in: the cluster's other instances, or the instance's read replicas. RDS is
-// asked only about hosts that it has named.
-func (i *inspection) otherServers(ctx context.Context, w *setSecretRun) ([]Endpoint, error) {
+// be logged in: the cluster's other instances, or the instance's read replicas and those
+// of these. unlisted says why there may be others. The admin's password is for the admin's
+// server alone: what a host's name says of an instance or a cluster counts only where RDS
+// has that very endpoint for it.
+func (i *inspection) otherServers(ctx context.Context, w *setSecretRun) (at []Instance, unlisted string, err error) {
 	if isReaderEndpoint(w.current.Host()) {
-		return nil, nil // they are those of a rotation
+		return nil, "", nil // they are those of a rotation
 	}
-	looked := []Endpoint{w.documents.admin.writer, {w.current.Host(), w.current.Port()}}
-	named := parseHost(w.documents.admin.writer.Host)
-	cluster := ""
+	writer := w.documents.admin.writer
+	looked := []Endpoint{writer, {w.current.Host(), w.current.Port()}}
+	named := parseHost(writer.Host)
+	var cluster string
 	switch named.kind {
 	case clusterHost:
-		cluster = named.name.ID
+		var found Cluster
+		found, unlisted, err = i.cluster(ctx, named.name, writer, func(c Cluster) string { return c.Writer.Host })
+		cluster = found.ID
 	case instanceHost:
-		instance, err := i.RDS.Instance(ctx, named.name)
-		if err != nil {
-			return nil, err
-		}
-		if cluster = instance.Cluster; cluster == "" {
-			replicas, err := i.replicas(ctx, instance, named.name.Region)
-			return without(replicas, looked), err
+		var found Instance
+		found, unlisted, err = i.instance(ctx, named.name, writer)
+		if cluster = found.Cluster; cluster == "" && unlisted == "" && err == nil {
+			at, err = i.replicas(ctx, found, named.name.Region)
+			return without(at, looked), "", err
 		}
 	default:
-		return nil, nil
+		unlisted = writer.Host + " is no name that RDS gives to an instance or to a cluster"
 	}
-	members, err := i.RDS.Members(ctx, ServerName{cluster, named.name.Region})
-	return without(availableOf(members), looked), err
+	if unlisted != "" || err != nil {
+		return nil, unlisted, err
+	}
+	at, err = i.RDS.Members(ctx, ServerName{cluster, named.name.Region})
+	return without(at, looked), "", err
 }
 
-// replicas lists where the read replicas of an instance are.
-func (i *inspection) replicas(ctx context.Context, of Instance, region string) ([]Endpoint, error) {
-	var found []Instance
-	var errs []error
+// replicas lists the read replicas of an instance, and those of these.
+func (i *inspection) replicas(ctx context.Context, of Instance, region string) (found []Instance, err error) {
 	for _, id := range of.Replicas {
 		name := ServerName{ID: id, Region: region}
 		if named, _, isARN := parseARN(id); isARN {
 			name = named
 		}
-		instance, err := i.RDS.Instance(ctx, name)
-		if err != nil {
-			errs = append(errs, err)
+		instance, unread := i.RDS.Instance(ctx, name)
+		if unread != nil {
+			err = errors.Join(err, unread)
 			continue
 		}
-		found = append(found, instance)
+		more, unread := i.replicas(ctx, instance, name.Region)
+		found, err = append(append(found, instance), more...), errors.Join(err, unread)
 	}
-	return availableOf(found), errors.Join(errs...)
+	return found, err
 }
 
 // without leaves out the servers that have been looked at.
-func without(at, looked []Endpoint) []Endpoint {
-	return slices.DeleteFunc(at, func(there Endpoint) bool {
+func without(at []Instance, looked []Endpoint) []Instance {
+	return slices.DeleteFunc(at, func(there Instance) bool {
 		return slices.ContainsFunc(looked, func(other Endpoint) bool {
-			return other.Port == there.Port && strings.EqualFold(other.Host, there.Host)
+			return other.Port == there.Endpoint.Port && strings.EqualFold(other.Host, there.Endpoint.Host)
 		})
 	})
 }

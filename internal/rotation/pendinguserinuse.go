@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -42,13 +43,16 @@ func ParseSessionPolicy(text string) (SessionPolicy, error) {
 // ends: in a user's first turn, and in a try after one that has set the password.
 func (w *setSecretRun) checkNotInUse(ctx context.Context, pair account.Pair) error {
 	ends, err := pair.EndsPassword(w.Settings.Mode, w.turn(), w.pending.Password(), w.matches)
-	if err != nil || !ends {
+	switch {
+	case err != nil && w.Settings.PendingUserSessions == RefuseSessions:
+		return fmt.Errorf("finding out whether a password of %q ends: %w", w.pending.Username(), err)
+	case err != nil || !ends:
 		return nil // an error is the password's, which is compared again
 	}
 	found := w.whoIsThere(ctx)
 	w.record.inUse(found)
 	if w.Settings.PendingUserSessions == RefuseSessions {
-		return found.refusal()
+		return found.refusal("this step changed nothing")
 	}
 	if found.count > 0 {
 		w.step.warn(ctx, warning.PendingUserInUse, fmt.Sprintf("%s; its password changes now: %s; %s", found, whatFollows, reload),
@@ -58,50 +62,42 @@ func (w *setSecretRun) checkNotInUse(ctx context.Context, pair account.Pair) err
 }
 
 // whoIsThere looks for the sessions of the user whose turn it is where its users are
-// changed, and where the application logs in.
+// changed, and where the application logs in. One limit is for all of it. The admin's
+// session is asked without that: the end of a context would take the session with it, and
+// the lock, so there the server keeps the limit.
 func (w *setSecretRun) whoIsThere(ctx context.Context) *inUse {
 	found := &inUse{user: w.pending.Username()}
+	limited, cancel := timeout.Sessions().Context(ctx)
+	defer cancel()
 	found.add("", w.admin.Facts().Account, userSessions(ctx, w.admin, found.user))
 	if w.documents.admin.viaReader {
-		w.lookAtReaders(ctx, found)
+		w.lookAtReaders(limited, found)
 	}
 	return found
 }
 
 // lookAtReaders looks where the application logs in, if that is not where its users are
 // changed: at the document's host, or behind a reader endpoint at each of the cluster's
-// instances that is available.
+// instances.
 func (w *setSecretRun) lookAtReaders(ctx context.Context, found *inUse) {
-	at := []Endpoint{{w.current.Host(), w.current.Port()}}
+	at := []Instance{{Status: available, Endpoint: Endpoint{w.current.Host(), w.current.Port()}}}
 	if isReaderEndpoint(w.current.Host()) {
-		limited, cancel := timeout.Sessions().Context(ctx)
-		defer cancel()
-		members, err := w.RDS.Members(limited, parseHost(w.current.Host()).name) // which RDS has confirmed
+		var err error
+		at, err = w.RDS.Members(ctx, parseHost(w.current.Host()).name) // which RDS has confirmed
 		if err != nil {
 			found.add(w.current.Host(), account.Name{}, UserSessions{Unknown: err})
 			return
 		}
-		at = availableOf(members)
 	}
 	w.lookAt(ctx, w.documents.admin, w.admin.Facts().Identity, at, found)
 }
 
-// availableOf lists where the instances are that serve.
-func availableOf(instances []Instance) []Endpoint {
-	var at []Endpoint
-	for _, instance := range instances {
-		if instance.Status == available && instance.Endpoint.Host != "" {
-			at = append(at, instance.Endpoint)
-		}
-	}
-	return at
-}
-
 // lookAt logs in to servers as the admin, side by side, and looks for the user's sessions
-// there. One that turns out to be the writer, whose identity is given, is left out.
-func (s step) lookAt(ctx context.Context, admin adminLogin, writer string, at []Endpoint, found *inUse) {
-	limited, cancel := timeout.Sessions().Context(ctx)
-	defer cancel()
+// there, until ctx ends. One that turns out to be the writer, whose identity is given, is
+// left out, and so is one that has no endpoint yet. One that is starting or going away may
+// serve nevertheless: it is excused if it does not answer.
+func (s step) lookAt(ctx context.Context, admin adminLogin, writer string, at []Instance, found *inUse) {
+	at = slices.DeleteFunc(slices.Clone(at), func(there Instance) bool { return there.Endpoint.Host == "" })
 	type answer struct {
 		Facts
 		UserSessions
@@ -111,8 +107,8 @@ func (s step) lookAt(ctx context.Context, admin adminLogin, writer string, at []
 	for i, there := range at {
 		answers[i].do = func() (answer, error) {
 			to := admin.login()
-			to.Host, to.Port, to.Admin = there.Host, there.Port, false
-			session, err := s.Database.Connect(limited, to)
+			to.Host, to.Port, to.Admin = there.Endpoint.Host, there.Endpoint.Port, false
+			session, err := s.Database.Connect(ctx, to)
 			if err != nil {
 				return answer{}, err
 			}
@@ -120,19 +116,24 @@ func (s step) lookAt(ctx context.Context, admin adminLogin, writer string, at []
 			if session.Facts().Identity == writer {
 				return answer{Facts: session.Facts()}, nil
 			}
-			return answer{session.Facts(), userSessions(limited, session, found.user)}, nil
+			return answer{session.Facts(), userSessions(ctx, session, found.user)}, nil
 		}
 		tasks[i] = answers[i].run
 	}
 	s.concurrently(tasks...)
 	for i, there := range at {
-		told := answers[i].result
-		if err := answers[i].err; err != nil {
+		told, err := answers[i].result, answers[i].err
+		where := fmt.Sprintf("%s:%d", there.Endpoint.Host, there.Endpoint.Port)
+		switch {
+		case err != nil && there.Status != available && !unreplicated(err) && ctx.Err() == nil:
+			found.absent = append(found.absent, fmt.Errorf("%s, whose status is %s, was not looked at: %w", where, there.Status, err))
+			continue
+		case err != nil:
 			told.Unknown = fmt.Errorf("logging in as the admin: %w", err)
-		} else if told.Identity == writer {
+		case told.Identity == writer:
 			continue
 		}
-		found.add(fmt.Sprintf("%s:%d", there.Host, there.Port), told.Account, told.UserSessions)
+		found.add(where, told.Account, told.UserSessions)
 	}
 }
 

@@ -102,7 +102,7 @@ func TestPendingUserInUseRefuses(t *testing.T) {
 	w.refuse = true
 	w.sessions = inUse(here(twoClients...))
 	err := w.step(rotation.SetSecret)
-	if failure.Of(err) != failure.PendingUserInUse || !strings.Contains(err.Error(), "2 from 10.0.1.7 ('orders')") || !strings.Contains(err.Error(), "nothing was changed") {
+	if failure.Of(err) != failure.PendingUserInUse || !strings.Contains(err.Error(), "2 from 10.0.1.7 ('orders')") || !strings.Contains(err.Error(), "this step changed nothing") {
 		t.Fatalf("error %v", err)
 	}
 	if w.position("apply") >= 0 || w.position("take AWSPENDING") >= 0 || w.position("lock") < 0 || w.position("lock") > w.position("sessions of app_clone") {
@@ -124,9 +124,9 @@ func TestPendingUserInUseNotKnown(t *testing.T) {
 		answer  rotation.UserSessions
 		refusal string
 	}{
-		"without PROCESS": {rotation.UserSessions{}, "as 'admin'@'%' may not see the sessions of others: nothing was changed, as PENDING_USER_SESSIONS is refuse; to fix it, run: GRANT PROCESS ON *.* TO 'admin'@'%'"},
-		"an error":        {rotation.UserSessions{Unknown: errors.New("error 1109")}, "is not known: error 1109: nothing was changed, as PENDING_USER_SESSIONS is refuse; the next try looks again; mend the cause, or set PENDING_USER_SESSIONS to warn"},
-		"a denial":        {rotation.UserSessions{Unknown: deniedError{}}, "nothing was changed, as PENDING_USER_SESSIONS is refuse"},
+		"without PROCESS": {rotation.UserSessions{}, "as 'admin'@'%' may not see the sessions of others: this step changed nothing, as PENDING_USER_SESSIONS is refuse; to fix it, run: GRANT PROCESS ON *.* TO 'admin'@'%'"},
+		"an error":        {rotation.UserSessions{Unknown: errors.New("error 1109")}, "is not known: error 1109: this step changed nothing, as PENDING_USER_SESSIONS is refuse; mend the cause, or set PENDING_USER_SESSIONS to warn; the next try looks again"},
+		"a denial":        {rotation.UserSessions{Unknown: deniedError{}}, "this step changed nothing, as PENDING_USER_SESSIONS is refuse"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := turnOfClone(t)
@@ -143,6 +143,9 @@ func TestPendingUserInUseNotKnown(t *testing.T) {
 			err := w.step(rotation.SetSecret)
 			if failure.Of(err) != failure.PendingUserInUse || !strings.Contains(err.Error(), test.refusal) || w.position("apply") >= 0 {
 				t.Errorf("with refuse: %v, %q", err, w.trace)
+			}
+			if remedy := failure.RemedyOf(err); strings.Contains(remedy, "restart") {
+				t.Errorf("nobody is named, and the remedy is %q", remedy)
 			}
 		})
 	}
@@ -264,6 +267,84 @@ func TestPendingUserInUseAtReaderNotKnown(t *testing.T) {
 	}
 }
 
+// An instance that is not available may serve nevertheless: it is asked, and excused only
+// if it does not answer.
+func TestPendingUserInUseAtReaderThatIsNotAvailable(t *testing.T) {
+	for _, test := range []struct {
+		login   error
+		says    string // the warning, or what is not known
+		refused bool
+	}{
+		{nil, "1 from 10.0.1.7, active just now at store-2" + suffix, true},
+		{errors.New("not reached"), "store-2" + suffix + ":3306, whose status is modifying, was not looked at: not reached", false},
+		{fmt.Errorf("error 1045: %w", rotation.ErrLoginRefused), "at store-2" + suffix + ":3306 is not known: logging in as the admin: error 1045", true},
+	} {
+		w := atReader(t, readerHost, writerHost)
+		for name, instance := range w.instances {
+			instance.Status = "modifying"
+			w.instances[name] = instance
+		}
+		w.sessions = inUse(map[string][]rotation.UserSession{"store-2" + suffix: {{Host: "10.0.1.7"}}})
+		w.before = func(what string) error {
+			if what == "connect admin at store-2"+suffix {
+				return test.login
+			}
+			return nil
+		}
+		if err := w.step(rotation.SetSecret); err != nil {
+			t.Fatal(err)
+		}
+		said := fmt.Sprint(w.logged("")[0]["pendingUserSessionsUnknown"])
+		for _, warned := range w.logged(warning.PendingUserInUse) {
+			said += fmt.Sprint(warned["msg"])
+		}
+		if !strings.Contains(said, test.says) {
+			t.Errorf("login: %v; with warn it says %q", test.login, said)
+		}
+		w.refuse = true
+		if err := w.step(rotation.SetSecret); (failure.Of(err) == failure.PendingUserInUse) != test.refused {
+			t.Errorf("login: %v; with refuse: %v", test.login, err)
+		}
+		delete(w.labels, token)
+		answer, err := w.rotator().Inspect(t.Context(), rotation.Event{SecretID: secretID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == "sessions" })
+		if f := answer.Checks[at]; !strings.Contains(f.Detail, test.says) || (f.Result == rotation.ResultFailed) != test.refused || (f.Remedy != "") != test.refused {
+			t.Errorf("login: %v; a check: %+v", test.login, f)
+		}
+	}
+}
+
+// The admin's password is for its own server alone. In another account the names of hosts
+// are the same but for a few letters that say nothing: where RDS has another endpoint for
+// the instance or the cluster of that name, that is another server, and nobody logs in to
+// what belongs to it.
+func TestCheckOfSessionsLeavesOtherAccountsAlone(t *testing.T) {
+	for _, host := range []string{"shop.ckforeign99.eu-west-1.rds.amazonaws.com", "store-1.ckforeign99.eu-west-1.rds.amazonaws.com", "store.cluster-ckforeign99.eu-west-1.rds.amazonaws.com"} {
+		w := turnOfClone(t)
+		w.aws()
+		delete(w.labels, token)
+		w.admin = document("admin", "x", map[string]any{"host": host})
+		w.values[oldToken] = document("app", "old password", map[string]any{"host": host})
+		w.sessions = inUse(nil)
+		answer, err := w.rotator().Inspect(t.Context(), rotation.Event{SecretID: secretID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == "sessions" })
+		if f := answer.Checks[at]; f.Result != rotation.ResultOK || !strings.Contains(f.Detail, "were not looked at, as "+host+":3306 is not the address of the ") {
+			t.Errorf("%s: %+v", host, f)
+		}
+		for _, done := range w.trace {
+			if strings.HasPrefix(done, "connect ") && !strings.HasSuffix(done, " at "+host) {
+				t.Errorf("%s: %s", host, done)
+			}
+		}
+	}
+}
+
 // A check says who is there, and at the servers too that a rotation does not look at,
 // which are no reason for it to wait.
 func TestCheckOfSessions(t *testing.T) {
@@ -278,9 +359,9 @@ func TestCheckOfSessions(t *testing.T) {
 		kind    string
 		want    string
 	}{
-		{"nobody", "", func(w *memory) { known(w, nil) }, false, rotation.ResultOK, "", `nobody is logged in as "app_clone"`},
+		{"nobody", "", func(w *memory) { known(w, nil) }, false, rotation.ResultOK, "", `nobody is logged in as "app_clone" at the moment; other servers, such as replicas, were not looked at, as db.example is no name`},
 		{"somebody", "", func(w *memory) { known(w, here(one...)) }, false, rotation.ResultAttention, warning.PendingUserInUse, "1 from 10.0.1.7 ('orders')"},
-		{"somebody, refused", "", func(w *memory) { known(w, here(one...)) }, true, rotation.ResultFailed, string(failure.PendingUserInUse), "nothing was changed"},
+		{"somebody, refused", "", func(w *memory) { known(w, here(one...)) }, true, rotation.ResultFailed, string(failure.PendingUserInUse), "a rotation would change nothing"},
 		{"without PROCESS", "", func(w *memory) {
 			w.sessions = func(string, string) rotation.UserSessions { return rotation.UserSessions{} }
 		}, false, rotation.ResultAttention, "", "may not see the sessions of others"},
@@ -292,6 +373,14 @@ func TestCheckOfSessions(t *testing.T) {
 		{"somebody at a replica", "shop" + suffix, func(w *memory) {
 			known(w, map[string][]rotation.UserSession{"shop-read" + suffix: one})
 		}, true, rotation.ResultAttention, warning.PendingUserInUse, "at shop-read" + suffix},
+		{"somebody at a replica's replica", "shop" + suffix, func(w *memory) {
+			name := rotation.ServerName{ID: "shop-read", Region: region}
+			replica := w.instances[name]
+			replica.Replicas = []string{"shop-read-read"}
+			w.instances[name] = replica
+			w.identity["shop-read-read"+suffix] = "3"
+			known(w, map[string][]rotation.UserSession{"shop-read-read" + suffix: one})
+		}, true, rotation.ResultAttention, warning.PendingUserInUse, "at shop-read-read" + suffix},
 		{"RDS does not tell", writerHost, func(w *memory) {
 			known(w, nil)
 			w.before = func(what string) error {

@@ -73,9 +73,11 @@ type inUse struct {
 	// clients says who they are, a text for each host and program.
 	clients []string
 	// unknown says of which servers it is not known, and why; lacks are the accounts that
-	// may not see it there.
+	// may not see it there. absent are those servers that did not answer and that RDS does
+	// not call available.
 	unknown []error
 	lacks   []account.Name
+	absent  []error
 }
 
 // add takes what a server has told to the account. at names the server; it is empty for
@@ -162,7 +164,7 @@ func (u *inUse) String() string {
 // notKnown is what is not known, as one error; nil where all is.
 func (u *inUse) notKnown() error {
 	var all error
-	for _, err := range u.unknown {
+	for _, err := range slices.Concat(u.unknown, u.absent) {
 		if all == nil {
 			all = err
 		} else {
@@ -179,8 +181,9 @@ const (
 )
 
 // refusal is the error with which a rotation waits; nil where there is no reason to.
-func (u *inUse) refusal() error {
-	const refuses = "nothing was changed, as PENDING_USER_SESSIONS is refuse"
+// effect says what it means: "this step changed nothing".
+func (u *inUse) refusal(effect string) error {
+	refuses := effect + ", as PENDING_USER_SESSIONS is refuse"
 	switch {
 	case u.count > 0:
 		return failure.Errorf(failure.PendingUserInUse, "%s; its password is about to change, after which %s: %s; %s, and the next try goes on", u, whatFollows, refuses, reload)
@@ -191,7 +194,7 @@ func (u *inUse) refusal() error {
 		}
 		return failure.WithRemedy(failure.Errorf(failure.PendingUserInUse, "%w: %s", u.notKnown(), refuses), "to fix it, run: "+strings.Join(grants, "; "))
 	case len(u.unknown) > 0:
-		return failure.Errorf(failure.PendingUserInUse, "%w: %s; the next try looks again; mend the cause, or set PENDING_USER_SESSIONS to warn", u.notKnown(), refuses)
+		return failure.WithRemedy(failure.Errorf(failure.PendingUserInUse, "%w: %s", u.notKnown(), refuses), "mend the cause, or set PENDING_USER_SESSIONS to warn; the next try looks again")
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ func Replication() Limit { return Limit{0.8, 15 * time.Minute} }
 // ReplicationPauses are those between two logins at such a reader.
 func ReplicationPauses() Pauses { return Pauses{100 * time.Millisecond, 5 * time.Second} }
 
-// Sessions limits looking for a user's sessions at all of the readers.
+// Sessions limits counting the users' sessions with what is read under the lock, and then
+// looking for those of one, at the writer and at all of the readers.
 func Sessions() Limit { return Limit{0.25, 10 * time.Second} }
 
 // Check limits one check of several.

@@ -32,7 +32,7 @@ func TestLimit(t *testing.T) {
 
 // Of every limit something is left to report in.
 func TestLimitsLeaveTime(t *testing.T) {
-	for _, limit := range []Limit{Login(), Lock(), Call(), Visibility(), Replication(), Check(), Listing(), CheckOfOne(), ShortestCheckOfOne()} {
+	for _, limit := range []Limit{Login(), Lock(), Call(), Visibility(), Replication(), Sessions(), Check(), Listing(), CheckOfOne(), ShortestCheckOfOne()} {
 		if limit.Share <= 0 || limit.Share > 0.8 || limit.Most <= 0 {
 			t.Errorf("%+v", limit)
 		}

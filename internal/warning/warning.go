@@ -58,7 +58,7 @@ func Causes() []Cause {
 		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
 		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
 		{OldPasswordLeft, "a string in the secret beside `password` contains the password that has been replaced, and was left: it is no connection string with exactly the current username and password", "have the application take `username` and `password`, or a connection string with both, and take the string out of the secret"},
-		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
+		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before, or a pool that keeps a connection from then", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
 	}
 }
 

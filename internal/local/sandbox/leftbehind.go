@@ -12,6 +12,7 @@ import (
 	"tandem/internal/local/emulator"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
+	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
 
@@ -227,8 +228,12 @@ func (d *demo) rotateShop(ctx context.Context, n int, first, again *reader, refu
 	return said, nil
 }
 
-// awaitSessions waits until the server lists so many sessions of a user.
+// awaitSessions waits until the server lists so many sessions of a user, for a minute at
+// most: a stray one would never end.
 func (d *demo) awaitSessions(ctx context.Context, user string, want int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	pauses := timeout.Pauses{Next: time.Millisecond, Longest: 100 * time.Millisecond}
 	query := statement.New("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = ").Literal(user).Statement()
 	for {
 		var got int
@@ -237,6 +242,9 @@ func (d *demo) awaitSessions(ctx context.Context, user string, want int) error {
 		}
 		if got == want {
 			return nil
+		}
+		if err := pauses.Pause(ctx); err != nil {
+			return fmt.Errorf("waiting until %s has %d sessions, of %d: end those that are no application's of the demonstration: %w", user, want, got, err)
 		}
 	}
 }
