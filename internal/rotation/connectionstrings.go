@@ -34,7 +34,7 @@ func (s Settings) differences(current, pending secret.Document) []string {
 	if err != nil {
 		want.Document = current
 	}
-	return want.Differences(pending)
+	return want.Differences(pending, current.Password())
 }
 
 // connectionStrings is the value of CONNECTION_STRINGS.
@@ -48,8 +48,8 @@ func (s Settings) connectionStrings() string {
 // warnOfPasswordsLeft names, for whoever looks after the secret, the strings in it that
 // will have an old password.
 func (s step) warnOfPasswordsLeft(ctx context.Context, next secret.Renewal) {
-	if len(next.Left) > 0 {
-		s.warn(ctx, warning.OldPasswordLeft, passwordsLeft, "keys", capped(next.Left), "keysCount", len(next.Left))
+	if next.Left.Count > 0 {
+		s.warn(ctx, warning.OldPasswordLeft, passwordsLeft, "keys", next.Left.Listed(), "keysCount", next.Left.Count)
 	}
 }
 
@@ -59,12 +59,12 @@ const passwordsLeft = "strings in the secret that contain the password will keep
 // foretell adds to what a check says of the document what the next rotation makes of its
 // connection strings.
 func foretell(o outcome, next secret.Renewal) outcome {
-	if len(next.Renewed) > 0 {
-		o.detail += fmt.Sprintf("; a rotation renews the connection strings %s", strings.Join(capped(next.Renewed), ", "))
+	if next.Renewed.Count > 0 {
+		o.detail += fmt.Sprintf("; a rotation renews the connection strings %s", strings.Join(next.Renewed.Listed(), ", "))
 	}
-	if len(next.Left) > 0 {
+	if next.Left.Count > 0 {
 		o.result, o.kind, o.remedy = ResultAttention, warning.OldPasswordLeft, warning.Remedy(warning.OldPasswordLeft)
-		o.detail += fmt.Sprintf("; %s: %s", passwordsLeft, strings.Join(capped(next.Left), ", "))
+		o.detail += fmt.Sprintf("; %s: %s", passwordsLeft, strings.Join(next.Left.Listed(), ", "))
 	}
 	return o
 }

@@ -114,6 +114,7 @@ func TestStaleConnectionStrings(t *testing.T) {
 		{"edited", false, func(u map[string]any) { u["url"] = strings.Replace(u["url"].(string), "shop", "shop2", 1) }, `in more than the credentials, in "url": the secret was changed`, renewed},
 		{"edited so that it is none", false, func(u map[string]any) { u["url"] = "mysql://ro:x@db.example/shop" }, `in "url"`, renewed},
 		{"edited elsewhere", false, func(u map[string]any) { u["note"] = "x" }, `in "note": the secret was changed`, renewed},
+		{"edited at a key with the password", false, func(u map[string]any) { u["my old-password key"] = "x" }, "in <redacted>: the secret was changed", renewed},
 		{"another password in it", false, nil, `in "url"`, urls("app_clone", "other", "old-password")},
 		{"kept before", false, nil, "was made with CONNECTION_STRINGS=keep, which is renew now", urls("app", "old-password", "old-password")},
 		{"renewed before", true, nil, "was made with CONNECTION_STRINGS=renew, which is keep now", renewed},

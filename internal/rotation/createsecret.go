@@ -72,8 +72,8 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if renewed := pending.Renewed; len(renewed) > 0 {
-		s.log.InfoContext(ctx, "connection strings renewed", "keys", capped(renewed), "keysCount", len(renewed))
+	if renewed := pending.Renewed; renewed.Count > 0 {
+		s.log.InfoContext(ctx, "connection strings renewed", "keys", renewed.Listed(), "keysCount", renewed.Count)
 	}
 	s.log.InfoContext(ctx, "pending credentials stored", "user", other)
 	return "pending credentials stored", nil

@@ -89,7 +89,7 @@ func (f connectionForm) renew(text string, former, next credentials) (edits []ed
 			edits = append(edits, edit{p.span, spelled})
 		}
 	}
-	if held && !f.proves(text, replace(text, edits), former, next) {
+	if held && (overlap(edits) || !f.proves(text, replace(text, edits), former, next)) {
 		return nil, true
 	}
 	return edits, held

@@ -16,7 +16,7 @@ import (
 // Source: .NET API, DbConnectionStringBuilder.ConnectionString, "Remarks".
 func adoString(text string) []login {
 	pairs, ok := keyValues(text, `"'`)
-	if !ok || isODBC(text, pairs) && !names(text, pairs, "provider") {
+	if !ok || isODBC(text, pairs) && !names(text, pairs, "provider") || !isODBC(text, pairs) && !namesServer(text, pairs) {
 		return nil
 	}
 	return loginOf(text, pairs)
@@ -42,6 +42,14 @@ func odbcString(text string) []login {
 // isODBC reports whether a connection string names what only ODBC's do.
 func isODBC(text string, pairs []keyValue) bool {
 	return names(text, pairs, "driver", "dsn", "filedsn")
+}
+
+// namesServer reports whether a connection string of ADO names a server: without one, it
+// may be anything that has semicolons.
+//
+// Source: MySQL Connector/NET Developer Guide, "Connector/NET Connection Options".
+func namesServer(text string, pairs []keyValue) bool {
+	return names(text, pairs, "server", "host", "data source", "datasource", "address", "addr", "network address")
 }
 
 func names(text string, pairs []keyValue, keys ...string) bool {
@@ -73,8 +81,8 @@ func keyValues(text, quotes string) (pairs []keyValue, ok bool) {
 			return pairs, true
 		}
 		equals := at + strings.IndexByte(text[at:], '=')
-		// What URLs and other DSNs begin with is in no key. Two equals signs would be a key's.
-		if equals <= at || strings.ContainsAny(text[at:equals], ";:/?@") || strings.HasPrefix(text[equals:], "==") {
+		// What URLs, other DSNs, JSON and programs have is in no key. Two equals signs would be a key's.
+		if equals <= at || strings.ContainsAny(text[at:equals], ";:/?@[]{}\"'<>$\r\n") || strings.HasPrefix(text[equals:], "==") {
 			return nil, false
 		}
 		value, end, ok := valueAt(text, equals+1, quotes)
@@ -129,14 +137,27 @@ func quoted(text, mark string) (length int, closed bool) {
 
 // bare is the spelling of a value that is not in quotes, until it has to be.
 func bare(opening, closing string) spelling {
+	needless := plain
+	if opening != "{" {
+		needless = needsNoQuotes
+	}
 	return spelling{
 		read: literal.read,
 		write: func(value string) (string, bool) {
-			if plain(value) {
+			if needless(value) {
 				return value, true
 			}
 			inside, ok := doubling(closing).write(value)
 			return opening + inside + closing, ok
 		},
 	}
+}
+
+// needsNoQuotes reports whether ADO reads a value that is not in quotes as it is. Some
+// readers know no quotes.
+//
+// Source: .NET, DbConnectionOptions.Common.cs, ConnectionStringPattern.
+func needsNoQuotes(value string) bool {
+	return value == strings.TrimSpace(value) && !strings.HasPrefix(value, "=") &&
+		!strings.ContainsAny(value, `;"'`) && !strings.ContainsFunc(value, unicode.IsControl)
 }

@@ -38,8 +38,11 @@ var connectionKinds = map[string]struct {
 		return config.FormatDSN()
 	}, readGo},
 	"JDBC": {func(u, p, h, d string) string {
-		return "jdbc:mysql://" + h + "/" + url.PathEscape(d) + "?" + url.Values{"user": {u}, "password": {p}, "x": {"y"}}.Encode()
-	}, readConnectorJ},
+		return "jdbc:mysql://" + h + "/" + url.PathEscape(d) + "?user=" + u + "&password=" + p + "&x=y"
+	}, readJDBC},
+	"JDBC of AWS's wrapper": {func(u, p, h, d string) string {
+		return "jdbc:aws-wrapper:mariadb://" + h + "/" + url.PathEscape(d) + "?" + url.Values{"user": {u}, "password": {p}, "x": {"y"}}.Encode()
+	}, readAWSWrapper},
 	"JDBC, user before the host": {func(u, p, h, d string) string {
 		return "jdbc:mysql:loadbalance://" + url.UserPassword(strings.ReplaceAll(u, "+", "x"), strings.ReplaceAll(p, "+", "x")).String() + "@[" + h + ":1," + h + ":2]/" + url.PathEscape(d)
 	}, readConnectorJ},
@@ -147,8 +150,8 @@ func renewOne(t failer, text, username, password, nextUsername, nextPassword str
 		t.Fatalf("%v", err)
 	}
 	got = valueOf(renewal.Raw().Reveal(), "url")
-	wasRenewed = slices.Contains(renewal.Renewed, "url")
-	if !wasRenewed && !slices.Contains(renewal.Left, "url") {
+	wasRenewed = slices.Contains(renewal.Renewed.First, "url")
+	if !wasRenewed && !slices.Contains(renewal.Left.First, "url") {
 		t.Fatalf("%q with %q and %q was neither renewed nor named", text, username, password)
 	}
 	if !wasRenewed && got != text {
@@ -193,7 +196,7 @@ func valueOf(raw, key string) string {
 func TestEveryReaderOfAStringAgrees(t *testing.T) {
 	readers := map[string]reader{
 		"net/url": readURL, "MySQL Shell": readShell, "go-sql-driver": readGo, "Connector/J": readConnectorJ,
-		"MariaDB Connector/J": readMariaDBConnectorJ, "PDO": readPDO, "ADO.NET": readADO, "ODBC": readODBC,
+		"MariaDB Connector/J": readMariaDBConnectorJ, "MariaDB Connector/J 2": readMariaDBConnectorJ2, "AWS's wrapper": readAWSWrapper, "PDO": readPDO, "ADO.NET": readADO, "ODBC": readODBC,
 	}
 	// notFor says that nobody would hand a string to a reader that could read it.
 	notFor := map[string]func(text string) bool{
@@ -214,6 +217,8 @@ func TestEveryReaderOfAStringAgrees(t *testing.T) {
 		{"go-sql-driver", "app:OLD@", [][]string{{"tcp(h)/", "/", "tcp/", "unix(/x)/"}}, []string{"/", "db", "?", "&", "loc=UTC", "@", "tcp(", ")"}, []string{""}},
 		{"Connector/J", "jdbc:mysql://h/db?", [][]string{{"user=app", "User=%61pp"}, {"password=OLD", "password=O%4CD"}}, []string{"a=b", "user", "#", "%", "+", "@", "/", "?"}, []string{"&"}},
 		{"Connector/J", "jdbc:mysql://", [][]string{{"(user=app,password=OLD)", "address=(password=OLD)(user=app)", "app:OLD@h"}}, []string{"h", "(host=h)", "/", "?user=ro"}, []string{","}},
+		{"MariaDB Connector/J 2", "jdbc:mysql://h/db?", [][]string{{"user=app"}, {"password=OLD"}}, []string{"a=b", "user", "#", "%", "+", "@", "password=O%4CD"}, []string{"&"}},
+		{"AWS's wrapper", "jdbc:aws-wrapper:mariadb://h/db?", [][]string{{"user=app", "user=%61pp"}, {"password=OLD", "password=O%4CD"}}, []string{"a=b", "user", "#", "%", "+", "@"}, []string{"&"}},
 		{"MariaDB Connector/J", "jdbc:mariadb://h/?", [][]string{{"user=app"}, {"password=OLD"}}, []string{"a=b", "user", "#", "%", "+", "@", "/", "password=O%4CD"}, []string{"&"}},
 		{"PDO", "mysql:", [][]string{{"user=app"}, {"password=OLD"}}, []string{"host=h", "user", "'", "x=;;", ";;", "password=x"}, []string{";", "; "}},
 		{"ADO.NET", "", [][]string{{"Uid=app", "User ID = 'app'"}, {"Pwd=OLD", "password='OLD'", `PWD = "OLD" `}}, []string{"Server=h", "x=';'", "x={", "x==y=z", " ", "=", "'", "Pwd=x"}, []string{";", "; "}},
@@ -256,7 +261,7 @@ func FuzzRenew(f *testing.F) {
 	for _, row := range usable {
 		f.Add(row.raw, "app_clone", "n3w")
 	}
-	for _, text := range []string{`mysql:\/\/app:hunter2!@h`, `jdbc:mysql://h/?user=app&password=hunter2!`, `app:hunter2!@tcp(h)/`, `mysql:user=app;password=hunter2!`, `Uid=app;Pwd='hunter2!';x`, `DSN=x;Uid=app;Pwd={hunter2!}`, `mysql://(user=app,password=hunter2!)`} {
+	for _, text := range []string{`mysql:\/\/app:hunter2!@h`, `jdbc:mysql://h/?user=app&password=hunter2!`, `app:hunter2!@tcp(h)/`, `mysql:user=app;password=hunter2!`, `Server=h;Uid=app;Pwd='hunter2!';x`, `DSN=x;Uid=app;Pwd={hunter2!}`, `mysql://(user=app,password=hunter2!)`, `mysql://app:hunter2!(user=app)y@h`, `mysql://app:hunter2!@h,(user=app,password=hunter2!)@`} {
 		f.Add(with(`,"a":["`+text+`",{"b":"`+text+`"}],"hunter2!":{"\ud800":"`+text+`\ud800"}`), "é'\"", "@:/?#%;{}\x00")
 	}
 	f.Fuzz(func(t *testing.T, raw, username, password string) {
@@ -289,10 +294,10 @@ func FuzzRenew(f *testing.F) {
 				}
 			}
 		}
-		if most := len(renewal.Renewed) + 2; changed > most {
+		if most := renewal.Renewed.Count + 2; changed > most {
 			t.Fatalf("%d strings have changed, and %v are named", changed, renewal.Renewed)
 		}
-		for _, name := range slices.Concat(renewal.Renewed, renewal.Left) {
+		for _, name := range slices.Concat(renewal.Renewed.First, renewal.Left.First) {
 			if strings.Contains(name, document.Password().Reveal()) && !strings.Contains(redact.Mark+`"[].0123456789\`, document.Password().Reveal()) {
 				t.Fatalf("%q tells the password", name)
 			}
@@ -313,17 +318,19 @@ func TestConnectionStringsOfTheDocuments(t *testing.T) {
 		for _, text := range markdown.Code(row.Cells[1]) {
 			examples++
 			text = strings.ReplaceAll(text, "PASSWORD", "former")
-			got, renewed := renewOne(t, text, "appuser", "former", "appuser_clone", "p;w")
-			spelled := "p;w"
+			got, renewed := renewOne(t, text, "appuser", "former", "appuser_clone", "p;^w")
+			spelled := "p;^w"
 			switch how := row.Cells[2]; {
+			case strings.HasPrefix(how, "percent-encoded, but"):
+				spelled = "p;%5Ew"
 			case how == "percent-encoded":
-				spelled = "p%3Bw"
+				spelled = "p%3B%5Ew"
 			case strings.Contains(how, "twice"):
-				spelled = "p;;w"
+				spelled = "p;;^w"
 			case strings.Contains(how, "quotes"):
-				spelled = `"p;w"`
+				spelled = `"p;^w"`
 			case strings.Contains(how, "braces"):
-				spelled = "{p;w}"
+				spelled = "{p;^w}"
 			}
 			if want := strings.NewReplacer("appuser", "appuser_clone", "former", spelled).Replace(text); !renewed || got != want {
 				t.Errorf("%s\nbecame %s\nwant   %s", text, got, want)

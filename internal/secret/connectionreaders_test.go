@@ -78,9 +78,42 @@ func readConnectorJ(text string) (username, password string, ok bool) {
 
 // Source: MariaDB Connector/J 3, Configuration.java, parseInternal.
 func readMariaDBConnectorJ(text string) (username, password string, ok bool) {
+	if !strings.HasPrefix(text, "jdbc:mariadb:") {
+		return "", "", false
+	}
+	return readQueryAsItStands(text)
+}
+
+// Source: MariaDB Connector/J 2, UrlParser.java, which takes MySQL's URLs too.
+func readMariaDBConnectorJ2(text string) (username, password string, ok bool) {
+	if !strings.HasPrefix(text, "jdbc:mysql:") {
+		return readMariaDBConnectorJ(text)
+	}
+	return readQueryAsItStands(text)
+}
+
+// readJDBC reads what means the same to both drivers that take jdbc:mysql. White space
+// is not in a URL.
+func readJDBC(text string) (username, password string, ok bool) {
+	username, password, ok = readConnectorJ(text)
+	username2, password2, ok2 := readMariaDBConnectorJ2(text)
+	return username, password, ok && ok2 && username == username2 && password == password2 && !strings.ContainsAny(text, " \t")
+}
+
+// Source: AWS Advanced JDBC Wrapper, ConnectionUrlParser.java, which decodes as
+// Connector/J does, whatever the driver behind it is.
+func readAWSWrapper(text string) (username, password string, ok bool) {
+	_, behind, found := strings.Cut(text, "://")
+	if !found || !strings.HasPrefix(text, "jdbc:aws-wrapper:") {
+		return "", "", false
+	}
+	return readConnectorJ("jdbc:mysql://" + behind)
+}
+
+func readQueryAsItStands(text string) (username, password string, ok bool) {
 	_, behind, found := strings.Cut(text, "//")
 	_, query, asked := strings.Cut(behind, "?")
-	if !found || !asked || !strings.HasPrefix(text, "jdbc:mariadb:") {
+	if !found || !asked {
 		return "", "", false
 	}
 	for parameter := range strings.SplitSeq(query, "&") {

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,12 +13,37 @@ import (
 // Renewal is a document with other credentials, in its connection strings too.
 type Renewal struct {
 	Document
-	// Renewed names the connection strings that have the new credentials now, such as
-	// urls[0].primary.
-	Renewed []string
-	// Left names the other strings that contain the former password, and keys that do.
-	// Where a key does, the mark of a secret stands for it.
-	Left []string
+	// Renewed are the connection strings that have the new credentials now.
+	Renewed Names
+	// Left are the other strings that contain the former password, and keys that do.
+	Left Names
+}
+
+// Names name strings of a document, such as urls[0].primary. The mark of a secret stands
+// for a key that contains the password, or may contain one.
+type Names struct {
+	// First are the names of those that come first.
+	First []string
+	// Count is how many there are.
+	Count int
+}
+
+// most is how many strings are named: with thousands of them, at thousands of levels,
+// the names would be far longer than the document.
+const most = 20
+
+func (n *Names) add(at path, hidden copies) {
+	if n.Count++; n.Count <= most {
+		n.First = append(n.First, at.name(hidden))
+	}
+}
+
+// Listed returns the names, and how many more there are.
+func (n Names) Listed() []string {
+	if n.Count <= len(n.First) {
+		return n.First
+	}
+	return append(slices.Clone(n.First), fmt.Sprintf("and %d more", n.Count-len(n.First)))
 }
 
 // Renew is WithCredentials, and puts the new credentials into connection strings
@@ -25,7 +51,8 @@ type Renewal struct {
 // the document's username and password. Every other byte stays, of those strings too.
 //
 // A connection string is left where the new credentials cannot be written in its form,
-// or not so that everybody who may read it finds the same.
+// or not so that everybody who may read it finds the same. All of them are where the
+// document would be longer than Secrets Manager stores.
 func (d Document) Renew(username string, password redact.Secret) (Renewal, error) {
 	edits, err := d.credentialEdits(username, password)
 	if err != nil {
@@ -36,6 +63,10 @@ func (d Document) Renew(username string, password redact.Secret) (Renewal, error
 		former: credentials{d.username, d.password.Reveal()}, next: credentials{username, password.Reveal()},
 	}
 	walk(d.raw.Reveal(), r.visit)
+	if d.fits(edits) && !d.fits(r.edits) {
+		r = renewing{document: d, edits: edits, copies: r.copies, leaves: true}
+		walk(d.raw.Reveal(), r.visit)
+	}
 	renewed, err := d.edited(r.edits)
 	if err != nil {
 		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
@@ -51,9 +82,10 @@ type renewing struct {
 	document     Document
 	former, next credentials
 	copies       copies
+	leaves       bool // each connection string as it is
 
 	edits         []edit // of the document
-	renewed, left []string
+	renewed, left Names
 }
 
 // visit looks at one string of the document. Only where the password is in it can it be a
@@ -66,18 +98,18 @@ func (r *renewing) visit(at path, where span, isKey bool) {
 	if !r.copies.in(decoded.text) {
 		return
 	}
-	if !isKey && !at.ownKey() && decoded.ok {
+	if !r.leaves && !isKey && !at.ownKey() && decoded.ok {
 		if edits, ok := renewString(decoded.text, r.former, r.next); ok && !r.copies.in(r.renew(at, decoded, edits)) {
 			return
 		}
 	}
-	r.left = append(r.left, at.name(r.copies))
+	r.left.add(at, r.copies)
 }
 
 // renew takes the edits of a string over to the document, and returns the rest of the
 // string, in which marks stand for what has changed.
 func (r *renewing) renew(at path, old decoded, edits []edit) (rest string) {
-	r.renewed = append(r.renewed, at.name(r.copies))
+	r.renewed.add(at, r.copies)
 	for i, e := range edits {
 		r.edits = append(r.edits, edit{old.span(e.span), escape(e.text)})
 		edits[i].text = "\x00"

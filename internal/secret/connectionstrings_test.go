@@ -45,10 +45,10 @@ func renewed(t *testing.T, text, former, next string) (got string, left bool) {
 	if err := json.Unmarshal([]byte(renewal.Raw().Reveal()), &values); err != nil {
 		t.Fatal(err)
 	}
-	if (values["url"] != text) != (len(renewal.Renewed) == 1) || len(renewal.Left) > 1 {
+	if (values["url"] != text) != (renewal.Renewed.Count == 1) || renewal.Left.Count > 1 {
 		t.Errorf("%q became %q: renewed %v, left %v", text, values["url"], renewal.Renewed, renewal.Left)
 	}
-	return values["url"].(string), len(renewal.Left) == 1
+	return values["url"].(string), renewal.Left.Count == 1
 }
 
 // What has one of the forms and exactly the current credentials is renewed.
@@ -59,7 +59,7 @@ func TestRenew(t *testing.T) {
 		{"white space around it", " mysql://app:OLD@h/db\n", "OLD", "new", " mysql://app_clone:new@h/db\n"},
 		{"another scheme", "mysql+pymysql://app:OLD@h/db?charset=utf8mb4", "OLD", "new", "mysql+pymysql://app_clone:new@h/db?charset=utf8mb4"},
 		{"letter case", "MySQL2://app:OLD@h", "OLD", "new", "MySQL2://app_clone:new@h"},
-		{"a new password that is escaped", "mariadb://app:OLD@h/db", "OLD", "p@s/s:w?#%+ é&", "mariadb://app_clone:p%40s%2Fs%3Aw%3F%23%25%2B%20%C3%A9%26@h/db"},
+		{"a new password that is escaped", "mariadb://app:OLD@h/db", "OLD", "p@s/s:w?#%+ é&", "mariadb://app_clone:p%40s%2Fs%3Aw%3F%23%25%2B%20%C3%A9&@h/db"},
 		{"any spelling of the old", "mysql://%61pp:%4fL%44@h/db", "OLD", "new", "mysql://app_clone:new@h/db"},
 		{"an old password as it stands", "mysql://app:O!$L;D@h/db", "O!$L;D", "new", "mysql://app_clone:new@h/db"},
 		{"a colon and an @ in it", "mysql://app:O:L@D@h/db", "O:L@D", "new", "mysql://app_clone:new@h/db"},
@@ -75,12 +75,21 @@ func TestRenew(t *testing.T) {
 		{"R2DBC", "r2dbc:pool:mysql://app:OLD@h/db", "OLD", "n@w", "r2dbc:pool:mysql://app_clone:n%40w@h/db"},
 
 		{"JDBC", "jdbc:mysql://app:OLD@h:3306/db?useSSL=true", "OLD", "new", "jdbc:mysql://app_clone:new@h:3306/db?useSSL=true"},
-		{"JDBC, in the query", "jdbc:mysql://h/db?a=b&user=app&password=OLD&c=d", "OLD", "n&w+", "jdbc:mysql://h/db?a=b&user=app_clone&password=n%26w%2B&c=d"},
+		{"JDBC, in the query", "jdbc:mysql://h/db?a=b&user=app&password=OLD&c=d", "OLD", "!$'()*,;:@/?n=w", "jdbc:mysql://h/db?a=b&user=app_clone&password=!$'()*,;:@/?n=w&c=d"},
+		{"JDBC, a fragment behind other parameters", "jdbc:mysql://app:OLD@h/db?x=y#z", "OLD", "new", "jdbc:mysql://app_clone:new@h/db?x=y#z"},
+		{"JDBC, in the query, escaped", "jdbc:mysql://h/db?user=%61pp&password=O%4CD", "OLD", "n-w", "jdbc:mysql://h/db?user=app_clone&password=n-w"},
+		{"JDBC, in the query, a new line behind it", "jdbc:mysql://h/db?user=app&password=OLD\r\n", "OLD", "new", "jdbc:mysql://h/db?user=app_clone&password=new\r\n"},
+		{"a new line behind the query", "mysql://h/db?password=OLD&user=app\n", "OLD", "new", "mysql://h/db?password=new&user=app_clone\n"},
+		{"JDBC of MariaDB, a new line behind it", "jdbc:mariadb://h/db?user=app&password=OLD\n", "OLD", "new", "jdbc:mariadb://h/db?user=app_clone&password=new\n"},
+		{"what RFC 3986 allows before the host", "mysql://app:OLD@h/db", "OLD", "!$&'*;=-._~", "mysql://app_clone:!$&'*;=-._~@h/db"},
+		{"what means something to some before the host", "mysql://app:OLD@h/db", "OLD", "(+,)", "mysql://app_clone:%28%2B%2C%29@h/db"},
+		{"what looks like a key of the host in a password", "mysql://app:x(user=app)y@h/db", "x(user=app)y", "new", "mysql://app_clone:new@h/db"},
 		{"JDBC, the keys in any case", "jdbc:mysql://h/db?USER=app&Password=OLD", "OLD", "new", "jdbc:mysql://h/db?USER=app_clone&Password=new"},
 		{"JDBC, in both", "jdbc:mysql://app@h/db?password=OLD", "OLD", "new", "jdbc:mysql://app_clone@h/db?password=new"},
 		{"JDBC, an @ in the query", "jdbc:mysql://h/db?user=app&password=O@LD", "O@LD", "new", "jdbc:mysql://h/db?user=app_clone&password=new"},
-		{"JDBC of AWS", "jdbc:mysql:aws://h/db?user=app&password=OLD", "OLD", "n=w", "jdbc:mysql:aws://h/db?user=app_clone&password=n%3Dw"},
+		{"JDBC of AWS", "jdbc:mysql:aws://h/db?user=app&password=OLD", "OLD", "n=w", "jdbc:mysql:aws://h/db?user=app_clone&password=n=w"},
 		{"JDBC of AWS's wrapper", "jdbc:aws-wrapper:mysql://h/db?user=app&password=OLD", "OLD", "new", "jdbc:aws-wrapper:mysql://h/db?user=app_clone&password=new"},
+		{"JDBC of AWS's wrapper, for MariaDB", "jdbc:aws-wrapper:mariadb://h/db?user=app&password=O%41D", "OAD", "n&w+%41", "jdbc:aws-wrapper:mariadb://h/db?user=app_clone&password=n%26w%2B%2541"},
 		{"JDBC of MariaDB, which escapes nothing", "jdbc:mariadb://h/db?user=app&password=O%41#D", "O%41#D", "n@w%41", "jdbc:mariadb://h/db?user=app_clone&password=n@w%41"},
 		{"JDBC of MariaDB, by MySQL's name", "jdbc:mysql://h/db?permitMysqlScheme&user=app&password=OLD", "OLD", "n%w", "jdbc:mysql://h/db?permitMysqlScheme&user=app_clone&password=n%w"},
 		{"JDBC of MariaDB, kinds of hosts", "jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app&password=OLD", "OLD", "new",
@@ -108,6 +117,11 @@ func TestRenew(t *testing.T) {
 
 		{"ADO.NET", "Server=h;Port=3306;Database=db;Uid=app;Pwd=OLD;", "OLD", "new", "Server=h;Port=3306;Database=db;Uid=app_clone;Pwd=new;"},
 		{"ADO.NET, other keys", "server = h; user id = app ; PASSWORD = OLD ; x=y", "OLD", "new", "server = h; user id = app_clone ; PASSWORD = new ; x=y"},
+		{"ADO.NET, not to be quoted", "Data Source=h;User Id=app;Password=OLD", "OLD", "n!w=#$ {[(%&,:@", "Data Source=h;User Id=app_clone;Password=n!w=#$ {[(%&,:@"},
+		{"ADO.NET, an equals sign first", "Server=h;Uid=app;Pwd=OLD", "OLD", "=n", `Server=h;Uid=app_clone;Pwd="=n"`},
+		{"ADO.NET, a space first", "Server=h;Uid=app;Pwd=OLD", "OLD", " n", `Server=h;Uid=app_clone;Pwd=" n"`},
+		{"ADO.NET, a control character", "Server=h;Uid=app;Pwd=OLD", "OLD", "n\tw", "Server=h;Uid=app_clone;Pwd=\"n\tw\""},
+		{"ADO.NET, a quote", "Server=h;Uid=app;Pwd=OLD", "OLD", "n'w", `Server=h;Uid=app_clone;Pwd="n'w"`},
 		{"ADO.NET, to be quoted", "Data Source=h;User Id=app;Password=OLD", "OLD", `n;w"'`, `Data Source=h;User Id=app_clone;Password="n;w""'"`},
 		{"ADO.NET, quoted", `Server=h;Uid='app';Pwd="O;L""D'"`, `O;L"D'`, `n'"`, `Server=h;Uid='app_clone';Pwd="n'"""`},
 		{"ADO.NET, braces quote nothing", `Server=h;Uid=app;Pwd={OLD}`, `{OLD}`, `new`, `Server=h;Uid=app_clone;Pwd=new`},
@@ -161,6 +175,21 @@ func TestRenewLeaves(t *testing.T) {
 		{"ADO, not closed", "Server=h;Uid=app;Pwd='OLD", "OLD", true},
 		{"ADO, more behind the quotes", "Server=h;Uid=app;Pwd='OLD'x=y", "OLD", true},
 		{"ADO, two equals signs", "Server=h;Uid=app;Pwd==OLD", "=OLD", true},
+		{"JSON that looks like ADO", `["Server=h;Uid=app;Pwd=OLD;Port=3306"]`, "OLD", true},
+		{"a list that looks like ADO", `[x=1;Server=h;Uid=app;Pwd=OLD`, "OLD", true},
+		{"an object that looks like ADO", ` {x=1;Server=h;Uid=app;Pwd=OLD`, "OLD", true},
+		{"a string of JSON that looks like ADO", `"x=1;Server=h;Uid=app;Pwd=OLD`, "OLD", true},
+		{"an object that looks like ODBC", ` {x=1;Driver=x;Uid=app;Pwd=OLD`, "OLD", true},
+		{"a shell's variables", "export X=1;Uid=app;Pwd=OLD;run=x", "OLD", true},
+		{"a shell's variables, with a server", "$HOST=1;Server=h;Uid=app;Pwd=OLD", "OLD", true},
+		{"a program", "Server=h;if (x<y) z=1;Uid=app;Pwd=OLD", "OLD", true},
+		{"lines", "Server=h;a\nb=c;Uid=app;Pwd=OLD", "OLD", true},
+		{"ADO without a server", "Uid=app;Pwd=OLD;Database=db", "OLD", true},
+		{"the same credentials for Redis", "redis://app:OLD@h:6379/0", "OLD", true},
+		{"the same credentials for a site", "https://app:OLD@h/", "OLD", true},
+		{"the same credentials for PostgreSQL", "jdbc:postgresql://h/db?user=app&password=OLD", "OLD", true},
+		{"JDBC, a fragment", "jdbc:mysql://h/db?user=app&password=OLD#x", "OLD", true},
+		{"JDBC, one of several behind a fragment", "jdbc:mysql://app:OLD@h/db?user=ro#x", "OLD", true},
 		{"nothing", "", "OLD", false},
 		{"something else", "prod", "OLD", false},
 	} {
@@ -177,6 +206,11 @@ func TestRenewLeaves(t *testing.T) {
 func TestRenewLeavesWhatCannotBeWritten(t *testing.T) {
 	for _, test := range []struct{ name, text, next string }{
 		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w"},
+		{"JDBC, a percent sign", "jdbc:mysql://h/db?user=app&password=OLD", "n%w"},
+		{"JDBC, an ampersand", "jdbc:mysql://h/db?user=app&password=OLD", "n&w"},
+		{"JDBC, a plus sign", "jdbc:mysql:loadbalance://h/db?user=app&password=OLD", "n+w"},
+		{"JDBC, a number sign", "jdbc:mysql://h/db?user=app&password=OLD", "n#w"},
+		{"JDBC, a space", "jdbc:mysql://h/db?user=app&password=OLD", "n w"},
 		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w"},
 		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w"},
 		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w"},
@@ -207,10 +241,10 @@ func TestRenewInTheDocument(t *testing.T) {
 	if diff := cmp.Diff(want, renewal.Raw().Reveal()); diff != "" {
 		t.Errorf("document (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"urls[0]", "urls[1].primary", "twice.k", "pdo"}, renewal.Renewed); diff != "" {
+	if diff := cmp.Diff([]string{"urls[0]", "urls[1].primary", "twice.k", "pdo"}, renewal.Renewed.First); diff != "" {
 		t.Errorf("renewed (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{`"a.b".""`, `"é"[0][1]`, "<redacted>", "<redacted>.again", "half", "twice.k", "replica.password"}, renewal.Left); diff != "" {
+	if diff := cmp.Diff([]string{`"a.b".""`, `"é"[0][1]`, "<redacted>", "<redacted>.again", "half", "twice.k", "replica.password"}, renewal.Left.First); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 	if renewal.Username() != "app_clone" || renewal.Password().Reveal() != `n"w` {
@@ -221,14 +255,83 @@ func TestRenewInTheDocument(t *testing.T) {
 // The keys that the function itself reads are no copies, whatever the password is.
 func TestRenewOwnKeys(t *testing.T) {
 	renewal, err := withStrings(t, "password", `,"ssl":true,"note":{"password":"x"}`).Renew("app_clone", redact.New("new"))
-	if err != nil || !slices.Equal(renewal.Left, []string{"note.<redacted>"}) {
+	if err != nil || !slices.Equal(renewal.Left.First, []string{"note.<redacted>"}) {
 		t.Errorf("%v, %v", renewal.Left, err)
+	}
+}
+
+// A document in which the renewed strings have no room gets the credentials alone.
+func TestRenewWhereThereIsNoRoom(t *testing.T) {
+	document := withStrings(t, "OLD", `,"url":"mysql://app:OLD@h","copy":"OLD","dsn":"app:OLD@tcp(h)/"`)
+	long := strings.Repeat("x", secret.MaxBytes/2)
+	renewal, err := document.Renew("app_clone", redact.New(long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if alone, err := document.WithCredentials("app_clone", redact.New(long)); err != nil || !renewal.Raw().Equal(alone.Raw()) {
+		t.Errorf("it is another document: %v", err)
+	}
+	if renewal.Renewed.Count != 0 || !cmp.Equal(renewal.Left, secret.Names{First: []string{"url", "copy", "dsn"}, Count: 3}) {
+		t.Errorf("renewed %v, left %v", renewal.Renewed, renewal.Left)
+	}
+}
+
+// However many strings there are, and however deep, the first are named, briefly.
+func TestRenewNamesTheFirst(t *testing.T) {
+	deep := strings.Repeat("[", 9000) + `"OLD"` + strings.Repeat(`,"OLD"`, 5000) + strings.Repeat("]", 9000)
+	renewal, err := withStrings(t, "OLD", `,"`+strings.Repeat("k", 70)+`":`+deep).Renew("app_clone", redact.New("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if renewal.Left.Count != 5001 || len(renewal.Left.First) != 20 {
+		t.Fatalf("%d are left, %d named", renewal.Left.Count, len(renewal.Left.First))
+	}
+	if want := strings.Repeat("k", 64) + "..." + strings.Repeat("[0]", 11) + "..." + strings.Repeat("[0]", 32) + "[19]"; renewal.Left.First[19] != want {
+		t.Errorf("name %q\nwant %q", renewal.Left.First[19], want)
+	}
+	if listed := renewal.Left.Listed(); len(listed) != 21 || listed[20] != "and 4981 more" {
+		t.Errorf("listed %q", listed)
+	}
+}
+
+// A key with a password in it, or that may have one, is named nowhere.
+func TestKeysWithPasswordsAreHidden(t *testing.T) {
+	members := func(value string) string {
+		return `,"my OLD key":` + value + `,"next key":` + value + `,"mysql://ro:x@h":` + value + `,"a@b":` + value + `,"x://y":` + value + `,"note":` + value
+	}
+	hidden := []string{redact.Mark, redact.Mark, redact.Mark, redact.Mark}
+	current, pending := withStrings(t, "OLD", members(`"OLD"`)), withStrings(t, "next", members(`"other"`))
+	got := current.Differences(pending)
+	slices.Sort(got)
+	if diff := cmp.Diff(append([]string{`"note"`}, append(hidden, redact.Mark)...), got); diff != "" {
+		t.Errorf("differences (-want +got):\n%s", diff)
+	}
+	got = withStrings(t, "next", members(`"x"`)).Differences(pending, redact.New("OLD"))
+	if slices.ContainsFunc(got, func(key string) bool { return strings.Contains(key, "OLD") }) || len(got) != 6 {
+		t.Errorf("differences %q", got)
+	}
+	renewal, err := current.Renew("app_clone", redact.New("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(renewal.Left.First)
+	if diff := cmp.Diff([]string{`"next key"`, redact.Mark, redact.Mark, redact.Mark, redact.Mark, redact.Mark, "note"}, renewal.Left.First); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	for _, raw := range []string{
+		`{"my OLD key":1,"my OLD key":2,"password":"OLD"}`,
+		`{"password":"OLD","my O\u004cD key":"` + "\xff" + `"}`,
+		`{"password":"x","password":"OLD","my OLD key":1,"my OLD key":2}`,
+	} {
+		if _, err := secret.Parse(redact.New(raw)); err == nil || strings.Contains(err.Error(), "OLD") {
+			t.Errorf("%s: %v", raw, err)
+		}
 	}
 }
 
 func TestRenewRefuses(t *testing.T) {
 	document := withStrings(t, "OLD", `,"url":"mysql://app:OLD@h"`)
-	for _, c := range [][2]string{{"", "new"}, {"app_clone", ""}, {"app\xff", "new"}, {"app_clone", "\xff"}, {"app_clone", strings.Repeat("x", secret.MaxBytes/2)}} {
+	for _, c := range [][2]string{{"", "new"}, {"app_clone", ""}, {"app\xff", "new"}, {"app_clone", "\xff"}, {"app_clone", strings.Repeat("x", secret.MaxBytes)}} {
 		renewal, err := document.Renew(c[0], redact.New(c[1]))
 		if err == nil || renewal.Raw().Reveal() != "" {
 			t.Errorf("%.20q, %.20q: %v", c[0], c[1], err)
@@ -237,7 +340,7 @@ func TestRenewRefuses(t *testing.T) {
 	if renewal, err := document.Renew("app", redact.New("OLD")); err != nil || renewal.Raw().Reveal() != document.Raw().Reveal() {
 		t.Errorf("nothing to change: %v", err)
 	}
-	if _, err := document.Renew("app", redact.New(strings.Repeat("x", secret.MaxBytes/2))); !strings.Contains(fmt.Sprint(err), "Secrets Manager stores 65536") {
+	if _, err := document.Renew("app", redact.New(strings.Repeat("x", secret.MaxBytes))); !strings.Contains(fmt.Sprint(err), "Secrets Manager stores 65536") {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // schemes finds where a URL begins: in a list of them, which white space or a comma
@@ -12,11 +13,19 @@ import (
 // those of Python and MySQL's SRV records a plus sign in it.
 var schemes = regexp.MustCompile(`(?:^|[\s,;|])\s*([A-Za-z][\w+.-]*(?::[A-Za-z][\w+.-]*)*)://`)
 
-// address is one URL of a string: from behind the two slashes to its end.
+// mysqlSchemes finds the words by which a scheme says that its URL is for such a server.
+// The same user and password may be those of another service too.
+var mysqlSchemes = regexp.MustCompile(`mysql|maria|aurora|percona|trilogy`)
+
+// address is one URL of a string: from behind the two slashes to its end, white space at
+// the end aside.
 type address struct {
 	span
 	scheme string
 }
+
+// ours reports whether the URL is one for MySQL or MariaDB.
+func (a address) ours() bool { return mysqlSchemes.MatchString(a.scheme) }
 
 func addresses(text string) []address {
 	var found []address
@@ -25,6 +34,9 @@ func addresses(text string) []address {
 			found[len(found)-1].end = at[0]
 		}
 		found = append(found, address{span{at[1], len(text)}, strings.ToLower(text[at[2]:at[3]])})
+	}
+	for i, a := range found {
+		found[i].end = a.start + len(strings.TrimRight(text[a.start:a.end], " \t\r\n"))
 	}
 	return found
 }
@@ -37,6 +49,9 @@ func addresses(text string) []address {
 func urlString(text string) []login {
 	var logins []login
 	for _, a := range addresses(text) {
+		if !a.ours() {
+			continue
+		}
 		end := authorityEnd(text, a.start, a.end)
 		l := a.login(text, strings.LastIndexByte(text[a.start:end], '@'), end)
 		if !l.complete() {
@@ -83,12 +98,16 @@ var (
 func urlOfHosts(text string) []login {
 	var logins []login
 	for _, a := range addresses(text) {
+		if !a.ours() {
+			continue
+		}
 		end := authorityEnd(text, a.start, a.end)
 		var own []login
 		for _, host := range hosts(text, span{a.start, end}) {
 			var l login
 			if at := strings.LastIndexByte(text[host.start:host.end], '@'); at >= 0 {
 				l = userinfo(text, span{host.start, host.start + at})
+				host.start += at + 1
 			}
 			keys := keysOfHost
 			if strings.HasPrefix(strings.ToLower(text[host.start:host.end]), "address=") {
@@ -164,26 +183,35 @@ func authorityEnd(text string, start, end int) int {
 func userinfo(text string, in span) login {
 	colon := in.start + strings.IndexByte(text[in.start:in.end], ':')
 	if colon < in.start {
-		return login{usernames: []place{{in, percent}}}
+		return login{usernames: []place{{in, percentBeforeHost}}}
 	}
 	return login{
-		usernames: []place{{span{in.start, colon}, percent}},
-		passwords: []place{{span{colon + 1, in.end}, percent}},
+		usernames: []place{{span{in.start, colon}, percentBeforeHost}},
+		passwords: []place{{span{colon + 1, in.end}, percentBeforeHost}},
 	}
 }
 
 // query reads the parameters behind a URL's authority.
 //
-// MariaDB's Connector/J, which reads jdbc:mysql too where permitMysqlScheme is in it, takes
-// them as they stand, up to the next & (Configuration.java, parseInternal). MySQL's, and
-// everybody else, decodes them.
+// MariaDB's Connector/J takes them as they stand, up to the next & (Configuration.java,
+// parseInternal). MySQL's, AWS's wrapper and everybody else decodes them. A URL of
+// jdbc:mysql may be read by either: MariaDB's reads it up to version 2 (UrlParser.java),
+// and later where permitMysqlScheme is in it.
 func (a address) query(text string, from int) login {
-	spelling, end := literal, a.end
-	if !strings.HasPrefix(a.scheme, "jdbc:") || !strings.Contains(a.scheme, "mariadb") && !strings.Contains(text[from:end], "permitMysqlScheme") {
-		spelling = percent
-		if fragment := strings.IndexByte(text[from:end], '#'); fragment >= 0 {
-			end = from + fragment
-		}
+	spelling, end, decoded := percent, a.end, true
+	switch {
+	case a.scheme == "jdbc:mariadb" || strings.HasPrefix(a.scheme, "jdbc:mariadb:"):
+		spelling, decoded = literal, false
+	case !strings.HasPrefix(a.scheme, "jdbc:") || strings.HasPrefix(a.scheme, "jdbc:aws-wrapper:"):
+	case strings.Contains(text[from:end], "permitMysqlScheme"):
+		spelling, decoded = literal, false
+	case strings.Contains(text[from:end], "#"): // where MySQL's stops and MariaDB's does not
+		spelling, decoded = unclear, false
+	default:
+		spelling = literalAndPercent
+	}
+	if fragment := strings.IndexByte(text[from:end], '#'); decoded && fragment >= 0 {
+		end = from + fragment
 	}
 	mark := strings.IndexByte(text[from:end], '?')
 	if mark < 0 {
@@ -232,19 +260,51 @@ func complete(logins []login) []login {
 // encoding, the plus sign too, which some readers take for a space.
 //
 // Source: RFC 3986, 2.1 and 2.3.
-var percent = spelling{
-	read: percentDecoded,
-	write: func(value string) (string, bool) {
-		var out strings.Builder
-		for _, b := range []byte(value) {
-			if plain(string(rune(b))) {
-				out.WriteByte(b)
-			} else {
-				fmt.Fprintf(&out, "%%%02X", b)
+var percent = percentEncoding("")
+
+// percentBeforeHost is percent before a URL's host, where a password can have more as it
+// is: it is read by those too who decode nothing. The plus sign is written as in percent,
+// and so are the comma and the brackets, which are about several hosts.
+//
+// Source: RFC 3986, 3.2.1.
+var percentBeforeHost = percentEncoding("!$&'*;=")
+
+// percentEncoding is the spelling of URLs where some more characters than the unreserved
+// ones stand for themselves.
+func percentEncoding(more string) spelling {
+	return spelling{
+		read: percentDecoded,
+		write: func(value string) (string, bool) {
+			var out strings.Builder
+			for _, b := range []byte(value) {
+				if plain(string(rune(b))) || strings.IndexByte(more, b) >= 0 {
+					out.WriteByte(b)
+				} else {
+					fmt.Fprintf(&out, "%%%02X", b)
+				}
 			}
-		}
-		return out.String(), true
+			return out.String(), true
+		},
+	}
+}
+
+// literalAndPercent is the spelling of what one reader decodes and another does not. It
+// writes only what means the same to both.
+var literalAndPercent = spelling{
+	read: func(spelled string) []string {
+		return slices.Compact(append([]string{spelled}, percentDecoded(spelled)...))
 	},
+	write: func(value string) (string, bool) {
+		return value, !strings.ContainsFunc(value, func(r rune) bool {
+			return strings.ContainsRune("%+&#", r) || unicode.IsSpace(r) || unicode.IsControl(r)
+		})
+	},
+}
+
+// unclear is the spelling of what the readers of a string do not even find alike.
+var unclear = spelling{
+	read:  func(string) []string { return nil },
+	write: func(string) (string, bool) { return "", false },
 }
 
 // percentDecoded returns what a percent-encoded text means, with each plus sign as itself

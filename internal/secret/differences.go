@@ -1,11 +1,16 @@
 package secret
 
-import "slices"
+import (
+	"slices"
+
+	"tandem/internal/redact"
+)
 
 // Differences lists, quoted and sorted, the keys in which two documents differ, the
 // username and the password aside. It is empty where only white space, the order of
-// the keys or the spelling of a key does. It tells no value.
-func (d Document) Differences(other Document) []string {
+// the keys or the spelling of a key does. It tells no value, and no key that has a password
+// of the two or one of passwords in it.
+func (d Document) Differences(other Document, passwords ...redact.Secret) []string {
 	mine, err := readObject(d.raw.Reveal())
 	theirs, otherErr := readObject(other.raw.Reveal())
 	if err != nil || otherErr != nil {
@@ -24,8 +29,12 @@ func (d Document) Differences(other Document) []string {
 	}
 	keys = slices.DeleteFunc(keys, func(key string) bool { return key == keyUsername || key == keyPassword })
 	slices.Sort(keys)
+	var hidden copies
+	for _, password := range append(passwords, d.password, other.password) {
+		hidden = append(hidden, copiesOf(password.Reveal())...)
+	}
 	for i, key := range keys {
-		keys[i] = quoteKey(key)
+		keys[i] = hidden.quoteKey(key)
 	}
 	return keys
 }

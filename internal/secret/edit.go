@@ -55,15 +55,33 @@ func (d Document) edited(edits []edit) (Document, error) {
 	return parse(redact.New(raw), d.managed)
 }
 
+// fits reports whether Secrets Manager stores the document with the edits made.
+func (d Document) fits(edits []edit) bool { return len(replace(d.raw.Reveal(), edits)) <= MaxBytes }
+
 // edit is text in place of what stands somewhere.
 type edit struct {
 	span
 	text string
 }
 
+func inOrder(edits []edit) []edit {
+	return slices.SortedFunc(slices.Values(edits), func(a, b edit) int { return cmp.Compare(a.start, b.start) })
+}
+
+// overlap reports whether two edits are of the same bytes.
+func overlap(edits []edit) bool {
+	edits = inOrder(edits)
+	for i := 1; i < len(edits); i++ {
+		if edits[i].start < edits[i-1].end {
+			return true
+		}
+	}
+	return false
+}
+
 // replace returns text with the edits made, which do not overlap.
 func replace(text string, edits []edit) string {
-	edits = slices.SortedFunc(slices.Values(edits), func(a, b edit) int { return cmp.Compare(a.start, b.start) })
+	edits = inOrder(edits)
 	var out strings.Builder
 	at := 0
 	for _, e := range edits {

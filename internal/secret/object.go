@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"tandem/internal/redact"
 )
 
 // span is a range of bytes of the document.
@@ -82,13 +84,34 @@ func readObject(raw string) (object, error) {
 		value := s.value()
 		switch _, twice := o.members[key]; {
 		case twice:
-			return object{}, fmt.Errorf("key %s is in the document twice: remove one of them", quoteKey(key))
+			return object{}, fmt.Errorf("key %s is in the document twice: remove one of them", passwordsOf(raw).quoteKey(key))
 		case !utf8.ValidString(raw[value.start:value.end]):
-			return object{}, fmt.Errorf("the value of key %s is not valid UTF-8: store it as UTF-8", quoteKey(key))
+			return object{}, fmt.Errorf("the value of key %s is not valid UTF-8: store it as UTF-8", passwordsOf(raw).quoteKey(key))
 		}
 		o.members[key] = member{key, value}
 	}
 	return o, nil
+}
+
+// passwordsOf returns the copies of each password that a document has, which may be twice
+// in it. It is valid JSON.
+func passwordsOf(raw string) copies {
+	var all copies
+	walk(raw, func(at path, where span, isKey bool) {
+		if len(at) == 1 && at[0].key == keyPassword && !isKey && where.end-where.start > len(`""`) {
+			all = append(all, copiesOf(decode(raw, where).text)...)
+		}
+	})
+	return all
+}
+
+// quoteKey is the function of this name, with the mark of a secret for a key that
+// contains the password, or may contain one, as a URL does.
+func (c copies) quoteKey(key string) string {
+	if c.in(key) || strings.Contains(key, "://") || strings.Contains(key, "@") {
+		return redact.Mark
+	}
+	return quoteKey(key)
 }
 
 // quoteKey quotes a key for an error, at a length that a line can hold.

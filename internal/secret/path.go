@@ -2,9 +2,8 @@ package secret
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"tandem/internal/redact"
 )
 
 // path leads to a value in the document.
@@ -16,28 +15,44 @@ type element struct {
 	index int // -1 of a member
 }
 
-// name returns the path as a line shows it, such as urls[0].primary, with a key that
-// contains the password hidden.
+// longestName is how long the halves of a name become in all, in bytes, before what is
+// between them is left out.
+const longestName = 200
+
+// name returns the path as a line shows it, such as urls[0].primary, with the keys
+// hidden that copies.hide hides. Of a long one it has the first and the last elements.
 func (p path) name(hidden copies) string {
-	var out strings.Builder
-	for i, e := range p {
-		if e.index >= 0 {
-			fmt.Fprintf(&out, "[%d]", e.index)
-			continue
-		}
-		if i > 0 {
-			out.WriteByte('.')
-		}
-		switch {
-		case hidden.in(e.key):
-			out.WriteString(redact.Mark)
-		case e.key == "" || strings.ContainsFunc(e.key, func(r rune) bool { return !isWord(r) && r != '-' }):
-			out.WriteString(quoteKey(e.key))
-		default:
-			out.WriteString(strings.Trim(quoteKey(e.key), `"`))
-		}
+	var first, last []string
+	from, to := 0, len(p)
+	for length := 0; from < to && length < longestName/2; from++ {
+		first = append(first, p.element(from, hidden))
+		length += len(first[from])
 	}
-	return out.String()
+	for length := 0; from < to && length < longestName/2; {
+		to--
+		last = append(last, p.element(to, hidden))
+		length += len(last[len(last)-1])
+	}
+	if from < to {
+		first = append(first, "...")
+	}
+	slices.Reverse(last)
+	return strings.Join(slices.Concat(first, last), "")
+}
+
+// element returns one element as a name shows it.
+func (p path) element(i int, hidden copies) string {
+	if p[i].index >= 0 {
+		return fmt.Sprintf("[%d]", p[i].index)
+	}
+	key := hidden.quoteKey(p[i].key)
+	if key != `""` && !strings.ContainsFunc(p[i].key, func(r rune) bool { return !isWord(r) && r != '-' }) {
+		key = strings.Trim(key, `"`)
+	}
+	if i > 0 {
+		key = "." + key
+	}
+	return key
 }
 
 // isWord reports whether r is a letter, a digit or an underscore, of ASCII.
