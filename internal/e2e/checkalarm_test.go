@@ -314,7 +314,11 @@ func TestCheckOfEverySecret(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.store(w.user, "not its password", nil)
+		// A user of its own: the session of one secret's check would be in the other's.
+		other := w.user + "2"
+		w.execute("CREATE USER " + me(other) + " IDENTIFIED BY 'its password'")
+		defer w.execute("DROP USER " + me(other))
+		w.store(other, "not its password", nil)
 		broken := w.app
 		for _, id := range []string{off, broken} { // the test of a rotation may fail
 			if _, err := w.Secrets.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
