@@ -70,6 +70,7 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 		texts = append(texts, err.Error())
 		o.remedy = failure.RemedyOf(found.refusal())
 	}
+	waits := found.count > 0 && i.Settings.PendingUserSessions == RefuseSessions // not for those elsewhere
 	found.count += others.count
 	found.clients = append(found.clients, others.clients...)
 	switch {
@@ -77,7 +78,7 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 		o.kind, o.remedy, o.list = warning.PendingUserInUse, reload, found.clients
 		o.noAlarm = !near
 		text := fmt.Sprintf("%s; when the next rotation changes its password, %s", found, whatFollows)
-		if i.Settings.PendingUserSessions == RefuseSessions {
+		if waits {
 			text = fmt.Sprintf("%s; as PENDING_USER_SESSIONS is refuse, the next rotation waits until they are gone", found)
 		}
 		if !near {
