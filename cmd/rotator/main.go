@@ -59,8 +59,8 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 		Inspect: func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error) {
 			return rotatorWith(services.of, event.SecretID, log).Inspect(ctx, event)
 		},
-		InspectEvery: func(ctx context.Context, functionARN string, log *slog.Logger) rotation.Overview {
-			return rotatorWith(services.ofFunction, functionARN, log).InspectEvery(ctx, functionARN)
+		InspectEvery: func(ctx context.Context, event rotation.Event, functionARN string, log *slog.Logger) rotation.Overview {
+			return rotatorWith(services.ofFunction, functionARN, log).InspectEvery(ctx, event, functionARN)
 		},
 		Log: log, Function: rotator.Function,
 	}

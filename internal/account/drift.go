@@ -1,5 +1,7 @@
 package account
 
+import "slices"
+
 // Drift says in what the clone differs from its original, whoever's turn it is:
 // what it lacks, and what it has beyond. A clone that does not exist differs in
 // nothing.
@@ -43,4 +45,16 @@ func (p Pair) OriginalHasMore() []string {
 		more = append(more, texts(append(missingFrom(original.Grants, clone.Grants), restrictedIn(original.Grants, clone.Grants)...))...)
 	}
 	return unique(more)
+}
+
+// DriftLasts reports whether all of the drift is what rotations warn of and leave as it
+// is: PROXY privileges that the admin cannot pass on, and accounts of the clone that
+// something on the server depends on.
+func (p Pair) DriftLasts(turn Turn) bool {
+	rest, _ := p.withoutStrangers(turn)
+	rest.Clone.Accounts = slices.DeleteFunc(rest.Clone.Accounts, func(a Account) bool {
+		return p.Original.at(a.Name.Host) == nil && len(p.Depends[a.Name]) > 0
+	})
+	lacks, beyond := rest.Drift()
+	return len(rest.Clone.Accounts) > 0 && len(lacks)+len(beyond) == 0
 }

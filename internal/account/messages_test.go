@@ -128,6 +128,35 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// Drift lasts where no rotation changes anything about any of it.
+func TestDriftLasts(t *testing.T) {
+	const proxy, other = "GRANT PROXY ON `stranger`@`%` TO ME", "GRANT INSERT ON `e`.* TO ME"
+	lost := Name{"app_clone", "11.%"}
+	denied := &ProxiesDenied{Name{"admin", "%"}, map[Name]bool{{"stranger", "%"}: true}}
+	for _, test := range []struct {
+		what             string
+		original, copied User
+		denied           *ProxiesDenied
+		depends          map[Name][]string
+		want             bool
+	}{
+		{"PROXY of a stranger", user("app", account(t, mysql9, app, "", proxy)), user("app_clone", account(t, mysql9, clone, "")), denied, nil, true},
+		{"of the clone's", user("app", account(t, mysql9, app, "")), user("app_clone", account(t, mysql9, clone, "", proxy)), denied, nil, true},
+		{"PROXY that the admin can pass on", user("app", account(t, mysql9, app, "", proxy)), user("app_clone", account(t, mysql9, clone, "")), nil, nil, false},
+		{"and something else", user("app", account(t, mysql9, app, "", proxy, other)), user("app_clone", account(t, mysql9, clone, "")), denied, nil, false},
+		{"an account that something depends on", user("app", account(t, mysql9, app, "")), user("app_clone", account(t, mysql9, clone, ""), account(t, mysql9, lost, "")), nil, map[Name][]string{lost: {"view d.v"}}, true},
+		{"an account that nothing depends on", user("app", account(t, mysql9, app, "")), user("app_clone", account(t, mysql9, clone, ""), account(t, mysql9, lost, "")), nil, nil, false},
+		{"no other account", user("app", account(t, mysql9, app, "")), user("app_clone", account(t, mysql9, lost, "")), nil, map[Name][]string{lost: {"view d.v"}}, false},
+	} {
+		for _, turn := range []Turn{TurnOfClone, TurnOfOriginal} {
+			pair := Pair{Server: mysql9, Original: test.original, Clone: test.copied, ProxiesDenied: test.denied, Depends: test.depends}
+			if got := pair.DriftLasts(turn); got != test.want {
+				t.Errorf("%s: %v", test.what, got)
+			}
+		}
+	}
+}
+
 // An account is a user's where name and host are, the host in any letter case.
 func TestHas(t *testing.T) {
 	of := user("app", Account{Name: Name{"app", "db.example.com"}})

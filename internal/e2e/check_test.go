@@ -25,7 +25,13 @@ import (
 // check asks the function for a check, which is always answered.
 func (w *deployment) check() rotation.Inspection {
 	w.t.Helper()
-	event, err := json.Marshal(map[string]string{"Step": "check", "SecretId": w.app})
+	return w.checkBy(map[string]any{"Step": "check", "SecretId": w.app})
+}
+
+// checkBy does so by an event.
+func (w *deployment) checkBy(fields map[string]any) rotation.Inspection {
+	w.t.Helper()
+	event, err := json.Marshal(fields)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -35,10 +35,10 @@ func (w *deployment) checked(message string) []map[string]any {
 	return out
 }
 
-// counted checks the secret and returns what its line adds to the metrics of the alarm.
+// counted checks the secret as the schedule does, and returns what its line adds to the metrics of the alarm.
 func (w *deployment) counted() (failed, attention float64, found rotation.Inspection) {
 	w.t.Helper()
-	found = w.check()
+	found = w.checkBy(map[string]any{"Step": "check", "SecretId": w.app, "Scheduled": true})
 	lines := w.checked("check done")
 	line := lines[len(lines)-1]
 	failed, failedKnown := line[metric.ChecksFailed].(float64)
@@ -181,7 +181,7 @@ func TestCheckCountsWhatItFinds(t *testing.T) {
 	}
 }
 
-// A certificate is counted 90 days before it expires, and not once there is a new one.
+// A certificate is told of 90 days before it expires, and counted when it is near its end.
 func TestCheckCountsACertificateThatExpires(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		if !on.Managed() {
@@ -189,13 +189,58 @@ func TestCheckCountsACertificateThatExpires(t *testing.T) {
 		}
 		root := newAuthority(t, 365*24*time.Hour)
 		w := newDeployment(t, on, withEnv("SSL_CERT_FILE="+root.file))
-		for days, counted := range map[int]float64{30: 1, 200: 0} {
-			end := root.serve(w, func(c *x509.Certificate) { c.NotAfter = time.Now().AddDate(0, 0, days) })
+		for days, counted := range map[int]float64{20: 1, 60: 0, 200: 0} {
+			end := root.serve(w, func(c *x509.Certificate) {
+				c.NotAfter = time.Now().AddDate(0, 0, days)
+				c.NotBefore = c.NotAfter.AddDate(-1, 0, 0)
+			})
 			failed, attention, found := w.counted()
-			if f := finding(t, found, "server: TLS"); failed != 0 || attention != counted || (f.Type == warning.CertificateExpires) != (counted > 0) {
+			if f := finding(t, found, "server: TLS"); failed != 0 || attention != counted || (f.Type == warning.CertificateExpires) != (days < 90) {
 				t.Errorf("%d days: %v failed, %v ask for attention: %+v", days, failed, attention, f)
 			}
 			end()
+		}
+	})
+}
+
+// After a healthy rotation the next user is the one that the application has used so far.
+// Who is still logged in as that user is told of, and counted days before the next one.
+func TestCheckCountsSessionsBeforeTheNextRotation(t *testing.T) {
+	for _, policy := range []rotation.SessionPolicy{rotation.WarnOfSessions, rotation.RefuseSessions} {
+		for name, by := range map[string]time.Duration{"just rotated": 0, "near": 25 * 24 * time.Hour} {
+			t.Run(name+", "+string(policy), func(t *testing.T) {
+				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+					w := newDeployment(t, on, withEnv("PENDING_USER_SESSIONS="+string(policy)), withSecretsManager(func(o *emulator.Options) { o.Clock = clockBehind{by} }))
+					w.attach(w.app)
+					w.staysAs(w.now(), "")
+					w.mustRotate()
+					failed, attention, found := w.counted()
+					wantFailed, wantAttention, want := 0.0, 0.0, rotation.ResultAttention
+					switch {
+					case by > 0 && policy == rotation.RefuseSessions:
+						wantFailed, want = 1, rotation.ResultFailed
+					case by > 0:
+						wantAttention = 1
+					}
+					if f := finding(t, found, "sessions"); f.Result != want || f.Type != warning.PendingUserInUse || f.Remedy == "" || failed != wantFailed || attention != wantAttention || found.OK != (failed == 0) {
+						t.Errorf("%v failed, %v ask for attention: %+v", failed, attention, f)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Without PROCESS, which is optional, nothing is counted, however near the rotation is.
+func TestCheckWithoutProcessRingsNoAlarm(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		w.execute("REVOKE PROCESS ON *.* FROM 'admin'@'%'")
+		w.attach(w.app)
+		w.mustRotate()
+		failed, attention, found := w.counted()
+		if f := finding(t, found, "sessions"); f.Result != rotation.ResultAttention || !f.NoAlarm || !strings.Contains(f.Remedy, "GRANT PROCESS") || failed != 0 || attention != 0 {
+			t.Errorf("%v failed, %v ask for attention: %+v", failed, attention, f)
 		}
 	})
 }
@@ -208,7 +253,7 @@ func TestCheckDuringARotation(t *testing.T) {
 			if step == "testSecret" && w.app == "" {
 				return invoke()
 			}
-			result, err := w.Function.Invoke(ctx, fmt.Appendf(nil, `{"Step":"check","SecretId":%q}`, w.app))
+			result, err := w.Function.Invoke(ctx, fmt.Appendf(nil, `{"Step":"check","SecretId":%q,"Scheduled":true}`, w.app))
 			var found rotation.Inspection
 			if err != nil || json.Unmarshal(result.Payload, &found) != nil || !found.OK {
 				t.Errorf("before %s: %v: %s", step, err, result.Payload)
@@ -230,10 +275,10 @@ func TestCheckDuringARotation(t *testing.T) {
 	})
 }
 
-// every asks the function for a check of every secret, which is always answered.
+// every asks the function for a check of every secret, as the schedule does, which is always answered.
 func (w *deployment) every() rotation.Overview {
 	w.t.Helper()
-	result, err := w.Function.Invoke(w.t.Context(), []byte(`{"Step":"check"}`))
+	result, err := w.Function.Invoke(w.t.Context(), []byte(`{"Step":"check","Scheduled":true}`))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -269,7 +314,11 @@ func TestCheckOfEverySecret(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.store(w.user, "not its password", nil)
+		// A user of its own: the session of one secret's check would be in the other's.
+		other := w.user + "2"
+		w.execute("CREATE USER " + me(other) + " IDENTIFIED BY 'its password'")
+		defer w.execute("DROP USER " + me(other))
+		w.store(other, "not its password", nil)
 		broken := w.app
 		for _, id := range []string{off, broken} { // the test of a rotation may fail
 			if _, err := w.Secrets.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{

@@ -37,8 +37,9 @@ func TestProxyOfAStranger(t *testing.T) {
 				}
 				w.sends(stranger, "GRANT PROXY ON '"+stranger+"'@'%' TO '"+victim+"'@'%'")
 				for range 2 { // both turns
-					if found := w.check(); finding(t, found, "plan").Type != warning.ProxyLeftOut || !found.OK {
-						t.Errorf("the check is ok %v, its plan %+v", found.OK, finding(t, found, "plan"))
+					failed, attention, found := w.counted()
+					if finding(t, found, "plan").Type != warning.ProxyLeftOut || !found.OK || failed != 0 || attention != 0 {
+						t.Errorf("the check is ok %v, %v failed, %v ask for attention, its plan %+v, its drift %+v", found.OK, failed, attention, finding(t, found, "plan"), finding(t, found, "drift"))
 					}
 					w.mustRotate()
 				}
@@ -189,8 +190,8 @@ func TestProxyOnOneOfThePair(t *testing.T) {
 		}
 		w.afterwards("DROP USER '" + stranger + "'@'10.1.2.3'")
 		there := len(w.proxies())
-		if f := finding(t, w.check(), "plan"); f.Type != warning.ProxyOnUser {
-			t.Errorf("the check's plan is %+v", f)
+		if _, attention, found := w.counted(); finding(t, found, "plan").Type != warning.ProxyOnUser || attention != 0 {
+			t.Errorf("%v ask for attention, the check's plan is %+v", attention, finding(t, found, "plan"))
 		}
 		sent := len(w.statements())
 		w.mustRotate()

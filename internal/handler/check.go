@@ -26,8 +26,8 @@ func (h *Handler) inspect(ctx context.Context, event event, log *slog.Logger, be
 const longestAnswer = 5 << 20
 
 // inspectEvery answers a check of every secret. It succeeds like any other check.
-func (h *Handler) inspectEvery(ctx context.Context, functionARN string, log *slog.Logger) ([]byte, error) {
-	found := h.InspectEvery(ctx, functionARN, log)
+func (h *Handler) inspectEvery(ctx context.Context, event event, functionARN string, log *slog.Logger) ([]byte, error) {
+	found := h.InspectEvery(ctx, event.Event, functionARN, log)
 	left := longestAnswer
 	found.NotReached = leading(found.NotReached, &left, &found.LeftOut)
 	found.Secrets = leading(found.Secrets, &left, &found.LeftOut)

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +33,7 @@ type Handler struct {
 	Inspect func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error)
 	// InspectEvery performs a check of every secret that the function rotates, which
 	// names none.
-	InspectEvery func(ctx context.Context, functionARN string, log *slog.Logger) rotation.Overview
+	InspectEvery func(ctx context.Context, event rotation.Event, functionARN string, log *slog.Logger) rotation.Overview
 	Log          *slog.Logger
 	// Function is what the log and the metrics say of the function.
 	Function rotation.Function
@@ -60,7 +62,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 	}
 	switch {
 	case event.Step == rotation.Check && !event.namesSecret:
-		return h.inspectEvery(ctx, functionARN, log)
+		return h.inspectEvery(ctx, event, functionARN, log)
 	case event.Step == rotation.Check:
 		return h.inspect(ctx, event, log, began)
 	}
@@ -82,14 +84,17 @@ func reported(err error) error {
 }
 
 // failed logs what did not get as far as a step or a check, and counts it as the
-// failure of the one or of the other.
+// failure of the one or, if that is scheduled, of the other.
 func (h *Handler) failed(ctx context.Context, log *slog.Logger, event event, message string, began time.Time, line ...slog.Attr) {
 	if h.Function.Version != "" {
 		line = append(line, slog.String("version", h.Function.Version))
 	}
 	metrics := metric.Values{metric.Failures: 1, metric.StepDuration: metric.Duration(time.Since(began))}.Attributes(h.Function.Name, time.Now())
-	if event.Step == rotation.Check {
+	switch {
+	case event.Scheduled:
 		metrics = metric.Values{metric.ChecksFailed: 1}.CheckAttributes(h.Function.Name, time.Now())
+	case event.Step == rotation.Check:
+		metrics = nil
 	}
 	log.LogAttrs(ctx, slog.LevelError, message, append(line, metrics...)...)
 }
@@ -106,14 +111,14 @@ type event struct {
 const maxEvent = 64 << 10
 
 // parse reads the event. Its errors do not quote the payload, which may hold a
-// RotationToken.
+// RotationToken. Where the error is about a check, the event says that it is one.
 func parse(payload []byte) (event, error) {
 	if len(payload) > maxEvent {
 		return event{}, failure.Errorf(failure.EventInvalid, "reading the event: it has %d bytes, and at most %d are read: send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does", len(payload), maxEvent)
 	}
 	var read struct {
 		Step               string
-		SecretId           *string
+		SecretId           string
 		ClientRequestToken string
 		RotationToken      string
 	}
@@ -123,15 +128,44 @@ func parse(payload []byte) (event, error) {
 		if errors.As(err, &mistyped) {
 			reason = fmt.Sprintf("its field %q is a %s", mistyped.Field, strings.Fields(mistyped.Value + " ")[0])
 		}
-		return event{}, failure.New(failure.EventInvalid, "reading the event: "+reason+": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
+		return event{Event: rotation.Event{Step: rotation.Step(read.Step)}}, failure.New(failure.EventInvalid, "reading the event: "+reason+": send an object with the strings Step, SecretId and ClientRequestToken, as Secrets Manager does")
 	}
 	parsed := event{Event: rotation.Event{
 		Step: rotation.Step(read.Step), Token: read.ClientRequestToken, RotationToken: redact.New(read.RotationToken),
 	}}
-	if read.SecretId != nil {
-		parsed.SecretID, parsed.namesSecret = *read.SecretId, true
+	parsed.SecretID = read.SecretId
+	if parsed.Step != rotation.Check {
+		return parsed, nil
 	}
-	return parsed, nil
+	return parsed, parsed.readCheck(payload)
+}
+
+// readCheck reads what only a check's event has. It refuses fields that are none: with
+// the name of its secret misspelt, a check of one would be a check of every secret. A
+// step's event may have more, as Secrets Manager may come to send more.
+func (e *event) readCheck(payload []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &fields); err != nil {
+		return failure.New(failure.EventInvalid, "reading the event of a check: it is not an object") // not reached: it has been read as one
+	}
+	unknown := ""
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch {
+		case strings.EqualFold(name, "SecretId"):
+			e.namesSecret = true // null too: its check refuses it like an empty one
+		case strings.EqualFold(name, "Scheduled"):
+			if err := json.Unmarshal(fields[name], &e.Scheduled); err != nil {
+				return failure.New(failure.EventInvalid, "reading the event of a check: its field Scheduled is neither true nor false: leave it out in a check by hand")
+			}
+		case strings.EqualFold(name, "Step"), strings.EqualFold(name, "ClientRequestToken"), strings.EqualFold(name, "RotationToken"):
+		case unknown == "":
+			unknown = name
+		}
+	}
+	if unknown != "" {
+		return failure.Errorf(failure.EventInvalid, "reading the event of a check: it has the field %.40q, which is none of Step, SecretId and Scheduled: correct its name, or leave it out", unknown)
+	}
+	return nil
 }
 
 // panicked turns a panic into an error. The panic's value is not shown, since

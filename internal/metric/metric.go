@@ -40,7 +40,7 @@ const (
 type Metric struct{ Name, Unit, Meaning string }
 
 // Metrics lists them, in the documents' order. A step's line has all of a step's, and a
-// check's line all of a check's, so that an alarm sees a zero and not the lack of data.
+// scheduled check's line all of a check's, so that an alarm sees a zero and not the lack of data.
 // Neither has the other's: what a rotation counts says nothing of the last check.
 func Metrics() []Metric {
 	return []Metric{
@@ -50,8 +50,8 @@ func Metrics() []Metric {
 		{PrivilegesGranted, Count, "to the user whose turn it was"},
 		{PrivilegesRevoked, Count, "from that user"},
 		{PendingUserSessions, Count, "sessions of that user, before its password changed"},
-		{ChecksFailed, Count, "of a check: how much of what it looked at has failed"},
-		{ChecksAttention, Count, "of a check: how much asks for attention, without what has `noAlarm`, or was not looked at for lack of time"},
+		{ChecksFailed, Count, "of a scheduled check: how much of what it looked at has failed"},
+		{ChecksAttention, Count, "of a scheduled check: how much asks for attention, without what has `noAlarm`, or was not looked at for lack of time"},
 	}
 }
 
@@ -70,7 +70,7 @@ func (v Values) Attributes(function string, at time.Time) []slog.Attr {
 	return v.attributes(function, at, false)
 }
 
-// CheckAttributes are the same of a check's line.
+// CheckAttributes are the same of a scheduled check's line.
 func (v Values) CheckAttributes(function string, at time.Time) []slog.Attr {
 	return v.attributes(function, at, true)
 }

@@ -13,12 +13,13 @@ func certificate(state tls.ConnectionState) *rotation.Certificate {
 	for _, chain := range state.VerifiedChains {
 		leaf, root := chain[0], chain[len(chain)-1]
 		c := &rotation.Certificate{
-			Subject: leaf.Subject.String(), Root: root.Subject.String(), NotAfter: leaf.NotAfter, RootNotAfter: root.NotAfter,
+			Subject: leaf.Subject.String(), Root: root.Subject.String(),
+			NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, RootNotBefore: root.NotBefore, RootNotAfter: root.NotAfter,
 			TLS: tls.VersionName(state.Version),
 		}
 		for _, between := range chain[:max(1, len(chain)-1)] {
 			if between.NotAfter.Before(c.NotAfter) {
-				c.NotAfter = between.NotAfter
+				c.NotBefore, c.NotAfter = between.NotBefore, between.NotAfter
 			}
 		}
 		if best == nil || best.NotAfter.Before(c.NotAfter) || best.NotAfter.Equal(c.NotAfter) && best.RootNotAfter.Before(c.RootNotAfter) {

@@ -48,7 +48,7 @@ type Finding struct {
 	Name   string `json:"name"`
 	Result Result `json:"result"`
 	// NoAlarm: it asks for attention, and is not counted in ChecksAttention, since it
-	// lasts (warning.Lasting) or is over by itself.
+	// lasts (warning.Lasting), is over by itself, or has time.
 	NoAlarm bool `json:"noAlarm,omitempty"`
 	// Type is that of an error or a warning.
 	Type string `json:"type,omitempty"`
@@ -70,7 +70,7 @@ func (r *Rotator) Inspect(ctx context.Context, event Event) (Inspection, error) 
 		return Inspection{}, err
 	}
 	answer, line := r.inspect(ctx, event)
-	r.writeCheck(ctx, event.SecretID, append(line, answer.counts().CheckAttributes(r.Function.Name, time.Now())...))
+	r.writeCheck(ctx, event.SecretID, append(line, r.checkMetrics(event, answer.counts())...))
 	return answer, nil
 }
 
@@ -116,13 +116,13 @@ type inspection struct {
 type outcome struct {
 	result Result // ResultOK if empty
 	kind   string // of an attention
-	// soonOver: an attention that is over by itself.
-	soonOver bool
-	detail   string
-	list     []string
-	remedy   string
-	err      error
-	took     time.Duration // where it was measured elsewhere
+	// noAlarm: an attention that is over by itself, or has time.
+	noAlarm bool
+	detail  string
+	list    []string
+	remedy  string
+	err     error
+	took    time.Duration // where it was measured elsewhere
 }
 
 // outcomeOf returns the outcome of something that either worked or not.
@@ -164,7 +164,7 @@ func (i *inspection) check(ctx context.Context, name string, needs []string, do 
 		}
 	}
 	f.Detail, f.Remedy = failure.Line(f.Detail), failure.Line(f.Remedy)
-	f.NoAlarm = f.Result == ResultAttention && (o.soonOver || warning.Lasting(f.Type) || i.pending.inProgress() && slices.Contains(inMotion, name))
+	f.NoAlarm = f.Result == ResultAttention && (o.noAlarm || warning.Lasting(f.Type) || i.pending.inProgress() && slices.Contains(inMotion, name))
 	i.findings[name] = f
 	return i.passed(name)
 }

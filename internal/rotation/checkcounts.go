@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"log/slog"
+	"time"
 
 	"tandem/internal/metric"
 	"tandem/internal/warning"
@@ -39,7 +40,17 @@ func (f Finding) attention() bool {
 	return f.Result == ResultAttention && !f.NoAlarm || f.Result == ResultUnknown
 }
 
-// counts are what a check adds to the metrics.
+// checkMetrics are a line's metrics, and that the check is a scheduled one. Only those are
+// counted: a check by hand, of another secret or of none, says nothing of what the last
+// scheduled one found, by which the alarm goes.
+func (r *Rotator) checkMetrics(event Event, counted metric.Values) []slog.Attr {
+	if !event.Scheduled {
+		return nil
+	}
+	return append([]slog.Attr{slog.Bool("scheduled", true)}, counted.CheckAttributes(r.Function.Name, time.Now())...)
+}
+
+// counts are what a scheduled check adds to the metrics.
 func (a Inspection) counts() metric.Values {
 	values := metric.Values{}
 	for _, f := range a.Checks {

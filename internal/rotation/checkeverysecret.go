@@ -44,9 +44,15 @@ const atOnce = 4
 // InspectEvery checks every secret whose rotation function has the ARN, which may end in
 // a version or an alias: those that are rotated soonest first, so that what is not
 // reached has the most time left. It writes a line for each, and one for all, which has
-// the metrics.
-func (r *Rotator) InspectEvery(ctx context.Context, functionARN string) Overview {
+// the metrics of a scheduled check. A login that was refused is not tried again.
+func (r *Rotator) InspectEvery(ctx context.Context, event Event, functionARN string) Overview {
 	began := time.Now()
+	own := *r
+	own.Database = &refusedOnce{Database: r.Database}
+	return own.inspectEvery(ctx, event, functionARN, began)
+}
+
+func (r *Rotator) inspectEvery(ctx context.Context, event Event, functionARN string, began time.Time) Overview {
 	own, before := r.listOwn(ctx, functionARN)
 	answer := Overview{OK: before.OK, Version: r.Function.Version, Found: len(own.rotated), Checks: before.Checks, RotationOff: own.off, Secrets: []Inspection{}}
 	values := before.counts()
@@ -73,7 +79,7 @@ func (r *Rotator) InspectEvery(ctx context.Context, functionARN string) Overview
 	if r.Function.Version != "" {
 		line = append(line, slog.String("version", r.Function.Version))
 	}
-	line = append(line, values.CheckAttributes(r.Function.Name, time.Now())...)
+	line = append(line, r.checkMetrics(event, values)...)
 	r.Log.With("step", string(Check)).LogAttrs(ctx, slog.LevelInfo, "every secret checked", line...)
 	return answer
 }

@@ -35,6 +35,9 @@ func (l lister) List(_ context.Context, each func(rotation.ListedSecret)) error 
 	return l.err
 }
 
+// scheduledCheck is the event of a check of every secret that is counted.
+var scheduledCheck = rotation.Event{Step: rotation.Check, Scheduled: true}
+
 // arn is that of a secret that the memory answers for.
 func arn(name string) string { return strings.Replace(secretID, "app-abcdef", name, 1) }
 
@@ -87,7 +90,7 @@ func TestCheckOfEverySecret(t *testing.T) {
 	want := []string{arn("sooner"), arn("later"), arn("unplanned-a"), arn("unplanned-b")}
 	for _, invoked := range []string{functionARN, functionARN + ":live", functionARN + ":7"} {
 		w.log.Reset()
-		answer := r.InspectEvery(t.Context(), invoked)
+		answer := r.InspectEvery(t.Context(), scheduledCheck, invoked)
 		var got []string
 		for _, inspection := range answer.Secrets {
 			got = append(got, inspection.Secret)
@@ -128,7 +131,7 @@ func TestCheckOfEverySecretCounts(t *testing.T) {
 		listed = append(listed, rotation.ListedSecret{ARN: arn(name), RotationLambdaARN: functionARN})
 	}
 	r.Lister = lister{secrets: listed}
-	answer := r.InspectEvery(t.Context(), functionARN)
+	answer := r.InspectEvery(t.Context(), scheduledCheck, functionARN)
 	var got []string
 	for _, inspection := range answer.Secrets {
 		got = append(got, inspection.Secret)
@@ -168,7 +171,7 @@ func TestCheckOfEverySecretWithinItsTime(t *testing.T) {
 		r.Lister = lister{secrets: listed}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		answer := r.InspectEvery(ctx, functionARN)
+		answer := r.InspectEvery(ctx, scheduledCheck, functionARN)
 		if ctx.Err() != nil {
 			t.Error("it took all of the time")
 		}
@@ -220,7 +223,7 @@ func TestCheckOfEverySecretGoesOnBesideOneThatHangs(t *testing.T) {
 		r.Lister = lister{secrets: listed}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		answer := r.InspectEvery(ctx, functionARN)
+		answer := r.InspectEvery(ctx, scheduledCheck, functionARN)
 		if len(answer.Secrets) != len(listed) {
 			t.Errorf("not reached: %q", answer.NotReached)
 		}
@@ -299,7 +302,7 @@ func TestListThatBreaksOff(t *testing.T) {
 		r := w.rotator()
 		r.Lister = lister{[]rotation.ListedSecret{{ARN: arn("a"), RotationLambdaARN: functionARN}}, failure.New(failure.SecretsManagerAccessDenied, "not allowed")}
 		test.change(r)
-		answer := r.InspectEvery(t.Context(), test.arn)
+		answer := r.InspectEvery(t.Context(), scheduledCheck, test.arn)
 		line := w.lines("every secret checked")[0]
 		if answer.OK || len(answer.Secrets) != test.found || len(answer.Checks) != len(rotation.ListChecks()) || line[metric.ChecksFailed] != 1.0 ||
 			!slices.Equal(line["failed"].([]any), []any{test.failed}) {
@@ -308,6 +311,81 @@ func TestListThatBreaksOff(t *testing.T) {
 		for _, f := range answer.Checks {
 			if f.Result == rotation.ResultFailed && f.Remedy == "" {
 				t.Errorf("%s: no remedy: %+v", test.name, f)
+			}
+		}
+	}
+}
+
+// refusingAdmin refuses an admin, and counts how often that was tried.
+type refusingAdmin struct {
+	rotation.Database
+	user  string
+	tried *int
+}
+
+func (d refusingAdmin) Connect(ctx context.Context, login rotation.Login) (rotation.Session, error) {
+	if login.Username != d.user {
+		return d.Database.Connect(ctx, login)
+	}
+	*d.tried++
+	return nil, fmt.Errorf("%w: Access denied", rotation.ErrLoginRefused)
+}
+
+// An admin secret with a wrong password costs one failed login, however many secrets
+// have it, or else a server that counts them would lock the admin.
+func TestCheckOfEverySecretTriesARefusedLoginOnce(t *testing.T) {
+	w := steady(t)
+	tried := 0
+	r := w.rotator()
+	r.Database = refusingAdmin{r.Database, "admin", &tried}
+	var listed []rotation.ListedSecret
+	for n := range 10 {
+		listed = append(listed, rotation.ListedSecret{ARN: arn(fmt.Sprintf("s%02d", n)), RotationLambdaARN: functionARN})
+	}
+	r.Lister = lister{secrets: listed}
+	answer := r.InspectEvery(t.Context(), scheduledCheck, functionARN)
+	if tried != 1 || len(answer.Secrets) != 10 {
+		t.Errorf("%d logins, %d answers", tried, len(answer.Secrets))
+	}
+	said := 0
+	for _, inspection := range answer.Secrets {
+		for _, f := range inspection.Checks {
+			if f.Name == "admin" {
+				if f.Result != rotation.ResultFailed || f.Type != string(failure.AdminCredentialsRejected) {
+					t.Errorf("%+v", f)
+				}
+				if strings.Contains(f.Detail, "not tried again") {
+					said++
+				}
+			}
+		}
+	}
+	if said != 9 {
+		t.Errorf("%d say that it was not tried again", said)
+	}
+	// The next check tries it.
+	if r.InspectEvery(t.Context(), scheduledCheck, functionARN); tried != 2 {
+		t.Errorf("%d logins in two checks", tried)
+	}
+}
+
+// A check by hand has no metrics, of one secret nor of all.
+func TestCheckByHandIsNotCounted(t *testing.T) {
+	for _, byHand := range []bool{true, false} {
+		w := steady(t)
+		r := w.rotator()
+		r.Lister = lister{secrets: []rotation.ListedSecret{{ARN: arn("a"), RotationLambdaARN: functionARN}}}
+		r.InspectEvery(t.Context(), rotation.Event{Step: rotation.Check, Scheduled: !byHand}, functionARN)
+		all := w.lines("every secret checked")[0]
+		w.log.Reset()
+		if _, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID, Scheduled: !byHand}); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []map[string]any{all, w.lines("check done")[0]} {
+			for _, member := range []string{metric.Member, metric.ChecksFailed, metric.ChecksAttention, "scheduled"} {
+				if (line[member] == nil) != byHand {
+					t.Errorf("by hand %v: %s is %v", byHand, member, line[member])
+				}
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func TestStuckRotationIsCounted(t *testing.T) {
 		}
 		r := w.rotator()
 		r.Secrets = dated{fakeSecrets{w}, test.changed, test.next, test.stored}
-		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
+		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID, Scheduled: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestDriftOfARotationInProgress(t *testing.T) {
 		w.accounts[accountName("app_clone")] = account.Rows{CreateUser: rows("app_clone", "ALTER").CreateUser, Grants: rows("app_clone", "ALTER").Grants[:1]}
 		r := w.rotator()
 		r.Secrets = dated{fakeSecrets{w}, began, time.Time{}, began}
-		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
+		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID, Scheduled: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -287,18 +287,17 @@ func (i *inspection) certificate(session Session) {
 	}
 	f := i.findings[checkServerTLS]
 	facts := session.Facts()
-	var kinds []string
 	if facts.Plaintext && f.Result == ResultOK {
-		kinds = append(kinds, warning.Plaintext)
+		f.Result, f.Type, f.NoAlarm = ResultAttention, warning.Plaintext, warning.Lasting(warning.Plaintext)
 	}
 	for _, w := range expiryWarnings(Facts{Server: facts.Server, Certificate: facts.Certificate}, time.Now()) {
-		if w.Type != warning.OldServer {
-			kinds, f.Detail = append(kinds, w.Type), f.Detail+"; "+w.Message
+		if w.Type == warning.OldServer {
+			continue
 		}
-	}
-	if len(kinds) > 0 {
-		f.Result, f.Type = ResultAttention, foremost(kinds)
-		f.NoAlarm = warning.Lasting(f.Type)
+		f.Detail += "; " + w.Message
+		if near := nearExpiry(w.Type, facts.Certificate, time.Now()); near || f.Result != ResultAttention || f.NoAlarm {
+			f.Result, f.Type, f.NoAlarm = ResultAttention, w.Type, !near
+		}
 	}
 	if f.Type != "" && f.Remedy == "" {
 		f.Remedy = warning.Remedy(f.Type)

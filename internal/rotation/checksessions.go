@@ -32,15 +32,30 @@ func (i *inspection) sessions(ctx context.Context, w *setSecretRun, pair account
 			return outcomeOf(fmt.Sprintf("%q has its new password already", user), nil)
 		}
 		found := w.whoIsThere(ctx)
-		if refusal := found.refusal("a rotation would change nothing"); refusal != nil && i.Settings.PendingUserSessions == RefuseSessions {
+		near := i.pending.id != "" || w.labels.nextIsNear(w.current.created, time.Now())
+		// What is not known does not become known by waiting.
+		if refusal := found.refusal("a rotation would change nothing"); refusal != nil && i.Settings.PendingUserSessions == RefuseSessions && (near || len(found.unknown) > 0) {
 			return outcome{err: refusal, list: found.clients}
 		}
-		return i.elsewhere(ctx, w, found)
+		return i.elsewhere(ctx, w, found, near)
 	})
 }
 
-// elsewhere adds what there is at other servers to what was found, and says it all.
-func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUse) outcome {
+// nextIsNear reports whether the next rotation is so near that who is still logged in as
+// its user has been left behind: within the last quarter of the time since the last
+// one, and within 7 days. Before that it may be a pool that has not closed yet what it
+// opened before the last rotation. An unknown date counts as near.
+func (l Labels) nextIsNear(last, now time.Time) bool {
+	before := 7 * 24 * time.Hour
+	if between := l.NextRotation.Sub(last); !last.IsZero() {
+		before = min(before, between/4)
+	}
+	return l.NextRotation.IsZero() || l.NextRotation.Sub(now) <= before
+}
+
+// elsewhere adds what there is at other servers to what was found, and says it all. near:
+// the next rotation is.
+func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUse, near bool) outcome {
 	others := &inUse{user: found.user}
 	limited, cancel := timeout.Sessions().Context(ctx)
 	defer cancel()
@@ -60,15 +75,24 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 	if refusal := found.refusal(""); refusal != nil {
 		o.remedy = failure.RemedyOf(refusal)
 	}
+	waits := found.count > 0 && i.Settings.PendingUserSessions == RefuseSessions // not for those elsewhere
 	found.count += others.count
 	found.clients = append(found.clients, others.clients...)
 	switch {
 	case found.count > 0:
 		o.kind, o.remedy, o.list = warning.PendingUserInUse, reload, found.clients
-		// A pool may keep for a while what it opened before the last rotation.
-		o.soonOver = time.Since(w.current.created) < rotationLasts
-		texts = append([]string{fmt.Sprintf("%s; when the next rotation changes its password, %s", found, whatFollows)}, texts...)
-	case len(found.unknown) == 0:
+		o.noAlarm = !near
+		text := fmt.Sprintf("%s; when the next rotation changes its password, %s", found, whatFollows)
+		if waits {
+			text = fmt.Sprintf("%s; as PENDING_USER_SESSIONS is refuse, the next rotation waits until they are gone", found)
+		}
+		if !near {
+			text += fmt.Sprintf("; it is due by %s, and they may be gone by then", w.labels.NextRotation.UTC().Format(time.DateTime))
+		}
+		texts = append([]string{text}, texts...)
+	case len(found.unknown) > 0:
+		o.noAlarm = true // with refuse it is an error
+	default:
 		o.result = ResultOK
 		text := fmt.Sprintf("nobody is logged in as %q at the moment", found.user)
 		if others.servers > 0 {

@@ -46,6 +46,8 @@ type Event struct {
 	Token string
 	// RotationToken is sensitive, optional, and handed back as it came.
 	RotationToken redact.Secret
+	// Scheduled: a check that the schedule asks for, which is counted in the metrics.
+	Scheduled bool
 }
 
 // check refuses an event that Secrets Manager would not send, before anything

@@ -12,6 +12,20 @@ import (
 // expirySoon is how long before its end a certificate is warned of.
 const expirySoon = 90 * 24 * time.Hour
 
+// expiryNear is how long before its end a certificate is counted for the alarm, unless a
+// fifth of the time that it is valid for is less: whoever renews by itself does so when a
+// third is left.
+const expiryNear = 30 * 24 * time.Hour
+
+// nearExpiry reports whether the certificate that a warning is about is so near its end.
+func nearExpiry(kind string, c *Certificate, now time.Time) bool {
+	since, until := c.NotBefore, c.NotAfter
+	if kind == warning.RootExpires {
+		since, until = c.RootNotBefore, c.RootNotAfter
+	}
+	return until.Sub(now) < min(expiryNear, until.Sub(since)/5)
+}
+
 // noteServer notes the server behind a session, and warns of what will not last.
 func (s step) noteServer(ctx context.Context, login Login, facts Facts) {
 	at := fmt.Sprintf("%s:%d", login.Host, login.Port)

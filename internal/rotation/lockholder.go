@@ -154,7 +154,7 @@ func (i *inspection) lock(ctx context.Context, admin Session, current document) 
 			return outcome{err: failure.Errorf(failure.LockHeldByAnotherProgram, "the lock of %q and its clone is held by a session that is no rotation's: %s", original, holder),
 				remedy: "end it, as somebody who may, by " + holder.end() + ", and find out why it takes the lock"}
 		}
-		return outcome{result: ResultAttention, soonOver: holder.For < rotationLasts, detail: "a rotation is at work, or a session that only holds its lock: " + holder.String(),
+		return outcome{result: ResultAttention, noAlarm: holder.For < rotationLasts, detail: "a rotation is at work, or a session that only holds its lock: " + holder.String(),
 			remedy: "check again; if it stays so, end it, as somebody who may, by " + holder.end()}
 	})
 }

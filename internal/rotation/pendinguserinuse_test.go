@@ -407,7 +407,7 @@ func TestCheckOfSessions(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, found := range answer.Checks {
-				if found.Name == "sessions" && (found.Result != test.result || found.Type != test.kind || !strings.Contains(found.Detail, test.want)) {
+				if found.Name == "sessions" && (found.Result != test.result || found.Type != test.kind || !strings.Contains(found.Detail, test.want) || strings.Contains(found.Detail, "the next rotation waits")) {
 					t.Errorf("%+v", found)
 				}
 			}
@@ -415,38 +415,88 @@ func TestCheckOfSessions(t *testing.T) {
 	}
 }
 
-// currentSince has AWSCURRENT's version made at a time.
-type currentSince struct {
+// planned has AWSCURRENT's version made at a time, and the next rotation planned for one.
+type planned struct {
 	fakeSecrets
-	at time.Time
+	last, next time.Time
 }
 
-func (c currentSince) Current(ctx context.Context, id string) (rotation.Version, error) {
-	version, err := c.fakeSecrets.Current(ctx, id)
-	version.Created = c.at
+func (p planned) Current(ctx context.Context, id string) (rotation.Version, error) {
+	version, err := p.fakeSecrets.Current(ctx, id)
+	version.Created = p.last
 	return version, err
 }
 
-// Sessions are told of right after a rotation too, and counted once a pool had time to
-// close what it opened before.
-func TestSessionsAreCountedAnHourAfterTheRotation(t *testing.T) {
+func (p planned) Describe(ctx context.Context, id string) (rotation.Labels, error) {
+	labels, err := p.fakeSecrets.Describe(ctx, id)
+	labels.NextRotation = p.next
+	return labels, err
+}
+
+// The next user is the one that the application has used until the last rotation, so its
+// sessions are told of, and counted or refused only when the next rotation is near.
+func TestSessionsAreCountedBeforeTheNextRotation(t *testing.T) {
+	now := time.Now()
+	const day = 24 * time.Hour
 	for _, test := range []struct {
-		since   time.Time
-		counted bool
-	}{{time.Now().Add(-time.Minute), false}, {time.Now().Add(-2 * time.Hour), true}, {time.Time{}, true}} {
+		name       string
+		last, next time.Time
+		near       bool
+	}{
+		{"just rotated", now.Add(-time.Minute), now.Add(30 * day), false},
+		{"a week before a monthly rotation", now.Add(-22 * day), now.Add(8 * day), false},
+		{"days before a monthly rotation", now.Add(-24 * day), now.Add(6 * day), true},
+		{"a week before a yearly rotation", now.Add(-357 * day), now.Add(8 * day), false},
+		{"days before a yearly rotation", now.Add(-359 * day), now.Add(6 * day), true},
+		{"half of a day", now.Add(-12 * time.Hour), now.Add(12 * time.Hour), false},
+		{"the last hours of a day", now.Add(-20 * time.Hour), now.Add(4 * time.Hour), true},
+		{"overdue", now.Add(-31 * day), now.Add(-day), true},
+		{"no date", now.Add(-time.Minute), time.Time{}, true},
+		{"no date of the last, far", time.Time{}, now.Add(8 * day), false},
+		{"no date of the last, near", time.Time{}, now.Add(6 * day), true},
+	} {
+		for _, refuse := range []bool{false, true} {
+			w := turnOfClone(t)
+			w.aws()
+			delete(w.labels, token)
+			w.refuse = refuse
+			w.sessions = inUse(here(rotation.UserSession{Host: "10.0.1.7"}))
+			r := w.rotator()
+			r.Secrets = planned{fakeSecrets{w}, test.last, test.next}
+			answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := rotation.ResultAttention
+			if refuse && test.near {
+				want = rotation.ResultFailed
+			}
+			at := slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == "sessions" })
+			if f := answer.Checks[at]; f.Result != want || f.Type != warning.PendingUserInUse || f.NoAlarm == test.near || !strings.Contains(f.Detail, "10.0.1.7") || strings.Contains(f.Detail, "PENDING_USER_SESSIONS is refuse") != refuse {
+				t.Errorf("%s, refuse %v: %+v", test.name, refuse, f)
+			}
+		}
+	}
+}
+
+// An admin without PROCESS, which is optional, is told of and not counted; where the
+// rotation refuses to go on without it, the check fails whatever the date.
+func TestSessionsThatAreNotKnownAreNotCounted(t *testing.T) {
+	for refuse, want := range map[bool]rotation.Result{false: rotation.ResultAttention, true: rotation.ResultFailed} {
 		w := turnOfClone(t)
 		w.aws()
 		delete(w.labels, token)
-		w.sessions = inUse(here(rotation.UserSession{Host: "10.0.1.7"}))
+		w.refuse = refuse
+		w.sessions = func(string, string) rotation.UserSessions { return rotation.UserSessions{} }
 		r := w.rotator()
-		r.Secrets = currentSince{fakeSecrets{w}, test.since}
+		r.Secrets = planned{fakeSecrets{w}, time.Now(), time.Now().Add(30 * 24 * time.Hour)}
 		answer, err := r.Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
 		if err != nil {
 			t.Fatal(err)
 		}
 		at := slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == "sessions" })
-		if f := answer.Checks[at]; f.Result != rotation.ResultAttention || f.NoAlarm == test.counted {
-			t.Errorf("since %v: %+v", test.since, f)
+		if f := answer.Checks[at]; f.Result != want || f.NoAlarm == refuse || !strings.Contains(f.Remedy, "GRANT PROCESS") {
+			t.Errorf("refuse %v: %+v", refuse, f)
 		}
 	}
 }

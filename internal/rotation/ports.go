@@ -162,8 +162,10 @@ type Facts struct {
 type Certificate struct {
 	// Subject is the certificate's, Root that of the root it was verified by.
 	Subject, Root string
-	// NotAfter is when the first of the certificates below the root expires.
-	NotAfter, RootNotAfter time.Time
+	// NotAfter is when the first of the certificates below the root expires, NotBefore
+	// since when that one is valid.
+	NotBefore, NotAfter         time.Time
+	RootNotBefore, RootNotAfter time.Time
 	// TLS is the protocol's version, such as "TLS 1.3".
 	TLS string
 }

@@ -62,12 +62,13 @@ func Causes() []Cause {
 	}
 }
 
-// Lasting reports whether a type is no reason for an alarm: it says of a server or of a
-// setting what its owner has chosen or cannot change soon, and takes nothing from
-// anybody. An alarm about it would never end, and hide the next.
+// Lasting reports whether a type is no reason for an alarm: it says of a server, of a
+// setting or of an account what its owner has chosen or cannot change soon, and no
+// rotation fails for it. An alarm about it would never end, and hide the next. It is told
+// of in each rotation and each check all the same.
 func Lasting(kind string) bool {
 	switch kind {
-	case ObjectGone, ClearPasswordSent, Plaintext, OldServer:
+	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept:
 		return true
 	}
 	return false

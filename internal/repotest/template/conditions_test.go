@@ -215,17 +215,24 @@ func TestWhatParametersChange(t *testing.T) {
 			"+CheckRole.Policies.0.PolicyDocument.Statement.0.Resource=<RotationFunction.Arn>",
 		}
 	}
-	checkEvery := slices.Concat(checkSchedule(`{"Step": "check"}`), []string{
+	checkEvery := slices.Concat(checkSchedule(`{"Step": "check", "Scheduled": true}`), []string{
 		"+" + statement + "FindSecrets.Effect=Allow", "+" + statement + "FindSecrets.Action=secretsmanager:ListSecrets", "+" + statement + "FindSecrets.Resource=*",
 	})
 	checkAlarms := []string{
 		"+CheckAlarm.Metrics.0.Id=found", "+CheckAlarm.Metrics.0.Label=What the check found", "+CheckAlarm.Metrics.0.Expression=failed + attention", "+CheckAlarm.Metrics.0.ReturnData=true",
 		"+CheckAlarm.EvaluationPeriods=1", "+CheckAlarm.Threshold=1", "+CheckAlarm.ComparisonOperator=GreaterThanOrEqualToThreshold",
 		"+CheckAlarm.TreatMissingData=ignore", "+CheckAlarm.AlarmActions.0=" + topic,
-		"+CheckMissedAlarm.Namespace=AWS/Scheduler", "+CheckMissedAlarm.MetricName=InvocationDroppedCount", "+CheckMissedAlarm.Statistic=Sum",
-		"+CheckMissedAlarm.Dimensions.0.Name=ScheduleGroup", "+CheckMissedAlarm.Dimensions.0.Value=<CheckScheduleGroup>",
-		"+CheckMissedAlarm.Period=300", "+CheckMissedAlarm.EvaluationPeriods=1", "+CheckMissedAlarm.Threshold=1",
+		"+CheckMissedAlarm.Metrics.0.Id=missed", "+CheckMissedAlarm.Metrics.0.Label=Checks that were not made", "+CheckMissedAlarm.Metrics.0.Expression=SUM([notInvoked, dropped])", "+CheckMissedAlarm.Metrics.0.ReturnData=true",
+		"+CheckMissedAlarm.Metrics.1.Id=notInvoked", "+CheckMissedAlarm.Metrics.1.MetricStat.Metric.Namespace=AWS/Scheduler", "+CheckMissedAlarm.Metrics.1.MetricStat.Metric.MetricName=InvocationDroppedCount",
+		"+CheckMissedAlarm.Metrics.1.MetricStat.Metric.Dimensions.0.Name=ScheduleGroup", "+CheckMissedAlarm.Metrics.1.MetricStat.Metric.Dimensions.0.Value=<CheckScheduleGroup>",
+		"+CheckMissedAlarm.Metrics.2.Id=dropped", "+CheckMissedAlarm.Metrics.2.MetricStat.Metric.Namespace=AWS/Lambda", "+CheckMissedAlarm.Metrics.2.MetricStat.Metric.MetricName=AsyncEventsDropped",
+		"+CheckMissedAlarm.Metrics.2.MetricStat.Metric.Dimensions.0.Name=FunctionName", "+CheckMissedAlarm.Metrics.2.MetricStat.Metric.Dimensions.0.Value=<RotationFunction>",
+		"+CheckMissedAlarm.EvaluationPeriods=1", "+CheckMissedAlarm.Threshold=1",
 		"+CheckMissedAlarm.ComparisonOperator=GreaterThanOrEqualToThreshold", "+CheckMissedAlarm.TreatMissingData=notBreaching", "+CheckMissedAlarm.AlarmActions.0=" + topic,
+	}
+	for n := range 2 {
+		at := fmt.Sprintf("+CheckMissedAlarm.Metrics.%d.", n+1)
+		checkAlarms = append(checkAlarms, at+"ReturnData=false", at+"MetricStat.Period=300", at+"MetricStat.Stat=Sum")
 	}
 	for n, name := range []string{metric.ChecksFailed, metric.ChecksAttention} {
 		at := fmt.Sprintf("+CheckAlarm.Metrics.%d.", n+1)
@@ -375,7 +382,7 @@ func TestWhatParametersChange(t *testing.T) {
 		{"alarm", map[string]string{"alarmTopicArn": topic}, alarm},
 		{"checks of every secret", map[string]string{"checkSchedule": "rate(1 day)"}, checkEvery},
 		{"checks of the secret", map[string]string{"checkSchedule": "rate(1 day)", "secretArn": secret},
-			slices.Concat(checkSchedule(`{"Step": "check", "SecretId": "`+secret+`"}`), schedule("true", "rate(30 days)"))},
+			slices.Concat(checkSchedule(`{"Step": "check", "SecretId": "`+secret+`", "Scheduled": true}`), schedule("true", "rate(30 days)"))},
 		{"checks with a boundary", map[string]string{"checkSchedule": "rate(1 day)", "permissionsBoundaryArn": "arn:aws:iam::aws:policy/b"},
 			slices.Concat(checkEvery, []string{"+RotationRole.PermissionsBoundary=arn:aws:iam::aws:policy/b", "+CheckRole.PermissionsBoundary=arn:aws:iam::aws:policy/b"})},
 		{"checks with an alarm", map[string]string{"checkSchedule": "rate(1 day)", "alarmTopicArn": topic}, slices.Concat(checkEvery, alarm, checkAlarms)},
