@@ -62,10 +62,18 @@ func (w *deployment) logins(stage string) map[string]*mysql.Config {
 		w.t.Fatal("the URL of JDBC is not read any more")
 	}
 	password, _ := primary.User.Password()
+	// As Connector/J does: net/url takes no semicolon.
+	parameters := map[string]string{}
+	for pair := range strings.SplitSeq(jdbc.RawQuery, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if parameters[key], err = url.QueryUnescape(value); err != nil {
+			w.t.Fatal("a parameter of JDBC is not read any more")
+		}
+	}
 	return map[string]*mysql.Config{
 		"dsn":  dsn,
 		"urls": w.login(primary.Host, primary.User.Username(), password, primary.Path),
-		"jdbc": w.login(jdbc.Host, jdbc.Query().Get("user"), jdbc.Query().Get("password"), jdbc.Path),
+		"jdbc": w.login(jdbc.Host, parameters["user"], parameters["password"], jdbc.Path),
 	}
 }
 

@@ -39,7 +39,7 @@ var connectionKinds = map[string]struct {
 	}, readGo},
 	"JDBC": {func(u, p, h, d string) string {
 		return "jdbc:mysql://" + h + "/" + url.PathEscape(d) + "?user=" + u + "&password=" + p + "&x=y"
-	}, readJDBC},
+	}, readConnectorJ},
 	"JDBC of AWS's wrapper": {func(u, p, h, d string) string {
 		return "jdbc:aws-wrapper:mariadb://" + h + "/" + url.PathEscape(d) + "?" + url.Values{"user": {u}, "password": {p}, "x": {"y"}}.Encode()
 	}, readAWSWrapper},
@@ -242,6 +242,9 @@ func TestEveryReaderOfAStringAgrees(t *testing.T) {
 					}
 					if name == kind.reader {
 						read++
+					}
+					if name == "MariaDB Connector/J 2" && strings.HasPrefix(text, "jdbc:mysql:") && strings.ContainsAny(next, "%+&# \t") {
+						continue // it decodes nothing, and the URL is MySQL's
 					}
 					if username, password, ok := reader(got); renewed && (!ok || username != "app_clone" || password != next) {
 						t.Fatalf("%q became %q, from which %s reads %q and %q", text, got, name, username, password)

@@ -92,14 +92,6 @@ func readMariaDBConnectorJ2(text string) (username, password string, ok bool) {
 	return readQueryAsItStands(text)
 }
 
-// readJDBC reads what means the same to both drivers that take jdbc:mysql. White space
-// is not in a URL.
-func readJDBC(text string) (username, password string, ok bool) {
-	username, password, ok = readConnectorJ(text)
-	username2, password2, ok2 := readMariaDBConnectorJ2(text)
-	return username, password, ok && ok2 && username == username2 && password == password2 && !strings.ContainsAny(text, " \t")
-}
-
 // Source: AWS Advanced JDBC Wrapper, ConnectionUrlParser.java, which decodes as
 // Connector/J does, whatever the driver behind it is.
 func readAWSWrapper(text string) (username, password string, ok bool) {

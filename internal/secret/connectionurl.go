@@ -208,7 +208,7 @@ func (a address) query(text string, from int) login {
 	case strings.Contains(text[from:end], "#"): // where MySQL's stops and MariaDB's does not
 		spelling, decoded = unclear, false
 	default:
-		spelling = literalAndPercent
+		spelling = percentWhereNeeded
 	}
 	if fragment := strings.IndexByte(text[from:end], '#'); decoded && fragment >= 0 {
 		end = from + fragment
@@ -288,16 +288,21 @@ func percentEncoding(more string) spelling {
 	}
 }
 
-// literalAndPercent is the spelling of what one reader decodes and another does not. It
-// writes only what means the same to both.
-var literalAndPercent = spelling{
-	read: func(spelled string) []string {
-		return slices.Compact(append([]string{spelled}, percentDecoded(spelled)...))
-	},
+// percentWhereNeeded is percent, which leaves bare what a query may have: so the driver
+// that decodes nothing finds the same wherever nothing has to be escaped.
+var percentWhereNeeded = spelling{
+	read: percentDecoded,
 	write: func(value string) (string, bool) {
-		return value, !strings.ContainsFunc(value, func(r rune) bool {
-			return strings.ContainsRune("%+&#", r) || unicode.IsSpace(r) || unicode.IsControl(r)
-		})
+		var out strings.Builder
+		for _, r := range value {
+			if strings.ContainsRune("%+&#", r) || unicode.IsSpace(r) || unicode.IsControl(r) {
+				encoded, _ := percent.write(string(r))
+				out.WriteString(encoded)
+			} else {
+				out.WriteRune(r)
+			}
+		}
+		return out.String(), true
 	},
 }
 

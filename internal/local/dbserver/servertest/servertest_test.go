@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,15 +22,18 @@ var fleet Fleet
 func TestMain(m *testing.M) { fleet.Main(m) }
 
 func TestEach(t *testing.T) {
+	var mutex sync.Mutex
 	first := map[string]int{}
 	for range 2 {
 		fleet.Each(t, func(t *testing.T, s *dbserver.Server) {
 			name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
 			name, _, _ = strings.Cut(name, "#")
+			mutex.Lock()
 			if port, found := first[name]; found && port != s.Port {
 				t.Errorf("%s was started again", name)
 			}
 			first[name] = s.Port
+			mutex.Unlock()
 			db, err := s.DB()
 			if err != nil {
 				t.Fatal(err)

@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,14 +18,22 @@ import (
 // A release is run also when the package's shared server of it has started before,
 // as in every run of all tests.
 func TestEachReleaseAfterEach(t *testing.T) {
+	var mutex sync.Mutex
 	var shared, releases []string
+	note := func(in *[]string, name string) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		*in = append(*in, name)
+	}
 	fleet.Each(t, func(t *testing.T, s *dbserver.Server) {
-		shared = append(shared, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+		note(&shared, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
 	})
 	fleet.EachRelease(t, func(t *testing.T, release string) {
-		releases = append(releases, release)
+		note(&releases, release)
 		fleet.MustStart(t, release)
 	})
+	slices.Sort(shared)
+	slices.Sort(releases)
 	if len(shared) == 0 {
 		t.Error("Each ran on no server")
 	}
