@@ -209,7 +209,8 @@ func (f *Fleet) start(ctx context.Context, release dbserver.Release, options dbs
 
 // Each runs the test as a subtest against every server asked for, side by side: most
 // of a test is waiting for its server. The servers are shared with the package's other
-// tests, so a test gives what it creates names of its own and removes it.
+// tests, so a test gives what it creates names of its own and removes it. A subtest does
+// not call t.Parallel; subtests of its own may.
 func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *dbserver.Server)) {
 	t.Helper()
 	f.mustBegin(t)

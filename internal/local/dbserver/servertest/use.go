@@ -83,7 +83,8 @@ func (f *Fleet) expectUse(t *testing.T) *subtests {
 }
 
 // start starts a subtest beside those that run already. It does so without t.Parallel,
-// which would have the subtest wait until the function that asked for it has returned.
+// which would have the subtest wait until the function that asked for it has returned,
+// and which the subtest must not call, as package testing expects such calls one by one.
 func (s *subtests) start(t *testing.T, name string, test func(t *testing.T)) {
 	s.running.Go(func() {
 		began := false
@@ -100,7 +101,7 @@ func (s *subtests) start(t *testing.T, name string, test func(t *testing.T)) {
 	})
 }
 
-// wait waits until the subtests have ended, or wait themselves as parallel ones.
+// wait waits until the subtests have ended.
 func (s *subtests) wait() { s.running.Wait() }
 
 // made reports whether a use is of one of the subtests, or of one that they made.

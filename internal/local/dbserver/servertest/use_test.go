@@ -54,7 +54,9 @@ var fixtures = map[string]struct {
 	"every server":  {run: func(t *testing.T, f *Fleet) { f.Each(t, func(*testing.T, *dbserver.Server) {}) }},
 	"every release": {run: func(t *testing.T, f *Fleet) { f.EachRelease(t, start(f)) }},
 	"every release, in parallel": {run: func(t *testing.T, f *Fleet) {
-		f.EachRelease(t, func(t *testing.T, release string) { t.Parallel(); start(f)(t, release) })
+		f.EachRelease(t, func(t *testing.T, release string) {
+			t.Run("case", func(t *testing.T) { t.Parallel(); start(f)(t, release) })
+		})
 	}},
 	"a server for a subtest of a release": {run: func(t *testing.T, f *Fleet) {
 		f.EachRelease(t, func(t *testing.T, release string) { t.Run("case", func(t *testing.T) { start(f)(t, release) }) })
@@ -88,7 +90,10 @@ var fixtures = map[string]struct {
 		f.Each(t, func(t *testing.T, _ *dbserver.Server) { skipUnless(t, false) })
 	}, reason: "ran on none: each of its subtests was skipped"},
 	"all skipped, in parallel": {run: func(t *testing.T, f *Fleet) {
-		f.Each(t, func(t *testing.T, _ *dbserver.Server) { t.Parallel(); skipUnless(t, false) })
+		f.Each(t, func(t *testing.T, _ *dbserver.Server) {
+			t.Run("case", func(t *testing.T) { t.Parallel(); skipUnless(t, false) })
+			skipUnless(t, false)
+		})
 	}, reason: "ran on none: each of its subtests was skipped"},
 	"releases of which no server is started": {run: func(t *testing.T, f *Fleet) {
 		f.EachRelease(t, func(*testing.T, string) {})
