@@ -38,8 +38,12 @@ func TestTLSSessionsOfARotation(t *testing.T) {
 		}
 		l.Close() // so that all connections are over
 		full, resumed := link.Handshake{TLS: true, TLS13: true}, link.Handshake{TLS: true, TLS13: true, Offered: true, Resumed: true}
-		want := []link.Handshake{full, full, resumed, resumed, resumed, full, full}
-		if got := l.Handshakes(); !reflect.DeepEqual(got, want) {
+		got := l.Handshakes()
+		// setSecret's two go side by side: one of them may be over when the other begins.
+		if len(got) > 2 && (got[0] == resumed) != (got[1] == resumed) {
+			got[0], got[1] = full, full
+		}
+		if want := []link.Handshake{full, full, resumed, resumed, resumed, full, full}; !reflect.DeepEqual(got, want) {
 			t.Errorf("the handshakes are %+v, want %+v", got, want)
 		}
 	})
