@@ -337,7 +337,7 @@ func (c *awsAccount) deploy(words []string) error {
 	in := &secretsmanager.RotateSecretInput{
 		SecretId:          aws.String(fmt.Sprint(schedule.Properties["SecretId"])),
 		RotationLambdaARN: aws.String(functionARN(name)),
-		RotateImmediately: aws.Bool(schedule.Properties["RotateImmediatelyOnUpdate"] == true),
+		RotateImmediately: aws.Bool(schedule.Properties["RotateImmediatelyOnUpdate"] == "true"),
 		RotationRules:     &types.RotationRulesType{ScheduleExpression: aws.String(fmt.Sprint(rules["ScheduleExpression"]))},
 	}
 	_, err = c.secrets.RotateSecret(c.t.Context(), in)

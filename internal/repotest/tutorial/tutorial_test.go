@@ -86,7 +86,10 @@ func TestTutorials(t *testing.T) {
 			script.WriteString(b.Text)
 		}
 	}
-	ctx, end := context.WithCancelCause(t.Context())
+	// The tutorials wait for what they have asked for, however long it takes.
+	limited, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	ctx, end := context.WithCancelCause(limited)
 	defer end(nil)
 	account := newAWSAccount(t, binary, servers.MustStart(t, "mysql-9"), end)
 	endpoint := httptest.NewServer(account)
