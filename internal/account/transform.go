@@ -222,7 +222,7 @@ func (t *transformer) emptied(have, want Grant) bool {
 func (t *transformer) hides(object Object) bool {
 	rows := 0
 	for _, pattern := range t.patterns {
-		if pattern == object.Database || matches(pattern, object.Database) {
+		if pattern == object.Database || matchesDatabase(pattern, object.Database, true) {
 			rows++
 		}
 	}
