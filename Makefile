@@ -23,7 +23,7 @@ SANDBOX = $(SANDBOX_BUILD) && SANDBOX_ENDS_WITH_PARENT=1 exec bin/sandbox
 SANDBOX_FETCH = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox fetch
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox check test test-matrix fire bench build build-RotationFunction package deploy refresh-roots clean
+.PHONY: help go modules demo sandbox check test test-matrix fire bench build build-RotationFunction package deploy acceptance refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -121,10 +121,15 @@ EXECUTE_CHANGESET ?= true
 deploy: go ## build and deploy the stack STACK with the file PARAMETERS, by SAM (.github/deploying/README.md)
 	@GO="$(GO)" GOARCH_FUNCTION="$(GOARCH_FUNCTION)" .github/deploying/deploy
 
-# What deploy is told reaches it by the environment, as it was given: make would expand
-# a dollar in it, and a shell read it as commands, if it were a part of a recipe.
-DEPLOY_VARIABLES = STACK PARAMETERS ARCHITECTURE TAGS ROLE_ARN SIGNING_PROFILE EXECUTE_CHANGESET
-$(foreach name,$(DEPLOY_VARIABLES),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+# What deploy and acceptance are told reaches them by the environment, as it was given: make would
+# expand a dollar in it, and a shell read it as commands, if it were a part of a recipe.
+DEPLOY_VARIABLES = STACK PARAMETERS ARCHITECTURE TAGS ROLE_ARN SIGNING_PROFILE S3_BUCKET EXECUTE_CHANGESET
+ACCEPTANCE_VARIABLES = ACCEPTANCE_ENGINES ACCEPTANCE_VPC ACCEPTANCE_SUBNETS ACCEPTANCE_YES ACCEPTANCE_REMOVE
+$(foreach name,$(DEPLOY_VARIABLES) $(ACCEPTANCE_VARIABLES),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+
+acceptance: modules ## play the tutorials in a real account of AWS, which costs money (.github/tutorials/acceptance.md)
+	@CGO_ENABLED=0 $(GO) build $(COMPILE_FLAGS) -o bin/acceptance ./cmd/acceptance
+	@exec bin/acceptance
 
 refresh-roots: modules ## fetch Amazon RDS's certificate authorities anew
 	$(GO) generate ./internal/roots

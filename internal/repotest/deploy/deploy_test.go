@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -126,8 +127,12 @@ func (p project) called(t *testing.T) [][]string {
 
 // deployment is how SAM is called, with options in front of the parameters.
 func deployment(stack string, options []string, parameters ...string) [][]string {
-	words := []string{"deploy", "--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"}
-	words = append(append(words, options...), "--parameter-overrides")
+	words := []string{"deploy", "--stack-name", stack, "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"}
+	words = append(words, options...)
+	if !slices.Contains(words, "--s3-bucket") {
+		words = append(words, "--resolve-s3")
+	}
+	words = append(words, "--parameter-overrides")
 	return [][]string{{"build"}, append(words, parameters...)}
 }
 
@@ -160,15 +165,18 @@ func TestWhatSAMIsGiven(t *testing.T) {
 			deployment("tandem", []string{"--no-execute-changeset", "--signing-profiles", "RotationFunction=tandem", "--role-arn", "arn:aws:iam::123456789012:role/cloudformation",
 				"--tags", "team=db stage=production"}, "functionName=tandem", "architecture=arm64")},
 	}
+	cases = append(cases, deploy{[]string{"S3_BUCKET=amzn-s3-demo-bucket"}, deployment("tandem", []string{"--s3-bucket", "amzn-s3-demo-bucket"}, "functionName=tandem", "architecture=arm64")})
 	cases = append(cases, deploy{[]string{"TAGS= team=db\n  stage= "}, deployment("tandem", []string{"--tags", "team=db stage="}, "functionName=tandem", "architecture=arm64")})
 	for _, value := range hostile {
 		file := strings.ReplaceAll(value, "/", "_") + ".yaml"
-		given := []string{"ROLE_ARN=" + value, "SIGNING_PROFILE=" + value, "PARAMETERS=" + file}
+		given := []string{"ROLE_ARN=" + value, "SIGNING_PROFILE=" + value, "S3_BUCKET=" + value, "PARAMETERS=" + file}
 		options := []string{"--signing-profiles", "RotationFunction=" + value, "--role-arn", value}
+		bucket := []string{"--s3-bucket", value} // the last of the options
 		if !strings.ContainsAny(value, notInTags) {
 			given = append(given, "TAGS=k="+value+" "+value+"=v")
 			options = append(options, "--tags", "k="+value+" "+value+"=v")
 		}
+		options = append(options, bucket...)
 		cases = append(cases, deploy{given, deployment("tandem", options, "functionName=tandem", "file://"+file, "architecture=arm64")})
 	}
 	for way, tell := range ways {
@@ -189,7 +197,7 @@ func TestWhatSAMIsGiven(t *testing.T) {
 				said, _, _ := strings.Cut(out, "sam build\n")
 				for _, given := range test.given {
 					name, value, _ := strings.Cut(given, "=")
-					if name != "TAGS" && name != "ROLE_ARN" && name != "SIGNING_PROFILE" {
+					if name != "TAGS" && name != "ROLE_ARN" && name != "SIGNING_PROFILE" && name != "S3_BUCKET" {
 						continue
 					}
 					if !strings.Contains(said, name+": ") || !strings.Contains(said, strings.Join(strings.Fields(value), " ")) && !strings.Contains(said, strings.ReplaceAll(value, "\n", " ")) {

@@ -43,7 +43,7 @@ func TestSizes(t *testing.T) {
 // looked says which markers a test looks at, by the language of a block; a marker
 // of two words by its first. Nil is that no marker is needed.
 var looked = map[string][]string{
-	"sh":      nil, // TestCommands, TestCLI
+	"sh":      {"", "step"}, // TestCommands, TestCLI; steps: TestAcceptance
 	"":        {"query"},
 	"console": {"transcript"},
 	"sql":     {"admin grants"},
