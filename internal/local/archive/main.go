@@ -1,6 +1,6 @@
-// Command archive puts a program into the zip file that Lambda takes for a
-// function: the program alone, executable for everybody. The file's bytes depend
-// on the program's and on nothing else, such as the time.
+// Command archive puts a program, or several, into the zip file that Lambda takes for
+// a function: the programs alone, executable for everybody. The file's bytes depend
+// on the programs' and on nothing else, such as the time.
 //
 //	go run ./internal/local/archive -o bin/function.zip bin/lambda/bootstrap
 package main
@@ -18,11 +18,11 @@ import (
 func main() {
 	out := flag.String("o", "", "the `file` to write")
 	flag.Parse()
-	if *out == "" || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "archive: give the file to write and the program: archive -o FILE PROGRAM")
+	if *out == "" || flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "archive: give the file to write and the program: archive -o FILE PROGRAM ...")
 		os.Exit(2)
 	}
-	if err := pack(*out, flag.Arg(0)); err != nil {
+	if err := pack(*out, flag.Args()...); err != nil {
 		fmt.Fprintln(os.Stderr, "archive:", err)
 		os.Exit(1)
 	}
@@ -33,12 +33,7 @@ func main() {
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // pack writes the archive. Where it fails, no part of one is left.
-func pack(file, program string) (err error) {
-	source, err := os.Open(program)
-	if err != nil {
-		return fmt.Errorf("reading the program: %w", err)
-	}
-	defer func() { _ = source.Close() }()
+func pack(file string, programs ...string) (err error) {
 	target, err := os.CreateTemp(filepath.Dir(file), ".archive-")
 	if err != nil {
 		return fmt.Errorf("writing the archive: %w", err)
@@ -51,14 +46,10 @@ func pack(file, program string) (err error) {
 		}
 	}()
 	archive := zip.NewWriter(target)
-	header := &zip.FileHeader{Name: filepath.Base(program), Method: zip.Deflate, Modified: epoch}
-	header.SetMode(0o755)
-	entry, err := archive.CreateHeader(header)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(entry, source); err != nil {
-		return err
+	for _, program := range programs {
+		if err := add(archive, program); err != nil {
+			return err
+		}
 	}
 	if err := archive.Close(); err != nil {
 		return err
@@ -70,4 +61,20 @@ func pack(file, program string) (err error) {
 		return err
 	}
 	return os.Rename(target.Name(), file)
+}
+
+func add(archive *zip.Writer, program string) error {
+	source, err := os.Open(program)
+	if err != nil {
+		return fmt.Errorf("reading the program: %w", err)
+	}
+	defer func() { _ = source.Close() }()
+	header := &zip.FileHeader{Name: filepath.Base(program), Method: zip.Deflate, Modified: epoch}
+	header.SetMode(0o755)
+	entry, err := archive.CreateHeader(header)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(entry, source)
+	return err
 }

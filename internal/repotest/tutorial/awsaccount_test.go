@@ -2,7 +2,6 @@ package tutorial
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/google/go-cmp/cmp"
 
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/emulator"
@@ -34,43 +34,56 @@ import (
 type awsAccount struct {
 	t       *testing.T
 	binary  string
-	server  *dbserver.Server
-	root    *sql.DB
+	names   *names
+	source  *dbserver.Server // has all instances that write
+	replica *dbserver.Server // replicates from it once there is a reader; may be nil
 	secrets *secretsmanager.Client
+	service *emulator.Service
 	url     string      // of Secrets Manager
 	failed  func(error) // is told of a step that failed
 
 	mutex     sync.Mutex
-	standing  map[string]bool
+	standing  map[string]map[string]string // resources and their tags
+	instances []emulator.DBInstance
+	clusters  []emulator.DBCluster
+	managed   map[string]string    // the ARN of RDS's secret, by the instance
+	next      int                  // the number of the next resource of EC2
 	functions map[string]*function // by ARN
 	outputs   map[string]map[string]string
-	lines     []string // that functions wrote
+	schedules map[string]any // of stacks
+	lines     []logLine      // that functions wrote
+	clock     *emulator.ManualClock
+	windows   map[string]bool // secrets that await their window
 }
+
+// logLine is a line of a function's log.
+type logLine struct{ function, text string }
 
 // function is a deployed function.
 type function struct {
 	host   *lambdahost.Host
+	env    []string
 	role   []template.Statement
 	source string // the secret for which it may be invoked, "" for any
 }
 
 const administrator = "ADMINISTRATOR"
 
-func newAWSAccount(t *testing.T, binary string, on *dbserver.Server, failed func(error)) *awsAccount {
+func newAWSAccount(t *testing.T, binary string, source, replica *dbserver.Server, failed func(error)) *awsAccount {
 	t.Helper()
-	c := &awsAccount{t: t, binary: binary, server: on, failed: failed, standing: map[string]bool{}, functions: map[string]*function{}, outputs: map[string]map[string]string{}}
-	var err error
-	if c.root, err = on.DB(); err != nil {
-		t.Fatal(err)
+	c := &awsAccount{
+		t: t, binary: binary, names: newNames(t), source: source, replica: replica, failed: failed, standing: map[string]map[string]string{}, managed: map[string]string{},
+		functions: map[string]*function{}, outputs: map[string]map[string]string{}, schedules: map[string]any{}, clock: emulator.NewManualClock(time.Now()), windows: map[string]bool{},
 	}
-	t.Cleanup(func() { _ = c.root.Close() })
 	service := emulator.New(emulator.Options{
-		Region: template.Region, Account: template.AccountID, Attempts: 1, Pause: -1,
+		Region: template.Region, Account: template.AccountID, Attempts: 1, Pause: -1, Schedule: true, Clock: c.clock, Events: c.event,
 		KnowsFunction: func(arn string) bool { return c.function(arn) != nil },
 		Invoker:       emulator.InvokerFunc(c.invoke),
 		Authorize:     c.authorize,
 	})
+	c.service = service
 	t.Cleanup(service.Close)
+	var err error
 	if c.url, err = service.Listen(t.Context(), "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +107,7 @@ func (c *awsAccount) invoke(ctx context.Context, arn string, payload []byte) err
 	}
 	err := fmt.Errorf("%s may not be invoked for %s", arn, event.SecretId)
 	if f.source == "" || f.source == event.SecretId {
-		err = f.host.Invoker().Invoke(ctx, arn, payload)
+		err = c.hostOf(f).Invoker().Invoke(ctx, arn, payload)
 	}
 	if err != nil {
 		c.failed(err)
@@ -106,6 +119,9 @@ func (c *awsAccount) invoke(ctx context.Context, arn string, payload []byte) err
 func (c *awsAccount) authorize(identity, operation, secret string) error {
 	f := c.function(functionARN(identity))
 	if f == nil {
+		if operation == "GetSecretValue" {
+			c.awaited(secret)
+		}
 		return nil
 	}
 	attached := ""
@@ -137,17 +153,18 @@ func functionARN(name string) string {
 	return "arn:aws:lambda:" + template.Region + ":" + template.AccountID + ":function:" + name
 }
 
-func (c *awsAccount) stand(what string) {
+// stand has something stand there, with its tags.
+func (c *awsAccount) stand(what string, tags map[string]string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.standing[what] = true
+	c.standing[what] = tags
 }
 
 // remove reports whether it stood there.
 func (c *awsAccount) remove(what string) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	stood := c.standing[what]
+	_, stood := c.standing[what]
 	delete(c.standing, what)
 	return stood
 }
@@ -155,7 +172,8 @@ func (c *awsAccount) remove(what string) bool {
 func (c *awsAccount) stands(what string) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.standing[what]
+	_, stands := c.standing[what]
+	return stands
 }
 
 func (c *awsAccount) left() []string {
@@ -167,7 +185,31 @@ func (c *awsAccount) left() []string {
 func (c *awsAccount) log() string {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return strings.Join(c.lines, "\n")
+	var text strings.Builder
+	for _, line := range c.lines {
+		text.WriteString(line.text + "\n")
+	}
+	return text.String()
+}
+
+// event notes which secrets have been given a schedule without a rotation.
+func (c *awsAccount) event(e emulator.Event) {
+	if e.Name == emulator.TestRotationSucceeded {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		c.windows[e.SecretARN] = true
+	}
+}
+
+// awaited lets the time pass until a secret's window opens, when somebody waits for that.
+func (c *awsAccount) awaited(secret string) {
+	c.mutex.Lock()
+	waits := c.windows[secret]
+	delete(c.windows, secret)
+	c.mutex.Unlock()
+	if waits {
+		c.clock.Advance(70 * time.Minute)
+	}
 }
 
 // ServeHTTP answers the AWS CLI, and the stand-in of SAM's.
@@ -182,18 +224,22 @@ func (c *awsAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if name, found := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/"); found {
-		c.serveInvoke(w, r, strings.TrimSuffix(name, "/invocations"))
+		c.serveLambda(w, r, name)
 		return
 	}
-	if r.Header.Get("X-Amz-Target") == "Logs_20140328.DeleteLogGroup" {
-		c.serveDeleteLogGroup(w, r)
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		c.serveTarget(w, r, target)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/tandem-acceptance-") {
+		c.serveBucket(w, r)
 		return
 	}
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	answer, code := c.answer(r.Form.Get("Action"), r.Form.Get)
+	answer, code := c.answer(r.Form.Get("Action"), r.Form)
 	if code != "" {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, answer)
@@ -201,96 +247,6 @@ func (c *awsAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	action := r.Form.Get("Action")
 	_, _ = io.WriteString(w, "<"+action+"Response>"+answer+"</"+action+"Response>")
-}
-
-func (c *awsAccount) serveDeleteLogGroup(w http.ResponseWriter, r *http.Request) {
-	var request struct{ LogGroupName string }
-	if err := json.NewDecoder(r.Body).Decode(&request); err != nil || !c.remove(request.LogGroupName) {
-		http.Error(w, `{"__type": "ResourceNotFoundException", "message": "The specified log group does not exist."}`, http.StatusBadRequest)
-	}
-}
-
-// serveInvoke is Lambda's Invoke.
-func (c *awsAccount) serveInvoke(w http.ResponseWriter, r *http.Request, name string) {
-	f := c.function(functionARN(name))
-	payload, err := io.ReadAll(r.Body)
-	if f == nil || err != nil {
-		http.Error(w, fmt.Sprintf("there is no function %s, or no payload: %v", name, err), http.StatusNotFound)
-		return
-	}
-	result, err := f.host.Invoke(r.Context(), payload)
-	if err != nil {
-		w.Header().Set("X-Amz-Function-Error", "Unhandled")
-		result.Payload = []byte(err.Error())
-	}
-	_, _ = w.Write(result.Payload)
-}
-
-// answer is what an operation answers, or an error's message and code.
-func (c *awsAccount) answer(action string, parameter func(string) string) (answer, code string) {
-	switch action {
-	case "DescribeVpcs":
-		return "<vpcSet><item><vpcId>vpc-0a</vpcId></item></vpcSet>", ""
-	case "DescribeSubnets":
-		return "<subnetSet><item><subnetId>subnet-0a</subnetId></item><item><subnetId>subnet-0b</subnetId></item><item><subnetId>subnet-0c</subnetId></item></subnetSet>", ""
-	case "CreateSecurityGroup":
-		c.stand("sg-0a")
-		return "<groupId>sg-0a</groupId>", ""
-	case "AuthorizeSecurityGroupIngress":
-		if !c.stands(parameter("GroupId")) {
-			return "there is no such group", "InvalidGroup.NotFound"
-		}
-		return "<return>true</return>", ""
-	case "DeleteSecurityGroup":
-		if others := len(c.left()); others > 1 {
-			return "the group is in use", "DependencyViolation"
-		}
-		c.remove(parameter("GroupId"))
-		return "<return>true</return>", ""
-	case "CreateVpcEndpoint":
-		if parameter("SubnetId.1") != "subnet-0a" || parameter("SubnetId.2") != "subnet-0b" || !c.stands(parameter("SecurityGroupId.1")) {
-			return "the subnets or the group are not there", "InvalidParameter"
-		}
-		c.stand("vpce-0a")
-		return "<vpcEndpoint><vpcEndpointId>vpce-0a</vpcEndpointId></vpcEndpoint>", ""
-	case "DeleteVpcEndpoints":
-		if !c.remove(parameter("VpcEndpointId.1")) {
-			return "there is no such endpoint", "InvalidVpcEndpointId.NotFound"
-		}
-		return "<unsuccessful/>", ""
-	case "CreateDBInstance":
-		user, password := parameter("MasterUsername"), parameter("MasterUserPassword")
-		for _, sent := range []string{"CREATE USER '" + user + "'@'%' IDENTIFIED BY '" + password + "'", "GRANT ALL PRIVILEGES ON *.* TO '" + user + "'@'%' WITH GRANT OPTION"} {
-			if _, err := c.root.ExecContext(c.t.Context(), sent); err != nil {
-				return err.Error(), "InternalFailure"
-			}
-		}
-		c.stand(parameter("DBInstanceIdentifier"))
-		return "<CreateDBInstanceResult><DBInstance/></CreateDBInstanceResult>", ""
-	case "DescribeDBInstances":
-		if !c.stands(parameter("DBInstanceIdentifier")) {
-			return "there is no such instance", "DBInstanceNotFound"
-		}
-		return fmt.Sprintf("<DescribeDBInstancesResult><DBInstances><DBInstance><DBInstanceStatus>available</DBInstanceStatus>"+
-			"<Endpoint><Address>%s</Address><Port>%d</Port></Endpoint></DBInstance></DBInstances></DescribeDBInstancesResult>", c.server.Host, c.server.Port), ""
-	case "DeleteDBInstance":
-		c.remove(parameter("DBInstanceIdentifier"))
-		return "<DeleteDBInstanceResult><DBInstance/></DeleteDBInstanceResult>", ""
-	case "DescribeStacks":
-		stack := parameter("StackName")
-		if !c.stands(stack) {
-			return "Stack with id " + stack + " does not exist", "ValidationError"
-		}
-		var outputs strings.Builder
-		for name, value := range c.outputs[stack] {
-			fmt.Fprintf(&outputs, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", name, value)
-		}
-		return "<DescribeStacksResult><Stacks><member><StackName>" + stack + "</StackName><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>" + outputs.String() + "</Outputs></member></Stacks></DescribeStacksResult>", ""
-	case "DeleteStack":
-		c.remove(parameter("StackName"))
-		return "", ""
-	}
-	return "the tutorials' account has no " + action, "InvalidAction"
 }
 
 // deploy makes of the template what CloudFormation makes of it.
@@ -312,9 +268,15 @@ func (c *awsAccount) deploy(words []string) error {
 	if err != nil {
 		return err
 	}
-	name := parameters["functionName"]
+	name, tags := parameters["functionName"], map[string]string{}
+	if i := slices.Index(words, "--tags"); i >= 0 {
+		for tag := range strings.FieldsSeq(words[i+1]) {
+			key, value, _ := strings.Cut(tag, "=")
+			tags[key] = value
+		}
+	}
 	group, _ := stack.Resources["RotationLogGroup"].Properties["LogGroupName"].(string)
-	if c.stands(group) {
+	if c.stands(group) && !c.stands("stack "+stackName) {
 		return fmt.Errorf("%s already exists", group)
 	}
 	f, err := c.start(name, stack)
@@ -324,13 +286,15 @@ func (c *awsAccount) deploy(words []string) error {
 	c.mutex.Lock()
 	c.functions[functionARN(name)] = f
 	c.outputs[stackName] = map[string]string{"RotationLambdaARN": functionARN(name), "RotationRoleName": name}
-	c.standing[stackName] = true
+	c.standing["stack "+stackName] = tags
 	if group != "" {
-		c.standing[group] = true // a stack leaves it behind when it goes
+		c.standing[group] = tags // a stack leaves it behind when it goes
 	}
-	c.mutex.Unlock()
 	schedule, there := stack.Resources["RotationSchedule"]
-	if !there {
+	same := cmp.Equal(c.schedules[stackName], any(schedule.Properties))
+	c.schedules[stackName] = schedule.Properties
+	c.mutex.Unlock()
+	if !there || same {
 		return nil
 	}
 	rules, _ := schedule.Properties["RotationRules"].(map[string]any)
@@ -362,23 +326,32 @@ func (c *awsAccount) start(name string, stack *template.Stack) (*function, error
 		f.role = append(f.role, allowed.Statement...)
 	}
 	f.source, _ = stack.Resources["RotationPermission"].Properties["SourceArn"].(string)
-	env := []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + c.url, "AWS_ACCESS_KEY_ID=" + name, "AWS_SECRET_ACCESS_KEY=x", "SSL_CERT_FILE=" + c.server.CAFile}
+	env := []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + c.url, "AWS_ACCESS_KEY_ID=" + name, "AWS_SECRET_ACCESS_KEY=x", "SSL_CERT_FILE=" + c.source.CAFile, "AWS_ENDPOINT_URL_RDS=" + c.url, "TEST_NAMES=" + c.names.file}
 	environment, _ := stack.Resources["RotationFunction"].Properties["Environment"].(map[string]any)
 	variables, _ := environment["Variables"].(map[string]any)
 	for variable, value := range variables {
 		env = append(env, variable+"="+fmt.Sprint(value))
 	}
-	var err error
-	f.host, err = lambdahost.Start(c.t.Context(), lambdahost.Function{
-		Binary: c.binary, ARN: functionARN(name), Env: env, Timeout: time.Minute,
+	f.env = env
+	return &f, c.run(name, &f, c.binary)
+}
+
+// run has a function be a program from now on.
+func (c *awsAccount) run(name string, f *function, binary string) error {
+	host, err := lambdahost.Start(c.t.Context(), lambdahost.Function{
+		Binary: binary, ARN: functionARN(name), Env: f.env, Timeout: time.Minute, SystemLogs: true,
 		Logs: func(line lambdahost.Line) {
 			c.mutex.Lock()
 			defer c.mutex.Unlock()
-			c.lines = append(c.lines, line.Text)
+			c.lines = append(c.lines, logLine{name, line.Text})
 		},
 	})
-	if err == nil {
-		c.t.Cleanup(f.host.Close)
+	if err != nil {
+		return err
 	}
-	return &f, err
+	c.t.Cleanup(host.Close)
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	f.host = host
+	return nil
 }

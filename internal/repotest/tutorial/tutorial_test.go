@@ -18,9 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/local/dbserver"
 	"tandem/internal/local/dbserver/servertest"
-	"tandem/internal/local/lambdahost"
 	"tandem/internal/repotest/document"
+	"tandem/internal/repotest/template"
 )
 
 var (
@@ -39,7 +40,10 @@ func TestMain(m *testing.M) {
 	}
 	folder, err := os.MkdirTemp("", "tandem-tutorial-")
 	if err == nil {
-		binary, err = lambdahost.Compile(context.Background(), folder)
+		binary, err = compileNamed(folder)
+	}
+	if err == nil {
+		err = exec.Command("go", "build", "-o", folder, "tandem/internal/local/archive", "tandem/cmd/acceptance").Run()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -49,11 +53,12 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(folder) // an interrupted run leaves it to the system's cleaning
 }
 
-// project makes a folder that is the project's, as far as make deploy looks at it.
+// project makes a folder that is the project's, as far as make deploy and make
+// acceptance look at it.
 func project(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"Makefile", "go.mod", ".github/deploying/deploy"} {
+	for _, name := range []string{"Makefile", "go.mod", ".github/deploying/deploy", ".github/tutorials/README.md", ".github/tutorials/acceptance.md"} {
 		content, err := os.ReadFile("../../../" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -68,17 +73,45 @@ func project(t *testing.T) string {
 	return folder
 }
 
-// The tutorials, typed in from the first line to the last: by the AWS CLI, in an
-// account in which Secrets Manager, the function, its role and the database are
-// as real as they are anywhere in these tests. The CLI, started some sixty times,
-// takes a minute of a core, so that TEST_TUTORIALS asks for it, which make test sets.
-func TestTutorials(t *testing.T) {
+// asked skips a test that starts the AWS CLI so often that it takes minutes of a core,
+// unless TEST_TUTORIALS asks for it, which make test sets.
+func asked(t *testing.T) {
+	t.Helper()
 	if os.Getenv("TEST_TUTORIALS") == "" && os.Getenv("CI") == "" {
 		t.Skip("SKIPPED: set TEST_TUTORIALS=1 to type in the tutorials")
 	}
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("SKIPPED: the tutorials use the AWS CLI, and there is no aws on this machine")
 	}
+}
+
+// start makes an account whose DB instances are on a server of a release, with one
+// that can replicate from it if there is to be a reader.
+func start(t *testing.T, release string, reader bool, failed func(error)) (account *awsAccount, environment []string) {
+	t.Helper()
+	begin := func(id int) *dbserver.Server {
+		return servers.MustStartWith(t, release, dbserver.Options{Args: servertest.ReplicationArgs(release, id, false), Names: []string{"*" + rdsSuffix, "*.cluster-ro-c9akciq32rs1.eu-west-1.rds.amazonaws.com"}})
+	}
+	var replica *dbserver.Server
+	source := begin(1)
+	if reader {
+		replica = begin(2)
+	}
+	account = newAWSAccount(t, binary, source, replica, failed)
+	endpoint := httptest.NewServer(account)
+	t.Cleanup(endpoint.Close)
+	return account, append(os.Environ(),
+		"PATH="+install(t)+":"+os.Getenv("PATH"), "GO=go", cloudVariable+"="+endpoint.URL, rootsVariable+"="+source.CAFile,
+		functionVariable+"="+binary, archiveVariable+"="+filepath.Join(filepath.Dir(binary), "archive"), namesVariable+"="+account.names.file,
+		"AWS_ENDPOINT_URL="+endpoint.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER="+account.url, "AWS_ACCESS_KEY_ID="+administrator, "AWS_SECRET_ACCESS_KEY=x",
+		"AWS_CONFIG_FILE="+filepath.Join(t.TempDir(), "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(t.TempDir(), "none"), "NO_PROXY=127.0.0.1", "MAKEFLAGS=", "MAKELEVEL=")
+}
+
+// The tutorials, typed in from the first line to the last: by the AWS CLI, in an
+// account in which Secrets Manager, the function, its role and the database are
+// as real as they are anywhere in these tests.
+func TestTutorials(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	var script strings.Builder
 	for _, b := range document.Get(t, ".github/tutorials/README.md").Blocks {
@@ -91,17 +124,11 @@ func TestTutorials(t *testing.T) {
 	defer cancel()
 	ctx, end := context.WithCancelCause(limited)
 	defer end(nil)
-	account := newAWSAccount(t, binary, servers.MustStart(t, "mysql-9"), end)
-	endpoint := httptest.NewServer(account)
-	defer endpoint.Close()
+	account, environment := start(t, "mysql-9", false, end)
 
 	folder := project(t)
 	shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script.String())
-	shell.Dir, shell.WaitDelay = folder, time.Second
-	shell.Env = append(os.Environ(),
-		"PATH="+install(t)+":"+os.Getenv("PATH"), "GO=go", cloudVariable+"="+endpoint.URL, rootsVariable+"="+account.server.CAFile,
-		"AWS_ENDPOINT_URL="+endpoint.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER="+account.url, "AWS_ACCESS_KEY_ID="+administrator, "AWS_SECRET_ACCESS_KEY=x",
-		"AWS_CONFIG_FILE="+filepath.Join(folder, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(folder, "none"), "NO_PROXY=127.0.0.1", "MAKEFLAGS=", "MAKELEVEL=")
+	shell.Dir, shell.WaitDelay, shell.Env = folder, time.Second, environment
 	out, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v, %v\n%s\n%s", err, context.Cause(ctx), out, account.log())
@@ -130,5 +157,45 @@ func TestTutorials(t *testing.T) {
 		if secret.DeletedDate == nil {
 			t.Errorf("the clean-up leaves the secret %s", aws.ToString(secret.Name))
 		}
+	}
+}
+
+// make acceptance, with every line of the documents that it plays: on each engine, in
+// the same kind of account. What it makes is gone at the end, and what its report says
+// has nothing of the account.
+func TestAcceptance(t *testing.T) {
+	asked(t)
+	for engine, release := range map[string]string{"mysql": "mysql-9", "mariadb": "mariadb-11.8", "aurora-mysql": "mysql-9"} {
+		t.Run(engine, func(t *testing.T) {
+			account, environment := start(t, release, true, func(error) {}) // a step is killed
+			folder := project(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			program := exec.CommandContext(ctx, filepath.Join(filepath.Dir(binary), "acceptance"))
+			program.Cancel = func() error { return program.Process.Signal(os.Interrupt) } // so that it says how far it has come
+			program.WaitDelay = time.Minute
+			program.Dir, program.Env = folder, append(environment, "ACCEPTANCE_ENGINES="+engine, "ACCEPTANCE_YES="+template.AccountID, "AWS_DEFAULT_REGION="+template.Region)
+			out, err := program.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s\n%s", err, out, account.log())
+			}
+			if left := account.left(); len(left) != 0 {
+				t.Errorf("it leaves %q", left)
+			}
+			files, _ := filepath.Glob(filepath.Join(folder, ".acceptance", "*.report.txt"))
+			report, err := os.ReadFile(strings.Join(files, ""))
+			if err != nil || !strings.HasSuffix(string(report), "\nEverything passed.\n") {
+				t.Errorf("the report: %v\n%s", err, report)
+			}
+			if strings.Contains(string(report), template.AccountID) || strings.Contains(string(report), "rds.amazonaws.com") {
+				t.Errorf("the report has something of the account:\n%s", report)
+			}
+			if killed := strings.Count(account.log(), "Error Type: Runtime.ExitError"); killed == 0 {
+				t.Error("no step was killed")
+			}
+			if engine != "aurora-mysql" && account.clock.Now().Sub(time.Now()) < time.Hour {
+				t.Error("no window was awaited")
+			}
+		})
 	}
 }
