@@ -61,7 +61,7 @@ func (r *run) plan() {
 	if r.VPC != "" {
 		r.say("\nIn the VPC %s, in which nothing else is made or changed.", r.VPC)
 	}
-	r.say("\nAll of it bears the tag %s=%s. The secrets stay for seven days as deleted ones, which is free.", Tag, r.name)
+	r.say("\nAll of it bears the tag %s=%s. The secrets stay for seven days as deleted ones.", Tag, r.name)
 	r.say("\nThe cost is the sum of: hours x count x price by the hour. The prices are AWS's and change; they are on the pages above.")
 	r.say("How long: RDS takes some minutes for each instance, a stack with a function in a VPC up to twenty to go.")
 	if slices.ContainsFunc(r.Engines, func(engine string) bool { return engine != aurora }) {

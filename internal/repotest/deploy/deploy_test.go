@@ -367,3 +367,24 @@ func TestWorkflow(t *testing.T) {
 		}
 	}
 }
+
+// What make acceptance is told reaches it to the letter.
+func TestAcceptanceVariables(t *testing.T) {
+	for way, tell := range ways {
+		t.Run(way, func(t *testing.T) {
+			p := newProject(t)
+			p.write(t, "built/for", "", 0o600)
+			p.write(t, "bin/acceptance", "#!/bin/sh\nprintf 'told: <%s>\\n' \"$ACCEPTANCE_ENGINES\" \"$ACCEPTANCE_VPC\" \"$ACCEPTANCE_SUBNETS\" \"$ACCEPTANCE_YES\" \"$ACCEPTANCE_REMOVE\"\n", 0o700)
+			for _, value := range hostile {
+				environment, words := tell([]string{"ACCEPTANCE_ENGINES=" + value, "ACCEPTANCE_VPC=" + value, "ACCEPTANCE_SUBNETS=" + value, "ACCEPTANCE_YES=" + value, "ACCEPTANCE_REMOVE=" + value})
+				out, err := p.run(t, environment, append([]string{"make", "--silent", "acceptance"}, words...)...)
+				if want := strings.Repeat("told: <"+value+">\n", 5); err != nil || !strings.HasSuffix(out, want) {
+					t.Errorf("%q: error %v:\n%s", value, err, out)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(p.folder, "HIT")); err == nil {
+				t.Error("a value was run as a command")
+			}
+		})
+	}
+}

@@ -129,7 +129,7 @@ func (c *awsAccount) authorize(identity, operation, secret string) error {
 		attached = aws.ToString(described.RotationLambdaARN)
 	}
 	for _, s := range f.role {
-		if !slices.Contains(s.Action, "secretsmanager:"+operation) || !slices.ContainsFunc(s.Resource, func(pattern string) bool { return like(pattern, secret) }) {
+		if !slices.Contains(s.Action, "secretsmanager:"+operation) && !slices.Contains(s.Action, "rds:"+operation) || !slices.ContainsFunc(s.Resource, func(pattern string) bool { return like(pattern, secret) }) {
 			continue
 		}
 		holds := true
