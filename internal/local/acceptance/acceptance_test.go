@@ -221,7 +221,7 @@ func TestAsksFirst(t *testing.T) {
 		"nothing is typed":    {"", nil, "Nothing was made", false},
 		"something else":      {"y\n", nil, "Nothing was made", false},
 		"yes to another":      {"yes\n", []string{"ACCEPTANCE_YES=210987654321"}, "another account than 123456789012", true},
-		"no account's number": {"yes\n", []string{"ACCEPTANCE_YES=yes"}, "it has to be the number of the account|has to be the number of the account", true},
+		"no account's number": {"yes\n", []string{"ACCEPTANCE_YES=yes"}, "ACCEPTANCE_YES has to be the number of the account that is meant, of twelve digits", true},
 		"an engine":           {"yes\n", []string{"ACCEPTANCE_ENGINES=oracle"}, `ACCEPTANCE_ENGINES is "oracle": it has to be some of mysql, mariadb, aurora-mysql`, true},
 		"an engine twice":     {"yes\n", []string{"ACCEPTANCE_ENGINES=mysql mysql"}, "each once", true},
 		"a VPC, no subnets":   {"yes\n", []string{"ACCEPTANCE_VPC=vpc-0a"}, "or give neither, and a VPC is made", true},
@@ -233,7 +233,7 @@ func TestAsksFirst(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, nil)
 			out, err := p.run(test.typed, test.env...)
-			if (err != nil) != test.fails || !regexp.MustCompile(regexp.QuoteMeta(strings.Split(test.want, "|")[0])+"|"+regexp.QuoteMeta(test.want)).MatchString(out) && !strings.Contains(out, strings.Split(test.want, "|")[len(strings.Split(test.want, "|"))-1]) {
+			if (err != nil) != test.fails || !strings.Contains(out, test.want) {
 				t.Errorf("error %v, want %q:\n%s", err, test.want, out)
 			}
 			for _, words := range p.called() {
@@ -268,6 +268,9 @@ func TestAnyCallFails(t *testing.T) {
 		t.Fatalf("only %d calls make something", makes)
 	}
 	for nth := range makes {
+		if testing.Short() && nth%4 != 1 {
+			continue
+		}
 		for when, done := range map[string]bool{"before": false, "after": true} {
 			t.Run(fmt.Sprintf("%d %s", nth, when), func(t *testing.T) {
 				t.Parallel()

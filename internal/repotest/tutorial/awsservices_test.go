@@ -359,13 +359,9 @@ func (c *awsAccount) execute(on *dbserver.Server, statements ...string) error {
 	return nil
 }
 
-// database adds an instance on a server. A check resolves the names of hosts, so that
-// what writes has an address; a reader has a name of RDS, by which RDS knows it.
+// database adds an instance, whose name leads to a server.
 func (c *awsAccount) database(one emulator.DBInstance, on *dbserver.Server, tags map[string]string) {
-	one.Host, one.Port = c.source.Host, c.source.Port
-	if on == c.replica {
-		one.Host = one.ID + rdsSuffix
-	}
+	one.Host, one.Port = one.ID+rdsSuffix, 3306
 	c.names.lead(one.Host, one.Port, on)
 	c.stand("DB "+one.ID, tags)
 	c.mutex.Lock()
@@ -430,7 +426,7 @@ func (c *awsAccount) createCluster(form url.Values) (answer, code string) {
 		return err.Error(), failure
 	}
 	id := form.Get("DBClusterIdentifier")
-	cluster := emulator.DBCluster{ID: id, Engine: form.Get("Engine"), Host: c.source.Host, Reader: id + ".cluster-ro-c9akciq32rs1." + template.Region + ".rds.amazonaws.com", Port: c.source.Port}
+	cluster := emulator.DBCluster{ID: id, Engine: form.Get("Engine"), Host: id + ".cluster-c9akciq32rs1." + template.Region + ".rds.amazonaws.com", Reader: id + ".cluster-ro-c9akciq32rs1." + template.Region + ".rds.amazonaws.com", Port: 3306}
 	cluster.Writer = strings.Replace(id, "cluster", "db", 1)
 	c.names.lead(cluster.Host, cluster.Port, c.source)
 	c.names.lead(cluster.Reader, cluster.Port, c.replica)

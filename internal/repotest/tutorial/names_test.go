@@ -18,15 +18,13 @@ import (
 
 // compileNamed compiles the function as the end-to-end tests do for host names of
 // RDS: with one file more, internal/e2e/testdata/names/names.go, whose dialer knows
-// servers of this machine by such names.
+// servers of this machine by such names; a check finds them all at 127.0.0.1.
 func compileNamed(folder string) (string, error) {
-	const room, theirs, ours = "../../mysqldb/", "new(net.Dialer).DialContext", "dialNamed"
+	const room = "../../mysqldb/"
+	edits := strings.NewReplacer("new(net.Dialer).DialContext", "dialNamed", "net.DefaultResolver.LookupHost(ctx, host)", `[]string{"127.0.0.1"}, error(nil)`)
 	source, err := os.ReadFile(room + "dial.go")
 	if err != nil {
 		return "", err
-	}
-	if strings.Count(string(source), theirs) != 1 {
-		return "", fmt.Errorf("dial.go does not have %s once", theirs)
 	}
 	binary := filepath.Join(folder, "bootstrap")
 	replaced := map[string]string{}
@@ -42,7 +40,7 @@ func compileNamed(folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	changed := strings.Replace(string(source), theirs, ours, 1)
+	changed := edits.Replace(string(source))
 	if err := errors.Join(os.WriteFile(binary+".dial.go", []byte(changed), 0o600), os.WriteFile(binary+".overlay", overlay, 0o600)); err != nil {
 		return "", err
 	}

@@ -90,7 +90,7 @@ func asked(t *testing.T) {
 func start(t *testing.T, release string, reader bool, failed func(error)) (account *awsAccount, environment []string) {
 	t.Helper()
 	begin := func(id int) *dbserver.Server {
-		return servers.MustStartWith(t, release, dbserver.Options{Args: servertest.ReplicationArgs(release, id, false), Names: []string{"*" + rdsSuffix, "*.cluster-ro-c9akciq32rs1.eu-west-1.rds.amazonaws.com"}})
+		return servers.MustStartWith(t, release, dbserver.Options{Args: servertest.ReplicationArgs(release, id, false), Names: []string{"*" + rdsSuffix, "*.cluster-c9akciq32rs1.eu-west-1.rds.amazonaws.com", "*.cluster-ro-c9akciq32rs1.eu-west-1.rds.amazonaws.com"}})
 	}
 	var replica *dbserver.Server
 	source := begin(1)
@@ -193,7 +193,7 @@ func TestAcceptance(t *testing.T) {
 			if killed := strings.Count(account.log(), "Error Type: Runtime.ExitError"); killed == 0 {
 				t.Error("no step was killed")
 			}
-			if engine != "aurora-mysql" && account.clock.Now().Sub(time.Now()) < time.Hour {
+			if engine != "aurora-mysql" && time.Until(account.clock.Now()) < time.Hour {
 				t.Error("no window was awaited")
 			}
 		})
