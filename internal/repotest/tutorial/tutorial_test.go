@@ -190,7 +190,7 @@ func TestAcceptance(t *testing.T) {
 			if strings.Contains(string(report), template.AccountID) || strings.Contains(string(report), "rds.amazonaws.com") {
 				t.Errorf("the report has something of the account:\n%s", report)
 			}
-			if killed := strings.Count(account.log(), "Error Type: Runtime.ExitError"); killed == 0 {
+			if killed := strings.Count(account.log(), "Runtime.ExitError"); killed == 0 {
 				t.Error("no step was killed")
 			}
 			if engine != "aurora-mysql" && time.Until(account.clock.Now()) < time.Hour {
