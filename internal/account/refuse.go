@@ -39,12 +39,12 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 		if err := p.supported(mode, turn, target); err != nil {
 			return err
 		}
-		if err := p.mayAlter(target.model, target.have); err != nil {
+		if err := mayAlter(p.AdminDynamic, target.model, target.have); err != nil {
 			return err
 		}
 	}
 	for _, account := range others {
-		if err := p.mayAlter(account); err != nil {
+		if err := mayAlter(p.AdminDynamic, account); err != nil {
 			return err
 		}
 	}
@@ -80,9 +80,10 @@ func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	return nil
 }
 
-// mayAlter refuses accounts that the admin cannot alter.
-func (p Pair) mayAlter(accounts ...*Account) error {
-	if p.AdminDynamic == nil || p.AdminDynamic[systemUser] {
+// mayAlter refuses accounts that an admin with these dynamic privileges cannot alter; nil
+// where it was not asked for them.
+func mayAlter(adminDynamic map[string]bool, accounts ...*Account) error {
+	if adminDynamic == nil || adminDynamic[systemUser] {
 		return nil
 	}
 	for _, account := range accounts {
@@ -131,7 +132,7 @@ func (p Pair) loginWorks(turn Turn, mode Mode, targets []target) error {
 	if account.Attributes.Locked {
 		return fmt.Errorf("%s, through which the new credentials would log in, is locked: unlock it, or leave the secret as it is: %w", account.Name, ErrLocked)
 	}
-	if err := p.loginFactors(account); err != nil {
+	if err := p.Server.loginFactors(account); err != nil {
 		return err
 	}
 	if account.Attributes.Requirement.certificate(p.Server.Flavor) {

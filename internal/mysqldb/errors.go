@@ -55,6 +55,7 @@ const (
 	errWrongHash               = 1372
 	errCannotUser              = 1396
 	errPasswordPolicy          = 1819
+	errReplacedPassword        = 3891 // of REPLACE
 	errInvalidRole             = 1959
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
@@ -174,11 +175,14 @@ func (e *ServerError) Remedy() string {
 var lockings = []uint16{errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB}
 
 // Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused,
-// rotation.ErrAccountLocked and rotation.ErrAccountOrPassword.
+// rotation.ErrAccountLocked, rotation.ErrReplacedPassword and
+// rotation.ErrAccountOrPassword.
 func (e *ServerError) Is(target error) bool {
 	switch target {
 	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
+	case rotation.ErrReplacedPassword:
+		return e.Number == errReplacedPassword
 	case rotation.ErrAccountOrPassword:
 		return e.Number == errCannotUser
 	case rotation.ErrAccountLocked:

@@ -360,7 +360,7 @@ func (x *exploration) around(at int32, kind string) *violation {
 	u := x.worlds[key.world]
 	switch kind {
 	case serviceNext:
-		if u.begun == len(x.scenario.tokens()) {
+		if u.begun == len(x.scenario.tokens()) || x.scenario.stranded(u) {
 			return nil
 		}
 	case serviceTakes:
@@ -568,7 +568,10 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 	x.recovered[key] = true
 	x.recoveries++
 
-	ends := []*modelState{rest}
+	var ends []*modelState
+	if !x.scenario.stranded(rest) {
+		ends = append(ends, rest)
+	}
 	if token := rest.pending; token != "" && token != rest.current {
 		end, failed, broken := x.alone(rest, token)
 		switch {

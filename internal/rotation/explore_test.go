@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"tandem/internal/account"
+	"tandem/internal/rotation"
 )
 
 // The versions that exist before anything is explored.
@@ -97,13 +98,87 @@ var beginnings = []struct {
 	{"original's turn", []account.Mode{account.Merge, account.Mirror}, originalsTurn},
 	{"clone's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(clonesTurn()) }},
 	{"original's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(originalsTurn()) }},
+	{"first rotation", []account.Mode{singleUser}, firstRotation},
+	{"later rotation", []account.Mode{singleUser}, laterRotation},
+	{"after one that was given up", []account.Mode{singleUser}, afterGivenUp},
+	{"first rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(firstRotation()) }},
+	{"later rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(laterRotation()) }},
+	{"after one that was given up", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(afterGivenUp()) }},
 }
 
-// scenarios are all beginnings of a mode with these actors.
+// What a scenario has in the place of a mode where one user is rotated: by an admin, or by
+// itself.
+const (
+	singleUser  account.Mode = "single-user"
+	ownPassword account.Mode = "single-user without an admin"
+)
+
+// settings are those of a scenario.
+func (s scenario) settings() rotation.Settings {
+	if s.single() {
+		return rotation.Settings{Strategy: rotation.SingleUser, RepairWithAdmin: s.repairs()}
+	}
+	return rotation.Settings{Mode: s.mode}
+}
+
+// repairs: where a server keeps one password, and AWSPENDING is taken off between its
+// change and the label's move, nothing but the admin's word gets the rotation going again.
+func (s scenario) repairs() bool { return s.mode == singleUser && !s.keepsTwo() }
+
+// stranded reports whether the password under AWSCURRENT is refused, and no admin could
+// set another: then the version under AWSPENDING has the only one that there is.
+func (s scenario) stranded(u *modelState) bool {
+	user, password := credentials(u.values[u.current])
+	return s.mode == ownPassword && !s.keepsTwo() && !slices.ContainsFunc(u.of(user), func(a worldAccount) bool { return a.letsIn(password) })
+}
+
+// single reports whether one user is rotated.
+func (s scenario) single() bool { return s.mode == singleUser || s.mode == ownPassword }
+
+// laterRotation is one of a single user whose password before is still there, if the
+// server keeps two.
+func laterRotation() *modelState {
+	u := firstRotation()
+	u.current, u.previous = secondVersion, firstVersion
+	u.values[secondVersion] = content("app", "second password")
+	for i := range u.accounts {
+		if u.accounts[i].name.User == "app" {
+			u.accounts[i].verifier, u.accounts[i].second = nativeVerifier("second password"), nativeVerifier("first password")
+		}
+	}
+	return u
+}
+
+// afterGivenUp is a rotation of a single user after one that was given up when its
+// password had been set.
+func afterGivenUp() *modelState {
+	u := firstRotation()
+	for i := range u.accounts {
+		if u.accounts[i].name.User == "app" {
+			u.accounts[i].verifier, u.accounts[i].second = nativeVerifier("password of one given up"), nativeVerifier("first password")
+		}
+	}
+	return u
+}
+
+// withoutAdmin is a user that has one account, and whose secret names no admin.
+func withoutAdmin(u *modelState) *modelState {
+	for id, value := range u.values {
+		u.values[id] = strings.Replace(value, `"masterarn":"`+adminID+`",`, "", 1)
+	}
+	u.accounts = slices.DeleteFunc(u.accounts, func(a worldAccount) bool { return a.name.Host == "10.%" })
+	return u
+}
+
+// keepsTwo reports whether the server keeps two passwords of an account.
+func (d *dialect) keepsTwo() bool { return d != mySQLBefore }
+
+// scenarios are all beginnings of a mode with these actors, as far as the server can be
+// in such a state.
 func scenarios(mode account.Mode, on *dialect, tries int, actors ...string) []scenario {
 	var all []scenario
 	for _, b := range beginnings {
-		if slices.Contains(b.modes, mode) {
+		if slices.Contains(b.modes, mode) && (on.keepsTwo() || !slices.ContainsFunc(b.start().accounts, func(a worldAccount) bool { return a.second != "" })) {
 			name := fmt.Sprintf("%s; %s; tries: %d; %s; %s", b.name, strings.Join(actors, " "), tries, mode, on)
 			all = append(all, scenario{name: name, actors: actors, tries: tries, mode: mode, dialect: on, begins: b.start})
 		}
@@ -135,7 +210,7 @@ func scenarioOf(name string) (scenario, error) {
 	reversed, edits := slices.Contains(parts, inReverseName), slices.Contains(parts, withAnEdit)
 	if len(parts) >= 5 {
 		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
-		for _, on := range []*dialect{mariaDB, mySQL} {
+		for _, on := range []*dialect{mariaDB, mySQL, mySQLBefore} {
 			for _, s := range scenarios(account.Mode(parts[3]), on, tries, strings.Fields(parts[1])...) {
 				if reversed {
 					s = s.inReverse()
@@ -177,6 +252,21 @@ func sizes() []size {
 			if mode != account.Merge || on != mariaDB {
 				all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, false, false})
 			}
+		}
+	}
+	for _, on := range []*dialect{mariaDB, mySQL, mySQLBefore} {
+		for _, mode := range []account.Mode{singleUser, ownPassword} {
+			tries, faults := 1, 1
+			if os.Getenv("EXPLORE") == "full" {
+				tries, faults = 2, 2
+			}
+			others := two
+			if on == mySQLBefore && mode == ownPassword {
+				// A token that is given up between the change of the only password and the
+				// label's move takes that password with it.
+				others = twice
+			}
+			all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, others, tries, faults, true, false}, size{mode, on, others, 1, faults, false, true})
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {

@@ -36,7 +36,7 @@ func (s step) parseMatching(current secret.Document, pending Version) (secret.Do
 		return secret.Document{}, err
 	}
 	for _, field := range []struct{ name, want, got string }{
-		{"username", secret.Other(current.Username()), next.Username()},
+		{"username", s.Settings.next(current.Username()), next.Username()},
 		{"engine", string(current.Engine()), string(next.Engine())},
 		{"host", current.Host(), next.Host()},
 		{"port", fmt.Sprint(current.Port()), fmt.Sprint(next.Port())},
@@ -93,6 +93,11 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 	}
 	if finished, err := labels.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
+	}
+	if s.Settings.Strategy == SingleUser {
+		if err := s.giveBack(ctx); err != nil {
+			return "", fmt.Errorf("%w; making the password under %s the user's again, which this rotation has replaced: %w", reason, Current, err)
+		}
 	}
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
 		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)

@@ -5,16 +5,21 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
+	"tandem/internal/redact"
 	"tandem/internal/secret"
 )
 
-// proof is the login with the current credentials.
+// proof is the login with the secret's credentials: with the current ones, or, of a single
+// user whose password is the pending one already, with those.
 type proof struct {
 	Facts
-	began time.Time // the login
+	password redact.Secret // of the login
+	began    time.Time     // the login
 }
 
-func proofOf(session Session, began time.Time) proof { return proof{session.Facts(), began} }
+func proofOf(session Session, password redact.Secret, began time.Time) proof {
+	return proof{session.Facts(), password, began}
+}
 
 // checkPasswordUnchanged refuses to go on where the current user's password has been changed
 // between the proof and the lock. No rotation of this secret does that, but one of
@@ -30,11 +35,10 @@ func (w *setSecretRun) checkPasswordUnchanged(pair account.Pair) error {
 		user = pair.Clone
 	}
 	for _, a := range user.Accounts {
-		// An account with two valid passwords shows the verifier of one.
-		if a.Name != w.proof.Account || a.SecondPassword || !a.PasswordChanged.After(w.proof.began.Add(-clockTolerance)) {
+		if a.Name != w.proof.Account || !a.PasswordChanged.After(w.proof.began.Add(-clockTolerance)) {
 			continue
 		}
-		for _, factor := range a.Factors {
+		for _, factor := range a.Passwords() {
 			if fits, err := w.matches(factor.Plugin, factor.Verifier, w.current.Password()); err != nil || fits {
 				return nil // the proof stands, or cannot be looked at in this way
 			}

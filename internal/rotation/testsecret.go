@@ -27,6 +27,13 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		}
 	}
 
+	if s.Settings.Strategy == SingleUser && !rehearsal {
+		if last, err := s.setsPasswordLast(ctx, current); err != nil {
+			return "", err
+		} else if last {
+			return fmt.Sprintf("the server keeps one password of %q, which finishSecret changes", pending.Username()), nil
+		}
+	}
 	if err := s.testMembers(ctx, pending); err != nil {
 		return s.unlessUnusable(ctx, fmt.Errorf("testing the %s credentials: %w", Pending, err))
 	}
@@ -42,6 +49,9 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 	}
 	if rehearsal {
 		return fmt.Sprintf("%q logs in; there is no other user yet to compare it with", pending.Username()), nil
+	}
+	if s.Settings.Strategy == SingleUser {
+		return fmt.Sprintf("%q logs in with the pending password", pending.Username()), nil
 	}
 	proof, err := s.Database.Connect(ctx, login(current.Document))
 	if err != nil {

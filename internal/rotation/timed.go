@@ -98,7 +98,7 @@ type timedDatabase struct {
 
 func (t timedDatabase) Connect(ctx context.Context, login Login) (Session, error) {
 	login.OnPlaintext = func() { t.step.warnOfPlaintext(ctx, login) }
-	end := t.step.record.time(t.step.record.loginOf(login.Username))
+	end := t.step.record.time(t.step.record.loginOf(login))
 	session, err := t.Database.Connect(ctx, login)
 	end()
 	if err != nil {
@@ -150,6 +150,11 @@ func (t timedSession) Roles(ctx context.Context, names []account.Name) (account.
 func (t timedSession) PluginsNeedingPlaintext(ctx context.Context) ([]string, error) {
 	defer t.record.time(phaseReading)()
 	return t.Session.PluginsNeedingPlaintext(ctx)
+}
+
+func (t timedSession) OwnAccount(ctx context.Context) (account.Account, error) {
+	defer t.record.time(phaseReading)()
+	return t.Session.OwnAccount(ctx)
 }
 
 func (t timedSession) OwnGrants(ctx context.Context) (account.OwnGrants, error) {

@@ -1,0 +1,103 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/statement"
+	"tandem/internal/timeout"
+	"tandem/internal/warning"
+)
+
+// planSingleUser looks at the user's accounts as a rotation would, and at what it would send.
+func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d documents, proof, admin Session) {
+	var w *underLock
+	var user *account.SingleUser
+	accounts := 1 // of a user that may not list them
+	i.check(ctx, checkAccounts, []string{checkAdmin}, func(ctx context.Context) outcome {
+		ctx, cancel := timeout.Check().Context(ctx)
+		defer cancel()
+		w = &underLock{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}
+		if proof != nil && !d.admin.viaReader {
+			w.proof, w.withoutProof = proofOf(proof, d.current.Password(), time.Now()), false
+		}
+		var err error
+		if user, err = w.readSingleUser(ctx); err != nil {
+			return outcomeOf("", err)
+		}
+		if user == nil {
+			return outcome{result: ResultAttention, noAlarm: true,
+				detail: fmt.Sprintf("%s may not list accounts: whether %q has others, at other hosts, which would keep their passwords, is not known", admin.Facts().Account, d.current.Username()),
+				remedy: "if it has, name an admin secret"}
+		}
+		accounts = len(user.User.Accounts)
+		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
+	})
+	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user) })
+	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
+		ctx, cancel := timeout.Check().Context(ctx)
+		defer cancel()
+		own, err := admin.OwnGrants(ctx)
+		if err != nil {
+			return outcomeOf("", fmt.Errorf("reading what %s may do: %w", admin.Facts().Account, err))
+		}
+		lacks, err := account.PasswordLacks(admin.Facts().Server, own, d.admin.own, accounts)
+		switch {
+		case err != nil:
+			return outcomeOf("", fmt.Errorf("reading what %s may do: %w", admin.Facts().Account, err))
+		case lacks != "":
+			return outcome{
+				list: []string{lacks}, remedy: "send this as somebody who may: " + lacks,
+				err: failure.Errorf(failure.AdminAccessDenied, "%s may not change the password, and lacks %s", admin.Facts().Account, lacks),
+			}
+		}
+		return outcomeOf(fmt.Sprintf("by its grants, %s may change the password", admin.Facts().Account), nil)
+	})
+	i.check(ctx, checkSessions, []string{checkPlan}, func(context.Context) outcome {
+		return outcomeOf("not asked: with one user nothing tells a session that was opened with the password in use from one that was opened with an older one", nil)
+	})
+	i.check(ctx, checkDrift, []string{checkAccounts}, func(context.Context) outcome {
+		return outcomeOf("there is one user, which is compared with no other", nil)
+	})
+}
+
+// foretellPassword says what the next rotation does to the user's password.
+func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) outcome {
+	passwords := account.Passwords{Current: w.current.Password(), Pending: w.pending.Password(), Matches: w.matches, VerifierOf: w.verifierOf}
+	var o outcome
+	var err error
+	var statements []statement.Statement
+	one := account.SingleUser{Server: w.admin.Facts().Server}
+	if user == nil {
+		first, _ := account.OwnPassword(one.Server, w.admin.Facts().Account, passwords)
+		statements = []statement.Statement{first}
+	} else {
+		one = *user
+		if statements, err = user.Change(passwords); err != nil {
+			return outcomeOf("", err)
+		}
+		foreign, err := user.ForeignPassword(passwords)
+		if err != nil {
+			return outcomeOf("", err)
+		}
+		if foreign {
+			o.result, o.kind = ResultAttention, warning.PasswordChangedElsewhere
+			o.detail = fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", user.Login, Current)
+		}
+	}
+	for _, s := range statements {
+		o.list = append(o.list, s.String())
+	}
+	o.detail = "the next setSecret sets the password, and the one in use goes on until the rotation after that" + o.detail
+	if why := one.OnePassword(); why != "" {
+		o.result, o.kind = ResultAttention, warning.OnePassword
+		o.detail = fmt.Sprintf("the next finishSecret sets the password, and a login between that and the move of %s is refused: %s", Current, why)
+	}
+	if o.kind != "" {
+		o.remedy = warning.Remedy(o.kind)
+	}
+	return o
+}
