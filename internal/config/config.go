@@ -87,6 +87,9 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
 			Mode:          env.mode("PRIVILEGE_SYNC"),
 
+			Strategy:        env.strategy("ROTATION_STRATEGY"),
+			RepairWithAdmin: env.boolean("REPAIR_WITH_ADMIN", false),
+
 			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
 			PendingUserSessions:   env.sessionPolicy("PENDING_USER_SESSIONS"),
 		},
@@ -97,6 +100,13 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 	}
 	if c.Role.ARN == "" && c.RDSAsRole {
 		env.problem("ROTATION_ROLE_FOR_RDS", "it is about the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
+	}
+	single := c.Rotation.Strategy == rotation.SingleUser
+	if c.Rotation.RepairWithAdmin && !single {
+		env.problem("REPAIR_WITH_ADMIN", "it is about ROTATION_STRATEGY=%s, and of two users the one in use is never changed: set both, or leave it out", rotation.SingleUser)
+	}
+	if single && c.Rotation.PendingUserSessions == rotation.RefuseSessions {
+		env.problem("PENDING_USER_SESSIONS", "with ROTATION_STRATEGY=%s there is one user, whose sessions are not told apart by their passwords, so that nobody can wait for some of them: leave it out, or rotate with two users", rotation.SingleUser)
 	}
 	if excluded, set := lookup("EXCLUDE_CHARACTERS"); set {
 		// Set but empty excludes nothing: the one variable for which that differs.
@@ -170,6 +180,18 @@ func (e *environment) keepConnectionStrings(name string) bool {
 		e.problem(name, "%q is neither renew nor keep: correct it, or leave it out", text)
 		return false
 	}
+}
+
+func (e *environment) strategy(name string) rotation.Strategy {
+	text := e.text(name)
+	if text == "" {
+		return rotation.AlternatingUsers
+	}
+	strategy, err := rotation.ParseStrategy(text)
+	if err != nil {
+		e.problem(name, "%w", err)
+	}
+	return strategy
 }
 
 func (e *environment) sessionPolicy(name string) rotation.SessionPolicy {

@@ -21,10 +21,7 @@ import (
 // one that fails hides nothing else.
 func (i *inspection) look(ctx context.Context) {
 	i.check(ctx, checkConfiguration, nil, func(context.Context) outcome {
-		if i.Settings.Strategy == SingleUser {
-			return outcomeOf(fmt.Sprintf("ROTATION_STRATEGY is %s", SingleUser), i.ConfigError)
-		}
-		return outcomeOf(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.ConfigError)
+		return outcomeOf(i.Settings.inWords(), i.ConfigError)
 	})
 	if !i.passed(checkConfiguration) {
 		// Without one there is nothing to ask with.

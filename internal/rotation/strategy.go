@@ -35,6 +35,14 @@ func (s Settings) next(username string) string {
 	return secret.Other(username)
 }
 
+// inWords says what is rotated, to a person.
+func (s Settings) inWords() string {
+	if s.Strategy == SingleUser {
+		return fmt.Sprintf("ROTATION_STRATEGY is %s", SingleUser)
+	}
+	return fmt.Sprintf("PRIVILEGE_SYNC is %s", s.Mode)
+}
+
 // named names those whom a rotation of the user changes.
 func (s Settings) named(original string) string {
 	if s.Strategy == SingleUser {
