@@ -54,10 +54,8 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 // supported refuses what is not copied.
 func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	model := target.model
-	if p.Server.Flavor == MySQL && strings.Contains(target.name.Host, `\`) {
-		// Such an account can be created and dropped; ALTER USER is error 1133 (tried
-		// on MySQL 9.7).
-		return fmt.Errorf("the host of %s has a backslash, and MySQL cannot alter such an account: create it anew without, as a wildcard or a host of its own: %w", target.name, ErrUnsupported)
+	if err := p.Server.alterable(target.name); err != nil {
+		return err
 	}
 	if len(model.Factors) == 0 {
 		return fmt.Errorf("%s has no authentication plugin: give it a password: %w", model.Name, ErrUnsupported)
@@ -76,6 +74,15 @@ func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	if own, _ := model.Grants.role(target.name); own {
 		return fmt.Errorf("%s has the role %s, which is its own clone, and nobody can be a role of itself: %s: %w",
 			model.Name, target.name, revokeRoleStatement(p.Server, target.name, model.Name), ErrRefused)
+	}
+	return nil
+}
+
+// alterable refuses an account that can be created and dropped, and for which ALTER USER
+// is error 1133 (tried on MySQL 9.7).
+func (s Server) alterable(name Name) error {
+	if s.Flavor == MySQL && strings.Contains(name.Host, `\`) {
+		return fmt.Errorf("the host of %s has a backslash, and MySQL cannot alter such an account: create it anew without, as a wildcard or a host of its own: %w", name, ErrUnsupported)
 	}
 	return nil
 }

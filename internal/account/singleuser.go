@@ -86,6 +86,9 @@ func (u SingleUser) Check() error {
 	any := false
 	for i := range u.User.Accounts {
 		a := &u.User.Accounts[i]
+		if err := u.Server.alterable(a.Name); err != nil {
+			return err
+		}
 		if err := mayAlter(u.AdminDynamic, a); err != nil {
 			return err
 		}

@@ -56,6 +56,7 @@ const (
 	errCannotUser              = 1396
 	errPasswordPolicy          = 1819
 	errReplacedPassword        = 3891 // of REPLACE
+	errCurrentPasswordRequired = 3892
 	errInvalidRole             = 1959
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
