@@ -137,10 +137,10 @@ func (f *fireServer) killedBy(t *testing.T, way way, death death, same bool, fir
 	p := f.placeFor(t, way, timeout)
 	way.furnish(p)
 	over := map[string]bool{} // the turns all of whose messages were tried
-	for n := first; len(over) < len(way.turns); n += stride {
+	for n, round := first, first; len(over) < len(way.turns); n, round = n+stride, round+1 {
 		for _, turn := range way.turns {
 			way.prepare(p, turn)
-			if over[turn] {
+			if over[turn] || way.skips(f.size, turn, round) {
 				p.mustRotate()
 				continue
 			}

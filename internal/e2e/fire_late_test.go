@@ -54,10 +54,10 @@ func (f *fireServer) overtaken(t *testing.T, way way, after, same bool, first, s
 	p := f.placeFor(t, way, 8*time.Second)
 	way.furnish(p)
 	over := map[string]bool{}
-	for n := first; len(over) < len(way.turns); n += stride {
+	for n, round := first, first; len(over) < len(way.turns); n, round = n+stride, round+1 {
 		for _, turn := range way.turns {
 			way.prepare(p, turn)
-			if over[turn] {
+			if over[turn] || way.skips(f.size, turn, round) {
 				p.mustRotate()
 				continue
 			}

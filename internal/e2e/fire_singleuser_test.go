@@ -38,7 +38,7 @@ var (
 func wayOfSingleUser(name string, furnish func(*target)) way {
 	turns := []string{"the first rotation " + name, "a later one " + name, "one after another was given up, " + name}
 	return way{
-		name: name, turns: turns, env: []string{"ROTATION_STRATEGY=single-user"},
+		name: name, turns: turns, alike: true, env: []string{"ROTATION_STRATEGY=single-user"},
 		next:    func(username string) string { return username },
 		furnish: furnish,
 		prepare: func(p *target, turn string) {
@@ -66,7 +66,7 @@ var hangsOfSingleUser = []hang{
 // singleUser is what the other scenarios do to two users.
 func (f *fireServer) singleUser(t *testing.T) {
 	t.Run("killed anywhere", func(t *testing.T) { f.killedInEach(t, "a single user killed anywhere", byAdmin, byOwn) })
-	t.Run("late", func(t *testing.T) { f.lateIn(t, "a single user, late", byAdmin, 1) })
+	t.Run("late", func(t *testing.T) { f.lateIn(t, "a single user, late", byAdmin, 2) })
 	t.Run("at once", func(t *testing.T) { f.stepsAtOnce(t, "a single user, at once", 1, byAdmin) })
 	t.Run("Secrets Manager misbehaves", func(t *testing.T) {
 		f.misbehaves(t, "a single user, Secrets Manager misbehaves", byAdmin, secretsManagers, calls, "call", 2)

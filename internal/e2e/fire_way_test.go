@@ -11,6 +11,9 @@ type way struct {
 	name string
 	// turns are the rotations of a cycle, after each of which the next is possible.
 	turns []string
+	// alike: they send the same messages, so that a run that is not full breaks each message
+	// in one of them.
+	alike bool
 	env   []string // of the function
 	// next is the user whose password a rotation changes where this one is current.
 	next func(username string) string
@@ -45,6 +48,12 @@ var alternating = way{
 		return func(when string) { p.stands(when, user, untouched) }
 	},
 	inOrder: (*target).equal,
+}
+
+// skips reports whether a place leaves the turn alone in a round. Places begin with different
+// rounds.
+func (w way) skips(extent size, turn string, round int) bool {
+	return w.alike && extent.spread && slices.Index(w.turns, turn) != round%len(w.turns)
 }
 
 // turnsOf are the turns of several ways.
