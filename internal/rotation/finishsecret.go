@@ -85,7 +85,8 @@ func (s step) moveCurrent(ctx context.Context, version Version, password *lastPa
 	if finished, err := labels.result.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
-	if labels.result.VersionWith(Current) == "" {
+	carrier := labels.result.VersionWith(Current)
+	if carrier == "" {
 		return "", failure.Errorf(failure.CurrentSecretMissing, "no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
 	}
 	current, err := now.result, now.err
@@ -97,6 +98,12 @@ func (s step) moveCurrent(ctx context.Context, version Version, password *lastPa
 	}
 	if _, err := s.parseMatching(current.Document, version); err != nil {
 		return "", err
+	}
+	// The two were read side by side. Where another rotation has ended in between, which
+	// needs the lock's session to be gone, the labels are those from before it.
+	if carrier != current.versionID {
+		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s while this step read it: it was not moved on to %s; the next try reads it anew",
+			Current, carrier, current.versionID, s.event.Token)
 	}
 	if err := password.set(ctx); err != nil {
 		return password.unlessRefused(ctx, err)
