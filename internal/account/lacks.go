@@ -53,9 +53,6 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 // has so many accounts.
 func PasswordLacks(server Server, grants OwnGrants, own bool, accounts int) (string, error) {
 	if own && accounts < 2 && server.Flavor == MySQL {
-		if !server.keepsTwoPasswords() {
-			return "", nil
-		}
 		if dynamic, err := OwnDynamic(server, grants); err != nil || dynamic["APPLICATION_PASSWORD_ADMIN"] {
 			return "", err
 		}

@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/statement"
 )
 
-// SingleUser is a user who keeps its name while its password changes. Where the server
-// can keep two passwords of an account, the one in use logs in beside the new one until
-// the next change: so there is no moment at which it is refused.
+// SingleUser is a user who keeps its name while its password changes. The server keeps two
+// passwords of an account, so that the one in use logs in beside the new one until the
+// next change: there is no moment at which it is refused.
 type SingleUser struct {
 	Server Server
 	User   User
@@ -40,35 +41,25 @@ type Passwords struct {
 // Support"; MySQL 8.0 Release Notes, 8.0.14.
 func (s Server) keepsTwoPasswords() bool { return s.Flavor == MySQL && s.AtLeast(8, 0, 14) }
 
-// verifiesReplaced reports whether the server has REPLACE, by which a change names the
-// password that it replaces.
-//
-// Source: MySQL 8.0 Release Notes, 8.0.13.
-func (s Server) verifiesReplaced() bool { return s.Flavor == MySQL && s.AtLeast(8, 0, 13) }
+const useTwoUsers = "or rotate alternating users (ROTATION_STRATEGY=alternating-users)"
 
-// OnePassword says why the server keeps one password of the user alone, and is empty
-// where it keeps two. MariaDB takes mysql_native_password twice in one account, and the
-// driver logs in by either; at a second ed25519 it breaks off.
-func (u SingleUser) OnePassword() string {
+// CheckServer refuses a server that keeps one password of an account.
+func (u SingleUser) CheckServer() error {
 	switch {
 	case u.Server.Flavor == MySQL && !u.Server.keepsTwoPasswords():
-		return fmt.Sprintf("%s keeps one password of an account; from MySQL 8.0.14 on it is two", u.Server)
-	case u.Server.Flavor == MySQL:
-		return ""
-	case len(u.Clear) > 0:
-		return fmt.Sprintf("the plugin %s has to see each password that an account gets, and may refuse one that it has had", strings.Join(u.Clear, ", "))
+		return failure.Errorf(failure.ServerUnsupported, "%s keeps one password of an account, so that the one in use would end before %s has the new one: nothing was changed; upgrade it to MySQL 8.0.14 or later, %s: %w", u.Server, "AWSCURRENT", useTwoUsers, ErrUnsupported)
+	case u.Server.Flavor == MariaDB && len(u.Clear) > 0:
+		return failure.Errorf(failure.ServerUnsupported, "the plugin %s has to see each password that an account gets (strict_password_validation is ON), also the one in use, which it may refuse: nothing was changed; turn that off, %s: %w", strings.Join(u.Clear, ", "), useTwoUsers, ErrUnsupported)
 	}
-	for _, a := range u.User.Accounts {
-		if plugin := u.notNative(a); plugin != "" {
-			return fmt.Sprintf("%s authenticates with %s, of which an account has one password; of mysql_native_password it has two", a.Name, plugin)
-		}
-	}
-	return ""
+	return nil
 }
 
-// notNative is the plugin of a password of the account's that is not
+// notNative is the plugin of a password of the account's on MariaDB that is not
 // mysql_native_password; empty for none.
 func (u SingleUser) notNative(a Account) string {
+	if u.Server.Flavor != MariaDB {
+		return ""
+	}
 	for _, factor := range a.Factors {
 		if u.Server.settable(factor) && !strings.EqualFold(factor.Plugin, nativePlugin) {
 			return factor.Plugin
@@ -77,12 +68,16 @@ func (u SingleUser) notNative(a Account) string {
 	return ""
 }
 
-// Check finds what stands in the way of a change.
+// Check finds what stands in the way of a change. MariaDB takes mysql_native_password twice
+// in one account, and the driver logs in by either; at a second ed25519 it breaks off
+// (tried on 10.5, 10.11 and 11.8).
 func (u SingleUser) Check() error {
+	if err := u.CheckServer(); err != nil {
+		return err
+	}
 	if len(u.User.Accounts) == 0 {
 		return fmt.Errorf("the user %q does not exist: create it, or correct username in the secret's document: %w", u.User.Name, ErrNotFound)
 	}
-	var login *Account
 	any := false
 	for i := range u.User.Accounts {
 		a := &u.User.Accounts[i]
@@ -92,27 +87,19 @@ func (u SingleUser) Check() error {
 		if err := mayAlter(u.AdminDynamic, a); err != nil {
 			return err
 		}
-		any = any || u.hasPassword(a)
-		if a.Name == u.Login {
-			login = a
+		if plugin := u.notNative(*a); plugin != "" {
+			return fmt.Errorf("%s authenticates with %s, of which MariaDB and this function have one password in an account, so that the one in use would end before AWSCURRENT has the new one: nothing was changed; identify it by mysql_native_password, %s: %w", a.Name, plugin, useTwoUsers, ErrUnsupported)
 		}
-	}
-	switch {
-	case login != nil:
-		if err := u.Server.loginFactors(login); err != nil {
+		any = any || u.hasPassword(a)
+		if a.Name != u.Login {
+			continue
+		}
+		if err := u.Server.loginFactors(a); err != nil {
 			return err
 		}
-	case !any:
+	}
+	if !any {
 		return fmt.Errorf("no account of the user %q has a password to rotate: give one a password plugin, or rotate another user: %w", u.User.Name, ErrUnsupported)
-	}
-	if u.Server.Flavor != MariaDB || login == nil || u.notNative(*login) != "" {
-		return nil
-	}
-	for _, a := range u.User.Accounts {
-		if plugin := u.notNative(a); plugin != "" {
-			return fmt.Errorf("%s authenticates with %s and %s with %s, so that the server keeps two passwords of the one and one of the other: identify both by one plugin, best by mysql_native_password: %w",
-				login.Name, nativePlugin, a.Name, plugin, ErrUnsupported)
-		}
 	}
 	return nil
 }
@@ -126,9 +113,9 @@ func (u SingleUser) hasPassword(a *Account) bool {
 }
 
 // Change writes the statements after which the accounts are open to the pending password
-// and, where the server keeps two and an account had it, to the current one; and to no
-// other that a rotation can end. There are none where that is so already: MySQL would
-// retain the pending password itself, in place of the current one.
+// and, where an account had it, to the current one; and to no other that a rotation can
+// end. There are none where that is so already: MySQL would retain the pending password
+// itself, in place of the current one.
 //
 // All accounts are changed in one statement, the last. A second password that is neither
 // is discarded before it.
@@ -178,23 +165,20 @@ func (u SingleUser) changeMySQL(altered *alterations, a *Account, p Passwords) (
 		same, err = p.Matches(plugin, stored, password)
 		return same
 	}
-	retains := u.Server.keepsTwoPasswords() && fits(first, p.Current)
+	retains := fits(first, p.Current)
 	if !retains {
 		discards = !a.SecondPassword.Empty() && !fits(a.SecondPassword, p.Current) && !fits(a.SecondPassword, p.Pending)
 	}
-	if err != nil || !retains && !a.Expired && fits(first, p.Pending) {
+	if done := !retains && fits(first, p.Pending); done || err != nil {
 		return discards, err
 	}
 	altered.account(a.Name)
 	own := u.Own && a.Name == u.Login
 	writePassword(altered.builder, plugin, p.Pending, own)
-	if own && u.Server.verifiesReplaced() && (retains || fits(first, p.Current)) {
-		altered.builder.SQL(" REPLACE ").Secret(p.Current)
-	}
 	if retains {
-		altered.builder.SQL(" RETAIN CURRENT PASSWORD")
+		retain(altered.builder, p.Current, own)
 	}
-	return discards, err
+	return discards, nil
 }
 
 // writePassword writes MySQL's IDENTIFIED clause, which leaves the plugin as it is. To
@@ -205,6 +189,15 @@ func writePassword(b *statement.Builder, plugin string, password redact.Secret, 
 		return
 	}
 	writeCredentials(b, Server{Flavor: MySQL}, credential{plugin: plugin, secret: password, clear: true})
+}
+
+// retain keeps the password that is replaced. One's own has to be named where PASSWORD
+// REQUIRE CURRENT says so; another's must not be.
+func retain(b *statement.Builder, replaced redact.Secret, own bool) {
+	if own {
+		b.SQL(" REPLACE ").Secret(replaced)
+	}
+	b.SQL(" RETAIN CURRENT PASSWORD")
 }
 
 // changeMariaDB writes the pending password before the current one, each as a factor of
@@ -218,12 +211,12 @@ func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords)
 		return false, err
 	}
 	want, pending := u.factors(a, kept)
-	done := !a.Expired && len(want) == len(a.Factors)
+	done := len(want) == len(a.Factors)
 	for i := 0; i < len(want) && done; i++ {
 		have := a.Factors[i]
 		if !pending[i] {
 			done = sameFactor(have, want[i])
-		} else if done = strings.EqualFold(have.Plugin, want[i].Plugin) && !have.Verifier.Empty(); done {
+		} else if done = u.Server.settable(have) && !have.Verifier.Empty(); done {
 			if done, err = p.Matches(have.Plugin, have.Verifier, p.Pending); err != nil {
 				return false, err
 			}
@@ -235,11 +228,7 @@ func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords)
 	credentials := make([]credential, len(want))
 	for i, factor := range want {
 		credentials[i] = credential{plugin: factor.Plugin, secret: factor.Verifier}
-		if !pending[i] {
-			continue
-		}
-		credentials[i].secret, credentials[i].clear = p.Pending, len(u.Clear) > 0
-		if !credentials[i].clear {
+		if pending[i] {
 			if credentials[i].secret, err = p.VerifierOf(factor.Plugin, p.Pending); err != nil {
 				return false, err
 			}
@@ -250,18 +239,17 @@ func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords)
 	return false, nil
 }
 
-// factors are those that an account of MariaDB's is to have: of each plugin with a
-// password one for the pending password, of which pending says so, and next to it one
-// for the current password, where that is kept.
+// factors are those that an account of MariaDB's is to have: one for the pending password,
+// of which pending says so, and next to it one for the current password, where that is
+// kept.
 func (u SingleUser) factors(a *Account, kept redact.Secret) (want []Factor, pending []bool) {
-	set := map[string]bool{} // by plugin
+	set := false
 	for _, factor := range a.Factors {
-		plugin := strings.ToLower(factor.Plugin)
 		switch {
 		case !u.Server.settable(factor):
 			want, pending = append(want, factor), append(pending, false)
-		case !set[plugin]:
-			set[plugin] = true
+		case !set:
+			set = true
 			want, pending = append(want, Factor{Plugin: factor.Plugin}), append(pending, true)
 			if !kept.Empty() {
 				want, pending = append(want, Factor{Plugin: factor.Plugin, Verifier: kept}), append(pending, false)
@@ -271,16 +259,10 @@ func (u SingleUser) factors(a *Account, kept redact.Secret) (want []Factor, pend
 	return want, pending
 }
 
-// storedCurrent is what an account keeps of the current password where that is to be
-// kept; empty where it is not, or the account has another.
+// storedCurrent is what an account keeps of the current password; empty where it has
+// another.
 func (u SingleUser) storedCurrent(a *Account, p Passwords) (redact.Secret, error) {
-	if u.OnePassword() != "" {
-		return redact.Secret{}, nil
-	}
-	for _, factor := range a.Factors {
-		if !u.Server.settable(factor) || factor.Verifier.Empty() {
-			continue
-		}
+	for _, factor := range u.passwords(*a) {
 		if fits, err := p.Matches(factor.Plugin, factor.Verifier, p.Current); err != nil || fits {
 			return factor.Verifier, err
 		}
@@ -288,9 +270,18 @@ func (u SingleUser) storedCurrent(a *Account, p Passwords) (redact.Secret, error
 	return redact.Secret{}, nil
 }
 
+// passwords are what the server keeps of an account's passwords, the first one first.
+func (u SingleUser) passwords(a Account) []Factor {
+	return slices.DeleteFunc(slices.Clone(a.Passwords()), func(f Factor) bool { return !u.Server.settable(f) || f.Verifier.Empty() })
+}
+
 // Accepts reports whether a password is one that the account of the login is open to.
 func (u SingleUser) Accepts(password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) (bool, error) {
-	for _, factor := range u.loginPasswords() {
+	account := u.User.at(u.Login.Host)
+	if account == nil {
+		return false, nil
+	}
+	for _, factor := range u.passwords(*account) {
 		if fits, err := matches(factor.Plugin, factor.Verifier, password); err != nil || fits {
 			return fits, err
 		}
@@ -298,49 +289,43 @@ func (u SingleUser) Accepts(password redact.Secret, matches func(plugin string, 
 	return false, nil
 }
 
-// ForeignPassword reports whether the first password of the login's account is neither of
+// ForeignPasswords are the accounts that are open, and whose first password is neither of
 // the two.
-func (u SingleUser) ForeignPassword(p Passwords) (bool, error) {
-	for _, factor := range u.loginPasswords() {
+func (u SingleUser) ForeignPasswords(p Passwords) (foreign []Name, err error) {
+	for _, a := range u.User.Accounts {
+		kept := u.passwords(a)
+		if a.Attributes.Locked || len(kept) == 0 {
+			continue
+		}
+		known := false
 		for _, password := range []redact.Secret{p.Current, p.Pending} {
-			if fits, err := p.Matches(factor.Plugin, factor.Verifier, password); err != nil || fits {
-				return false, err
+			if !known {
+				if known, err = p.Matches(kept[0].Plugin, kept[0].Verifier, password); err != nil {
+					return nil, err
+				}
 			}
 		}
-		return true, nil
+		if !known {
+			foreign = append(foreign, a.Name)
+		}
 	}
-	return false, nil
-}
-
-// loginPasswords are what the server keeps of the passwords of the login's account.
-func (u SingleUser) loginPasswords() []Factor {
-	account := u.User.at(u.Login.Host)
-	if account == nil || u.Login == (Name{}) {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(account.Passwords()), func(f Factor) bool { return !u.Server.settable(f) || f.Verifier.Empty() })
+	return foreign, nil
 }
 
 // OwnPassword are the statements by which a user changes its own password where it may
-// not read what the server keeps of it (MySQL). The first retains the current password,
-// if that is the one which the server compares with REPLACE; otherwise it is refused, and
-// the second leaves what is kept beside it. Where the server keeps one password, both
-// only change that.
+// not read what the server keeps of it (MySQL 8.0.14 and later). The first retains the
+// current password, if that is the one which the server compares with REPLACE; otherwise
+// it is refused, and the second leaves what is kept beside it.
 //
 // Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement".
-func OwnPassword(server Server, own Name, p Passwords) (retaining, plain statement.Statement) {
+func OwnPassword(own Name, p Passwords) (retaining, plain statement.Statement) {
 	begin := func() *statement.Builder {
 		b := statement.New("ALTER USER ").Account(own.User, own.Host)
 		writePassword(b, "", p.Pending, true)
 		return b
 	}
 	b := begin()
-	if server.verifiesReplaced() {
-		b.SQL(" REPLACE ").Secret(p.Current)
-	}
-	if server.keepsTwoPasswords() {
-		b.SQL(" RETAIN CURRENT PASSWORD")
-	}
+	retain(b, p.Current, true)
 	return b.Statement(), begin().Statement()
 }
 
@@ -350,7 +335,7 @@ func OwnPassword(server Server, own Name, p Passwords) (retaining, plain stateme
 // Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement" (one's own second
 // password needs APPLICATION_PASSWORD_ADMIN).
 func OwnPasswordRemedy(server Server, own Name, accounts int) statement.Statement {
-	if server.keepsTwoPasswords() && accounts < 2 {
+	if server.Flavor == MySQL && accounts < 2 {
 		return grantStatement(own, Object{}, []string{"APPLICATION_PASSWORD_ADMIN"}, nil, false)
 	}
 	return PasswordRemedy(own)

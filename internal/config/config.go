@@ -86,9 +86,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
 			Mode:          env.mode("PRIVILEGE_SYNC"),
-
-			Strategy:        env.strategy("ROTATION_STRATEGY"),
-			RepairWithAdmin: env.boolean("REPAIR_WITH_ADMIN", false),
+			Strategy:      env.strategy("ROTATION_STRATEGY"),
 
 			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
 			PendingUserSessions:   env.sessionPolicy("PENDING_USER_SESSIONS"),
@@ -101,11 +99,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 	if c.Role.ARN == "" && c.RDSAsRole {
 		env.problem("ROTATION_ROLE_FOR_RDS", "it is about the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
 	}
-	single := c.Rotation.Strategy == rotation.SingleUser
-	if c.Rotation.RepairWithAdmin && !single {
-		env.problem("REPAIR_WITH_ADMIN", "it is about ROTATION_STRATEGY=%s, and of two users the one in use is never changed: set both, or leave it out", rotation.SingleUser)
-	}
-	if single && c.Rotation.PendingUserSessions == rotation.RefuseSessions {
+	if c.Rotation.Strategy == rotation.SingleUser && c.Rotation.PendingUserSessions == rotation.RefuseSessions {
 		env.problem("PENDING_USER_SESSIONS", "with ROTATION_STRATEGY=%s there is one user, whose sessions are not told apart by their passwords, so that nobody can wait for some of them: leave it out, or rotate with two users", rotation.SingleUser)
 	}
 	if excluded, set := lookup("EXCLUDE_CHARACTERS"); set {

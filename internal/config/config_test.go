@@ -68,9 +68,6 @@ func TestLoad(t *testing.T) {
 		{"sessions warn", variables{"PENDING_USER_SESSIONS": "warn"}, func(*config.Config) {}},
 		{"two users", variables{"ROTATION_STRATEGY": "alternating-users"}, func(*config.Config) {}},
 		{"one user", variables{"ROTATION_STRATEGY": " single-user"}, func(c *config.Config) { c.Rotation.Strategy = rotation.SingleUser }},
-		{"one user, repaired", variables{"ROTATION_STRATEGY": "single-user", "REPAIR_WITH_ADMIN": "true"}, func(c *config.Config) {
-			c.Rotation.Strategy, c.Rotation.RepairWithAdmin = rotation.SingleUser, true
-		}},
 		{"plain text", variables{"ALLOW_PLAINTEXT": "true"}, func(c *config.Config) { c.AllowPlaintext = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -336,7 +336,7 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 	}
 	p.inOrder(report())
 	p.gather()
-	if previous, err := p.staged("AWSPREVIOUS"); err != nil || !p.way.onePassword && p.logsIn(previous) != nil {
+	if previous, err := p.staged("AWSPREVIOUS"); err != nil || p.logsIn(previous) != nil {
 		p.t.Errorf("%s: the previous credentials do not work any more: %v", report(), err)
 	}
 	if ends && p.logsIn(old) == nil {

@@ -181,7 +181,7 @@ func Causes() []Cause {
 		{TLSNameMismatch, "the server's certificate is for another name", "use the host name that stands in it"},
 		{TLSCertificateExpired, "the server's certificate, or one above it, has expired or is not valid yet", "renew it"},
 		{TLSVerificationFailed, "the handshake ended without a verified server for another reason", "read the reason in the sentence; TLS 1.2 is the oldest that is accepted"},
-		{CurrentCredentialsRejected, "the server refuses the username and password under AWSCURRENT", "store the password that the server has, or set the user's to the one in the secret; with `single-user` and an admin secret `REPAIR_WITH_ADMIN=true` goes on from the admin's word"},
+		{CurrentCredentialsRejected, "the server refuses the username and password under AWSCURRENT", "store the password that the server has, or set the user's to the one in the secret"},
 		{PendingCredentialsRejected, "the server refuses those under AWSPENDING", "rotate again: setSecret sets the password"},
 		{AdminCredentialsRejected, "the server refuses those of the admin secret", "make the admin secret and the server agree"},
 		{AccountLocked, "the account is locked", "`ALTER USER ... ACCOUNT UNLOCK`, if it is meant to be used"},

@@ -23,7 +23,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		w = &setSecretRun{underLock: &underLock{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}}
 		w.event.Token = d.pending.versionID // of the rotation that is in progress, if there is one
 		if proof != nil && !d.admin.viaReader {
-			w.proof, w.withoutProof = proofOf(proof, d.current.Password(), time.Now()), false
+			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
 		}
 		var err error
 		if pair, err = w.read(ctx, account.Pair{Known: true}); err != nil {

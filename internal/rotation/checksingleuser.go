@@ -7,7 +7,6 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/statement"
 	"tandem/internal/timeout"
 	"tandem/internal/warning"
 )
@@ -22,7 +21,7 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		defer cancel()
 		w = &underLock{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}
 		if proof != nil && !d.admin.viaReader {
-			w.proof, w.withoutProof = proofOf(proof, d.current.Password(), time.Now()), false
+			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
 		}
 		var err error
 		if user, err = w.readSingleUser(ctx); err != nil {
@@ -66,38 +65,26 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 
 // foretellPassword says what the next rotation does to the user's password.
 func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) outcome {
-	passwords := account.Passwords{Current: w.current.Password(), Pending: w.pending.Password(), Matches: w.matches, VerifierOf: w.verifierOf}
-	var o outcome
-	var err error
-	var statements []statement.Statement
-	one := account.SingleUser{Server: w.admin.Facts().Server}
+	o := outcome{detail: "the next setSecret sets the password, and the one in use goes on until the rotation after that"}
 	if user == nil {
-		first, _ := account.OwnPassword(one.Server, w.admin.Facts().Account, passwords)
-		statements = []statement.Statement{first}
-	} else {
-		one = *user
-		if statements, err = user.Change(passwords); err != nil {
-			return outcomeOf("", err)
-		}
-		foreign, err := user.ForeignPassword(passwords)
-		if err != nil {
-			return outcomeOf("", err)
-		}
-		if foreign {
-			o.result, o.kind = ResultAttention, warning.PasswordChangedElsewhere
-			o.detail = fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", user.Login, Current)
-		}
+		retaining, _ := account.OwnPassword(w.admin.Facts().Account, w.passwords())
+		o.list = []string{retaining.String()}
+		return o
+	}
+	statements, err := user.Change(w.passwords())
+	if err != nil {
+		return outcomeOf("", err)
 	}
 	for _, s := range statements {
 		o.list = append(o.list, s.String())
 	}
-	o.detail = "the next setSecret sets the password, and the one in use goes on until the rotation after that" + o.detail
-	if why := one.OnePassword(); why != "" {
-		o.result, o.kind = ResultAttention, warning.OnePassword
-		o.detail = fmt.Sprintf("the next finishSecret sets the password, and a login between that and the move of %s is refused: %s", Current, why)
+	foreign, err := user.ForeignPasswords(w.passwords())
+	if err != nil {
+		return outcomeOf("", err)
 	}
-	if o.kind != "" {
-		o.remedy = warning.Remedy(o.kind)
+	for _, name := range foreign {
+		o.result, o.kind, o.remedy = ResultAttention, warning.PasswordChangedElsewhere, warning.Remedy(warning.PasswordChangedElsewhere)
+		o.detail += fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", name, Current)
 	}
 	return o
 }

@@ -60,13 +60,6 @@ var mySQL = &dialect{
 	verifier: nativeVerifier,
 }
 
-// mySQLBefore is a MySQL that keeps one password of an account.
-var mySQLBefore = func() *dialect {
-	before := *mySQL
-	before.server = mustServer("8.0.13")
-	return &before
-}()
-
 const mySQLDefaults = " PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT PASSWORD REQUIRE CURRENT DEFAULT"
 
 func mustServer(version string) account.Server {
@@ -77,12 +70,7 @@ func mustServer(version string) account.Server {
 	return server
 }
 
-func (d *dialect) String() string {
-	if d == mySQLBefore {
-		return d.server.String()
-	}
-	return string(d.server.Flavor)
-}
+func (d *dialect) String() string { return string(d.server.Flavor) }
 
 // rows prints an account.
 func (d *dialect) rows(a worldAccount) account.Rows {
@@ -124,7 +112,7 @@ var (
 )
 
 func init() {
-	for _, d := range []*dialect{mariaDB, mySQL, mySQLBefore} {
+	for _, d := range []*dialect{mariaDB, mySQL} {
 		createPatterns[d] = regexp.MustCompile("^CREATE USER " + accountPattern + d.created + "( ACCOUNT LOCK)?$")
 		alteredPatterns[d] = regexp.MustCompile("^" + accountPattern + "(?:" + d.altered + ")?$")
 	}

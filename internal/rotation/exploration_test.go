@@ -360,7 +360,7 @@ func (x *exploration) around(at int32, kind string) *violation {
 	u := x.worlds[key.world]
 	switch kind {
 	case serviceNext:
-		if u.begun == len(x.scenario.tokens()) || x.scenario.stranded(u) {
+		if u.begun == len(x.scenario.tokens()) {
 			return nil
 		}
 	case serviceTakes:
@@ -568,10 +568,7 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 	x.recovered[key] = true
 	x.recoveries++
 
-	var ends []*modelState
-	if !x.scenario.stranded(rest) {
-		ends = append(ends, rest)
-	}
+	ends := []*modelState{rest}
 	if token := rest.pending; token != "" && token != rest.current {
 		end, failed, broken := x.alone(rest, token)
 		switch {

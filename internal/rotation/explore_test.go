@@ -116,20 +116,9 @@ const (
 // settings are those of a scenario.
 func (s scenario) settings() rotation.Settings {
 	if s.single() {
-		return rotation.Settings{Strategy: rotation.SingleUser, RepairWithAdmin: s.repairs()}
+		return rotation.Settings{Strategy: rotation.SingleUser}
 	}
 	return rotation.Settings{Mode: s.mode}
-}
-
-// repairs: where a server keeps one password, and AWSPENDING is taken off between its
-// change and the label's move, nothing but the admin's word gets the rotation going again.
-func (s scenario) repairs() bool { return s.mode == singleUser && !s.keepsTwo() }
-
-// stranded reports whether the password under AWSCURRENT is refused, and no admin could
-// set another: then the version under AWSPENDING has the only one that there is.
-func (s scenario) stranded(u *modelState) bool {
-	user, password := credentials(u.values[u.current])
-	return s.mode == ownPassword && !s.keepsTwo() && !slices.ContainsFunc(u.of(user), func(a worldAccount) bool { return a.letsIn(password) })
 }
 
 // single reports whether one user is rotated.
@@ -170,15 +159,11 @@ func withoutAdmin(u *modelState) *modelState {
 	return u
 }
 
-// keepsTwo reports whether the server keeps two passwords of an account.
-func (d *dialect) keepsTwo() bool { return d != mySQLBefore }
-
-// scenarios are all beginnings of a mode with these actors, as far as the server can be
-// in such a state.
+// scenarios are all beginnings of a mode with these actors.
 func scenarios(mode account.Mode, on *dialect, tries int, actors ...string) []scenario {
 	var all []scenario
 	for _, b := range beginnings {
-		if slices.Contains(b.modes, mode) && (on.keepsTwo() || !slices.ContainsFunc(b.start().accounts, func(a worldAccount) bool { return a.second != "" })) {
+		if slices.Contains(b.modes, mode) {
 			name := fmt.Sprintf("%s; %s; tries: %d; %s; %s", b.name, strings.Join(actors, " "), tries, mode, on)
 			all = append(all, scenario{name: name, actors: actors, tries: tries, mode: mode, dialect: on, begins: b.start})
 		}
@@ -210,7 +195,7 @@ func scenarioOf(name string) (scenario, error) {
 	reversed, edits := slices.Contains(parts, inReverseName), slices.Contains(parts, withAnEdit)
 	if len(parts) >= 5 {
 		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
-		for _, on := range []*dialect{mariaDB, mySQL, mySQLBefore} {
+		for _, on := range []*dialect{mariaDB, mySQL} {
 			for _, s := range scenarios(account.Mode(parts[3]), on, tries, strings.Fields(parts[1])...) {
 				if reversed {
 					s = s.inReverse()
@@ -254,19 +239,13 @@ func sizes() []size {
 			}
 		}
 	}
-	for _, on := range []*dialect{mariaDB, mySQL, mySQLBefore} {
+	for _, on := range []*dialect{mariaDB, mySQL} {
 		for _, mode := range []account.Mode{singleUser, ownPassword} {
 			tries, faults := 1, 1
 			if os.Getenv("EXPLORE") == "full" {
 				tries, faults = 2, 2
 			}
-			others := two
-			if on == mySQLBefore && mode == ownPassword {
-				// A token that is given up between the change of the only password and the
-				// label's move takes that password with it.
-				others = twice
-			}
-			all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, others, tries, faults, true, false}, size{mode, on, others, 1, faults, false, true})
+			all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, true, false}, size{mode, on, two, 1, faults, false, true})
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {

@@ -38,27 +38,6 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		return s.giveUp(ctx, err)
 	}
 	s.record.pending(pending)
-	result, err := s.finish(ctx, version, pending)
-	if failure.Of(err) == failure.PendingSecretMismatch {
-		return s.giveUp(ctx, err)
-	}
-	return result, err
-}
-
-// finish moves the label, and ends its sessions. A pending document that nothing can come
-// of is PendingSecretMismatch.
-func (s step) finish(ctx context.Context, version Version, pending secret.Document) (string, error) {
-	if s.Settings.Strategy == SingleUser {
-		current, err := s.currentDocument(ctx)
-		if err != nil {
-			return "", err
-		}
-		if last, err := s.setsPasswordLast(ctx, current); err != nil {
-			return "", err
-		} else if last {
-			return s.finishWithPassword(ctx, current, version)
-		}
-	}
 	session, err := s.connectToFinish(ctx, pending)
 	if err != nil {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", Pending, Current, err))
@@ -70,12 +49,7 @@ func (s step) finish(ctx context.Context, version Version, pending secret.Docume
 	if err := s.lock(ctx, session, pending); err != nil {
 		return "", err
 	}
-	return s.moveCurrent(ctx, version, nil)
-}
 
-// moveCurrent moves the label, under the lock. Where the server keeps one password, it is
-// changed right before that.
-func (s step) moveCurrent(ctx context.Context, version Version, password *lastPassword) (string, error) {
 	labels := call[Labels]{do: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
 	now := call[document]{do: func() (document, error) { return s.currentDocument(ctx) }}
 	s.concurrently(labels.run, now.run)
@@ -97,16 +71,13 @@ func (s step) moveCurrent(ctx context.Context, version Version, password *lastPa
 		return alreadyFinished, nil
 	}
 	if _, err := s.parseMatching(current.Document, version); err != nil {
-		return "", err
+		return s.giveUp(ctx, err)
 	}
 	// The two were read side by side. Where another rotation has ended in between, which
 	// needs the lock's session to be gone, the labels are those from before it.
 	if carrier != current.versionID {
 		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s while this step read it: it was not moved on to %s; the next try reads it anew",
 			Current, carrier, current.versionID, s.event.Token)
-	}
-	if err := password.set(ctx); err != nil {
-		return password.unlessRefused(ctx, err)
 	}
 	// The server keeps the lock until the invocation's deadline. One that was
 	// frozen meanwhile finds out here, whatever its timers have noticed.
@@ -116,7 +87,7 @@ func (s step) moveCurrent(ctx context.Context, version Version, password *lastPa
 	from := current.versionID
 	moveErr := s.Secrets.MoveCurrent(ctx, s.event.SecretID, s.event.Token, from)
 	if moveErr == nil {
-		s.record.labelMoved(password)
+		s.record.moved = true
 		s.log.InfoContext(ctx, "label moved", "label", Current, "from", from, "to", s.event.Token)
 		return Current + " moved", nil
 	}
@@ -127,15 +98,12 @@ func (s step) moveCurrent(ctx context.Context, version Version, password *lastPa
 		return "", moveErr
 	}
 	if finished, err := after.progress(s.event.Token); err == nil && finished {
-		s.record.labelMoved(password)
+		s.record.moved = true
 		return alreadyFinished, nil
 	}
 	if carrier := after.VersionWith(Current); carrier != "" && carrier != from {
-		moveErr = failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s since this step read it, so it was not moved on to %s; the next try reads it anew: %w",
+		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s since this step read it, so it was not moved on to %s; the next try reads it anew: %w",
 			Current, from, carrier, s.event.Token, moveErr)
-		if err := password.takeBack(ctx); err != nil {
-			return "", fmt.Errorf("%w; %w", moveErr, err)
-		}
 	}
 	return "", moveErr
 }

@@ -401,23 +401,6 @@ func (s *askedSession) Apply(_ context.Context, sent ...statement.Statement) err
 	return nil
 }
 
-// OwnAccount reads that of the user.
-func (s *askedSession) OwnAccount(context.Context) (account.Account, error) {
-	a := s.through(request{text: "read its own account", do: func(u *modelState, _ int) answer {
-		found := u.account(s.facts.Account)
-		if found == nil {
-			return failed(errNoSuchAccount)
-		}
-		read, err := account.Parse(s.facts.Server, found.name, u.rows(*found))
-		if err != nil {
-			panic(err)
-		}
-		return answer{value: read, text: accountsKey([]worldAccount{*found})}
-	}})
-	own, _ := a.value.(account.Account)
-	return own, a.err
-}
-
 // denied is a server's answer to somebody who may not do a thing.
 type denied struct{ error }
 

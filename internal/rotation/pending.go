@@ -94,11 +94,6 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 	if finished, err := labels.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
-	if s.Settings.Strategy == SingleUser {
-		if err := s.giveBack(ctx); err != nil {
-			return "", fmt.Errorf("%w; making the password under %s the user's again, which this rotation has replaced: %w", reason, Current, err)
-		}
-	}
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
 		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)
 	}

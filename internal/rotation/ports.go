@@ -203,9 +203,6 @@ type Session interface {
 	// PluginsNeedingPlaintext lists the plugins for whose sake the server refuses verifiers, and
 	// has to be sent passwords in clear.
 	PluginsNeedingPlaintext(ctx context.Context) ([]string, error)
-	// OwnAccount reads the account that the session is logged in as (MariaDB; MySQL does not
-	// show every user its own).
-	OwnAccount(ctx context.Context) (account.Account, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Exists reports whether a routine, a table, or where one is named a column of it, is

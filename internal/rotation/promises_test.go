@@ -21,9 +21,6 @@ func (x *exploration) current(u *modelState) error {
 		name := first.name
 		name.User = user
 		a := u.account(name)
-		if a != nil && !a.letsIn(password) && !x.scenario.keepsTwo() && x.pendingLogsIn(u, *a) {
-			continue // between the password's change and the label's move
-		}
 		switch {
 		case a == nil:
 			return fmt.Errorf("promise 1: AWSCURRENT is on %s, and there is no account %s", u.current, name)
@@ -38,10 +35,10 @@ func (x *exploration) current(u *modelState) error {
 	return nil
 }
 
-// previous is the promise of a single user on a server that keeps two passwords: the one
-// under AWSPREVIOUS logs in until the next rotation sets its own.
+// previous is the promise of a single user: the password under AWSPREVIOUS logs in until
+// the next rotation sets its own.
 func (x *exploration) previous(u *modelState) error {
-	if u.previous == "" || !x.scenario.keepsTwo() {
+	if u.previous == "" {
 		return nil
 	}
 	_, current := credentials(u.values[u.current])
@@ -236,9 +233,6 @@ func (x *exploration) inChange(u *modelState, at *history, r request) error {
 		}
 	}
 	proven := []string{currentUser, "admin"}
-	if x.scenario.repairs() {
-		proven = proven[1:]
-	}
 	if x.scenario.mode == ownPassword {
 		proven = proven[:1]
 	}

@@ -5,21 +5,16 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/redact"
 	"tandem/internal/secret"
 )
 
-// proof is the login with the secret's credentials: with the current ones, or, of a single
-// user whose password is the pending one already, with those.
+// proof is the login with the current credentials.
 type proof struct {
 	Facts
-	password redact.Secret // of the login
-	began    time.Time     // the login
+	began time.Time // the login
 }
 
-func proofOf(session Session, password redact.Secret, began time.Time) proof {
-	return proof{session.Facts(), password, began}
-}
+func proofOf(session Session, began time.Time) proof { return proof{session.Facts(), began} }
 
 // checkPasswordUnchanged refuses to go on where the current user's password has been changed
 // between the proof and the lock. No rotation of this secret does that, but one of

@@ -32,7 +32,6 @@ type record struct {
 	granted, revoked   int      // privileges and roles
 	statements         []string // masked
 	passwordSet, moved bool
-	refused            time.Duration // how long the current password was, between its change and the label's move
 
 	pendingSessions int   // of the user whose password was about to change
 	sessionsUnknown error // of which servers it is not known whether there are any
@@ -154,17 +153,6 @@ func (r *record) sent(s account.Step) {
 	}
 }
 
-// labelMoved notes that AWSCURRENT has moved, after a change of the only password or
-// without one.
-func (r *record) labelMoved(password *lastPassword) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.moved = true
-	if password != nil {
-		r.refused = time.Since(password.began)
-	}
-}
-
 // password notes the statement that set the password.
 func (r *record) password(s statement.Statement) {
 	r.mutex.Lock()
@@ -227,9 +215,6 @@ func (r *record) attributes() []slog.Attr {
 	}
 	if r.moved {
 		out = append(out, slog.Bool("currentMoved", true))
-	}
-	if r.refused > 0 {
-		out = append(out, slog.Float64("currentRefusedMs", milliseconds(r.refused)))
 	}
 	number("pendingUserSessions", r.pendingSessions)
 	if r.sessionsUnknown != nil {

@@ -39,9 +39,6 @@ type Settings struct {
 	UsernameLimit int
 	// Strategy is ROTATION_STRATEGY.
 	Strategy Strategy
-	// RepairWithAdmin is REPAIR_WITH_ADMIN: a single user's password is changed by the
-	// admin even where the one under AWSCURRENT is refused.
-	RepairWithAdmin bool
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.

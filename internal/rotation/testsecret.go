@@ -27,13 +27,6 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		}
 	}
 
-	if s.Settings.Strategy == SingleUser && !rehearsal {
-		if last, err := s.setsPasswordLast(ctx, current); err != nil {
-			return "", err
-		} else if last {
-			return fmt.Sprintf("the server keeps one password of %q, which finishSecret changes", pending.Username()), nil
-		}
-	}
 	if err := s.testMembers(ctx, pending); err != nil {
 		return s.unlessUnusable(ctx, fmt.Errorf("testing the %s credentials: %w", Pending, err))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tandem/internal/account"
@@ -13,7 +14,7 @@ import (
 	"tandem/internal/verifier"
 )
 
-// underLock is what a step has that changes passwords, once it holds the pair's lock.
+// underLock is what setSecret has, whatever the strategy, once it holds the lock.
 type underLock struct {
 	step
 	documents
@@ -21,7 +22,7 @@ type underLock struct {
 	admin  Session
 	labels Labels
 	proof  proof
-	// withoutProof is true where nobody has logged in with the secret's credentials.
+	// withoutProof is true where a check looks on without such a session.
 	withoutProof bool
 	clear        []string // the plugins that insist on clear passwords
 	compared     verifier.Comparisons
@@ -31,7 +32,7 @@ type underLock struct {
 	opened          []Session // that leave closes
 }
 
-// enter proves the secret's credentials, logs in as whoever changes the users, takes the
+// enter proves the current credentials, logs in as whoever changes the users, takes the
 // lock, and reads the labels under it. finished: there is nothing left to do. Otherwise,
 // unless there is an error, leave ends it.
 func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bool, err error) {
@@ -42,7 +43,7 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 	}
 	d.admin = r.as
 	w = &underLock{step: s, documents: d, admin: r.admin, opened: []Session{r.admin}}
-	if err = w.lockServer(ctx, r, began); err == nil {
+	if err = w.lockServer(ctx, r.proof, began); err == nil {
 		finished, err = w.readLabels(ctx)
 	}
 	if finished || err != nil {
@@ -54,33 +55,28 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 
 // lockServer takes the lock where the users are changed, and sees that this is the server
 // whose credentials were proven, and takes changes.
-func (w *underLock) lockServer(ctx context.Context, r reached, began time.Time) error {
-	d, proof, reader := w.documents, r.proof, Session(nil)
-	if d.admin.viaReader && proof != nil {
+func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Time) error {
+	d, reader := w.documents, Session(nil)
+	if d.admin.viaReader {
 		// The application's host is a reader. What is changed is changed at the
-		// writer, so there too the credentials have to be those of its users.
+		// writer, so there too the current credentials have to be those of its users.
 		reader = proof
 		w.opened = append(w.opened, reader)
 		var err error
-		if proof, err = w.Database.Connect(ctx, d.admin.topology.login(r.by)); err != nil {
+		if proof, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err != nil {
 			return refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
 		}
 	}
-	if proof != nil {
-		w.proof = proofOf(proof, r.by.Password(), began)
-		if !d.admin.own {
-			w.close(ctx, proof) // its part is done
-		}
+	w.proof = proofOf(proof, began)
+	if !d.admin.own {
+		w.close(ctx, proof) // its part is done
 	}
-	w.withoutProof = proof == nil
 	if err := w.lockAdmin(ctx); err != nil {
 		return err
 	}
 	facts := w.admin.Facts()
-	if !w.withoutProof {
-		if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
-			return err
-		}
+	if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
+		return err
 	}
 	if err := writable(w.admin); err != nil {
 		return err
@@ -109,7 +105,7 @@ func (w *underLock) lockAdmin(ctx context.Context) error {
 }
 
 // readLabels reads the labels. Until the admin's session is closed no other invocation
-// changes this pair. An invocation that comes late, having been frozen or overtaken, must
+// changes the same users. An invocation that comes late, having been frozen or overtaken, must
 // see that here.
 func (w *underLock) readLabels(ctx context.Context) (finished bool, err error) {
 	if w.labels, err = w.Secrets.Describe(ctx, w.event.SecretID); err != nil {
@@ -129,7 +125,7 @@ func (w *underLock) readLabels(ctx context.Context) (finished bool, err error) {
 
 // leave ends the sessions, and with them the lock.
 func (w *underLock) leave(ctx context.Context) {
-	for _, session := range w.opened {
+	for _, session := range slices.Backward(w.opened) {
 		w.close(ctx, session)
 	}
 }

@@ -211,7 +211,6 @@ func TestRules(t *testing.T) {
 			[]map[string]string{{"superuserSecretArn": admin, "masterSecretKmsKeyArn": adminKey}}},
 		{"AdminSecretKeyNeedsAnAdminSecret", map[string]string{"masterSecretKmsKeyArn": adminKey}, []map[string]string{{"masterSecretArn": admin, "superuserSecretKmsKeyArn": adminKey}}},
 		{"AdminSecretKeyNeedsAnAdminSecret", map[string]string{"superuserSecretKmsKeyArn": adminKey}, nil},
-		{"RepairNeedsASingleUser", map[string]string{"repairWithAdmin": "TRUE"}, []map[string]string{{"repairWithAdmin": "true", "rotationStrategy": "single-user"}, {"repairWithAdmin": "false"}}},
 		{"RefusingNeedsTwoUsers", map[string]string{"pendingUserSessions": "refuse", "rotationStrategy": "single-user"}, []map[string]string{{"pendingUserSessions": "refuse"}, {"rotationStrategy": "single-user"}}},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSubnetIds": "subnet-0a"}, []map[string]string{{"vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSecurityGroupIds": "sg-0a"}, nil},
