@@ -202,7 +202,8 @@ func retain(b *statement.Builder, replaced redact.Secret, own bool) {
 
 // changeMariaDB writes the pending password before the current one, each as a factor of
 // mysql_native_password, of which the server takes either. What else an account
-// authenticates with stays.
+// authenticates with stays, and comes after them: a server asks for one factor after the
+// other, and the driver lets it change the plugin once.
 //
 // Source: MariaDB, "Authentication from MariaDB 10.4", "ALTER USER" (IDENTIFIED VIA ... OR).
 func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords) (discards bool, err error) {
@@ -210,53 +211,37 @@ func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords)
 	if err != nil {
 		return false, err
 	}
-	want, pending := u.factors(a, kept)
-	done := len(want) == len(a.Factors)
-	for i := 0; i < len(want) && done; i++ {
-		have := a.Factors[i]
-		if !pending[i] {
-			done = sameFactor(have, want[i])
-		} else if done = u.Server.settable(have) && !have.Verifier.Empty(); done {
-			if done, err = p.Matches(have.Plugin, have.Verifier, p.Pending); err != nil {
-				return false, err
-			}
+	others := u.others(a, kept)
+	if first := a.Factors[0]; u.Server.settable(first) && !first.Verifier.Empty() && slices.EqualFunc(a.Factors[1:], others, sameFactor) {
+		if done, err := p.Matches(first.Plugin, first.Verifier, p.Pending); done || err != nil {
+			return false, err
 		}
 	}
-	if done {
-		return false, nil
+	verifier, err := p.VerifierOf(nativePlugin, p.Pending)
+	if err != nil {
+		return false, err
 	}
-	credentials := make([]credential, len(want))
-	for i, factor := range want {
-		credentials[i] = credential{plugin: factor.Plugin, secret: factor.Verifier}
-		if pending[i] {
-			if credentials[i].secret, err = p.VerifierOf(factor.Plugin, p.Pending); err != nil {
-				return false, err
-			}
-		}
+	credentials := []credential{{plugin: nativePlugin, secret: verifier}}
+	for _, factor := range others {
+		credentials = append(credentials, credential{plugin: factor.Plugin, secret: factor.Verifier})
 	}
 	altered.account(a.Name)
 	writeCredentials(altered.builder, u.Server, credentials...)
 	return false, nil
 }
 
-// factors are those that an account of MariaDB's is to have: one for the pending password,
-// of which pending says so, and next to it one for the current password, where that is
-// kept.
-func (u SingleUser) factors(a *Account, kept redact.Secret) (want []Factor, pending []bool) {
-	set := false
+// others are the factors that an account of MariaDB's is to have beside the pending
+// password: the current one, where that is kept, and what no rotation sets.
+func (u SingleUser) others(a *Account, kept redact.Secret) (others []Factor) {
+	if !kept.Empty() {
+		others = append(others, Factor{Plugin: nativePlugin, Verifier: kept})
+	}
 	for _, factor := range a.Factors {
-		switch {
-		case !u.Server.settable(factor):
-			want, pending = append(want, factor), append(pending, false)
-		case !set:
-			set = true
-			want, pending = append(want, Factor{Plugin: factor.Plugin}), append(pending, true)
-			if !kept.Empty() {
-				want, pending = append(want, Factor{Plugin: factor.Plugin, Verifier: kept}), append(pending, false)
-			}
+		if !u.Server.settable(factor) {
+			others = append(others, factor)
 		}
 	}
-	return want, pending
+	return others
 }
 
 // storedCurrent is what an account keeps of the current password; empty where it has
