@@ -196,11 +196,14 @@ func TestBoundary(t *testing.T) {
 	}
 }
 
-// actionsIn gathers the actions of a template's statements, whatever condition they
+// actionsIn gathers the actions that a template's statements allow, whatever condition they
 // stand under.
 func actionsIn(value any, into map[string]bool) {
 	switch value := value.(type) {
 	case map[string]any:
+		if value["Effect"] == "Deny" {
+			return
+		}
 		for key, inner := range value {
 			if key != "Action" {
 				actionsIn(inner, into)

@@ -246,6 +246,8 @@ func TestWhatParametersChange(t *testing.T) {
 		"+" + statement + "AttachToVpc.Action.0=ec2:AssignPrivateIpAddresses", "+" + statement + "AttachToVpc.Action.1=ec2:CreateNetworkInterface",
 		"+" + statement + "AttachToVpc.Action.2=ec2:DeleteNetworkInterface", "+" + statement + "AttachToVpc.Action.3=ec2:DescribeNetworkInterfaces",
 		"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
+		"+" + statement + "KeepCodeFromVpc.Effect=Deny", "+" + statement + "KeepCodeFromVpc.Action=ec2:*", "+" + statement + "KeepCodeFromVpc.Resource=*",
+		"+" + statement + "KeepCodeFromVpc.Condition.ArnEquals.lambda:SourceFunctionArn=arn:aws:lambda:eu-west-1:123456789012:function:f",
 	}
 	accounts := func(ids ...string) []string {
 		const (
