@@ -147,7 +147,7 @@ func printed(part *syntax.CmdSubst) string {
 }
 
 // others are programs that the scripts use besides those that are looked at.
-var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git", "gh"}
+var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git", "gh", "zip"}
 
 func TestCommands(t *testing.T) {
 	left := sessions{}

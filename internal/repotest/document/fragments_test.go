@@ -70,7 +70,7 @@ var needed = map[string][]string{
 	"AWS::Serverless::Function": {
 		"lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:GetFunction", "lambda:DeleteFunction",
 		"lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency", "lambda:GetFunctionCodeSigningConfig", "lambda:PutFunctionCodeSigningConfig",
-		"lambda:DeleteFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetRuntimeManagementConfig",
+		"lambda:DeleteFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig", "lambda:GetLayerVersion", "lambda:GetFunctionRecursionConfig", "lambda:GetRuntimeManagementConfig",
 		"lambda:ListTags", "lambda:TagResource", "lambda:UntagResource", "iam:PassRole", "s3:GetObject", "s3:GetObjectVersion",
 		"s3:GetObjectTagging", // SAM, for a signing profile: get_version_of_artifact
 		"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "ec2:DescribeNetworkInterfaces",

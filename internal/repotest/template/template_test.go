@@ -187,6 +187,8 @@ func TestVariablesAreTheFunctions(t *testing.T) {
 			t.Errorf("the template does not set %s by %s", name, parameter)
 		}
 	}
+	// The layer brings the file that this names.
+	set["RDS_CA_BUNDLE"] = list("rdsCaBundleLayerArn")
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Errorf("variables and the parameters that set them (-of the function +of the template):\n%s", diff)
 	}
