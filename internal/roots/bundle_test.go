@@ -70,14 +70,14 @@ func TestBundle(t *testing.T) {
 		}
 	}
 	for host, trusted := range map[string][]string{
-		"db.c9akciq32.us-gov-west-1.rds.amazonaws.com":    {"gov", "own"},
-		"DB.c9akciq32.us-gov-west-1.rds.amazonaws.com.":   {"gov", "own"},
-		"db.c9akciq32.eu-west-1.rds.amazonaws.com":        {"eu", "own", "embedded of eu"},
-		"db.c9akciq32.eu-west-2.rds.amazonaws.com":        {"own"},
-		"db.c9akciq32.mars-north-1.rds.amazonaws.com":     {"gov", "eu", "preview", "own", "embedded of eu"}, // in neither
-		"db.global-c9akciq32.global.rds.amazonaws.com":    {"gov", "eu", "preview", "own", "embedded of eu"},
-		"db.example.com":                                  nil,
-		"127.0.0.1":                                       nil,
+		"db.c9akciq32.us-gov-west-1.rds.amazonaws.com":  {"gov", "own"},
+		"DB.c9akciq32.us-gov-west-1.rds.amazonaws.com.": {"gov", "own"},
+		"db.c9akciq32.eu-west-1.rds.amazonaws.com":      {"eu", "own", "embedded of eu"},
+		"db.c9akciq32.eu-west-2.rds.amazonaws.com":      {"own"},
+		"db.c9akciq32.mars-north-1.rds.amazonaws.com":   {"gov", "eu", "preview", "own", "embedded of eu"}, // in neither
+		"db.global-c9akciq32.global.rds.amazonaws.com":  {"gov", "eu", "preview", "own", "embedded of eu"},
+		"db.example.com": nil,
+		"127.0.0.1":      nil,
 		"secretsmanager.us-gov-west-1.amazonaws.com":      nil,
 		"db.us-gov-west-1.rds.amazonaws.com.example.com":  nil,
 		"db.c9akciq32.us-gov-west-1.rds.notamazonaws.com": nil,
