@@ -109,9 +109,12 @@ bin/template.yaml: template.yaml Makefile
 	@mkdir -p bin
 	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > $@
 
+# What sam publish needs, and files beside the template with it.
+NOT_PUBLISHED = /^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}
+
 # The same without SAM's transform, which a StackSet does not take.
 bin/cloudformation.yaml: bin/template.yaml
-	sed -e '/^Transform:/d' -e '/^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}' -e '/BuildMethod:/d' \
+	sed -e '/^Transform:/d' -e '$(NOT_PUBLISHED)' -e '/BuildMethod:/d' \
 		-e 's|AWS::Serverless::Function|AWS::Lambda::Function|' -e 's|^\( *Code\)Uri:|\1:|' \
 		-e 's|^\( *Tracing\): \(!Ref tracing\)$$|\1Config: {Mode: \2}|' bin/template.yaml > $@
 
@@ -126,9 +129,9 @@ release: modules bin/cloudformation.yaml ## what a release consists of, bin/rele
 		$(MAKE) --no-print-directory build-RotationFunction ARCHITECTURE=$$processor ARTIFACTS_DIR=bin/lambda-$$processor; \
 		$(GO) run ./internal/local/archive -o bin/release/function-$$processor.zip bin/lambda-$$processor/bootstrap; \
 	done
-	sed -e 's|^\( *CodeUri:\) \.$$|\1 function-$(firstword $(RELEASED)).zip|' template.yaml > bin/release/template.yaml
+	sed -e '$(NOT_PUBLISHED)' -e 's|^\( *CodeUri:\) \.$$|\1 function-$(firstword $(RELEASED)).zip|' template.yaml > bin/release/template.yaml
 	sed -e 's|^\( *Code:\) function.zip$$|\1 function-$(firstword $(RELEASED)).zip|' bin/cloudformation.yaml > bin/release/cloudformation.yaml
-	cp LICENSE README.md bin/release
+	cp LICENSE bin/release
 	@$(GO) run ./internal/local/release -notes bin/release-notes.md -tag "$$TAG" -repository "$$REPOSITORY" bin/release
 	@cat bin/release/SHA256SUMS
 
