@@ -238,7 +238,7 @@ func TestTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	environment := regexp.MustCompile(`(?m)^    environment: (\w+)$`).FindSubmatch(workflow)
+	environment := regexp.MustCompile(`(?m)^      environment: (production)$`).FindSubmatch(workflow)
 	if environment == nil {
 		t.Fatal("the job that deploys has no environment")
 	}
