@@ -60,6 +60,8 @@ type Config struct {
 	// AllowPlaintext lets a login go without TLS where the server has none and
 	// the document does not insist.
 	AllowPlaintext bool
+	// RDSCABundle is a file of authorities, or empty; see roots.New.
+	RDSCABundle string
 }
 
 // Load reads the configuration by lookup, which is os.LookupEnv. The error joins
@@ -92,6 +94,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			PendingUserSessions:   env.sessionPolicy("PENDING_USER_SESSIONS"),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
+		RDSCABundle:    env.text("RDS_CA_BUNDLE"),
 	}
 	if c.Role.ARN == "" && c.Role.ExternalID != "" {
 		env.problem("ROTATION_ROLE_EXTERNAL_ID", "it is for the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")

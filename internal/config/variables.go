@@ -34,5 +34,6 @@ func Variables() []Variable {
 		{"REQUIRE_EACH_INCLUDED_TYPE", parameter("requireEachIncludedType"), "true", "a password has a character of each kind that is not excluded"},
 		{"USERNAME_CHARACTER_LIMIT", parameter("usernameLimit"), "32, or 80 for engine `mariadb`", "the longest name of a clone, in characters; up to 128 for `mariadb`"},
 		{"ALLOW_PLAINTEXT", parameter("allowPlaintext"), "false", "true: log in without TLS to a MariaDB server that has none, unless the document says `\"ssl\": true`: see TLS"},
+		{"RDS_CA_BUNDLE", parameter("rdsCaBundleLayerArn"), "none", "a file of certificate authorities, such as AWS's bundle in a Lambda layer, that are trusted for hosts of RDS beside those which are embedded: see TLS"},
 	}
 }

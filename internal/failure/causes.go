@@ -177,7 +177,7 @@ func Causes() []Cause {
 		{PublicKeyRetrievalNotAllowed, "`ALLOW_PLAINTEXT=true` let a login go on without TLS, and the server asks for the password encrypted with a public key that it sends itself", "turn TLS on at the server; or, on a network that nobody else is on, `\"ssl\": false` in both documents"},
 		{ClearPasswordNotAllowed, "`ALLOW_PLAINTEXT=true` let the admin log in without TLS, and the new password would cross the network in clear", "turn TLS on at the server; or, on a network that nobody else is on, `\"ssl\": false` in both documents"},
 		{TLSRequired, "the server takes encrypted connections only, and the document says `\"ssl\": false`", "remove that from both documents"},
-		{TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here", "name its root in `SSL_CERT_FILE` or `SSL_CERT_DIR`, or give the server a certificate of a known authority"},
+		{TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here", "name its root in `SSL_CERT_FILE` or `SSL_CERT_DIR`, one of RDS in `RDS_CA_BUNDLE`, or give the server a certificate of a known authority"},
 		{TLSNameMismatch, "the server's certificate is for another name", "use the host name that stands in it"},
 		{TLSCertificateExpired, "the server's certificate, or one above it, has expired or is not valid yet", "renew it"},
 		{TLSVerificationFailed, "the handshake ended without a verified server for another reason", "read the reason in the sentence; TLS 1.2 is the oldest that is accepted"},

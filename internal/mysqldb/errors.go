@@ -305,7 +305,7 @@ func (e endpoint) explain(err error) error {
 	case errors.As(err, &hostname):
 		return say(failure.TLSNameMismatch, "the server's certificate is for another name; use the host name that stands in it")
 	case errors.As(err, &authority):
-		return say(failure.TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or give the server a certificate of a known authority")
+		return say(failure.TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or for a host of RDS in RDS_CA_BUNDLE, or give the server a certificate of a known authority")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return say(failure.TLSCertificateExpired, "the server's certificate, or one above it, has expired or is not valid yet; renew it")
 	case errors.As(err, &handshake), errors.As(err, &notTLS):

@@ -147,7 +147,7 @@ func printed(part *syntax.CmdSubst) string {
 }
 
 // others are programs that the scripts use besides those that are looked at.
-var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git", "gh"}
+var others = []string{"printf", "cat", "umask", "mkdir", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "date", "git", "gh", "zip", "sha256sum"}
 
 func TestCommands(t *testing.T) {
 	left := sessions{}
@@ -165,7 +165,7 @@ func TestCommands(t *testing.T) {
 			case program == "make":
 				checkMake(t, c, left.of(b.Path).files)
 			case program == "sam":
-				checkSAM(t, c)
+				checkSAM(t, c, left.of(b.Path).files)
 			case program == "go":
 				checkGo(t, c)
 			case !slices.Contains(others, program):
@@ -203,7 +203,7 @@ func checkMake(t *testing.T, c command, files map[string]string) {
 			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:`).Match(makefile) {
 				t.Errorf("%s: make has no target %s", c.at, word)
 			}
-		case !regexp.MustCompile(`\$\(` + name + `\)|(?m)^DEPLOY_VARIABLES = .*\b` + name + `\b`).Match(makefile):
+		case !regexp.MustCompile(`\$\(` + name + `\)|(?m)^(?:DEPLOY|RELEASE)_VARIABLES = .*\b` + name + `\b`).Match(makefile):
 			t.Errorf("%s: the Makefile does not read %s", c.at, name)
 		case name == "PARAMETERS":
 			checkParametersOfFile(t, c, value, files)
@@ -212,7 +212,7 @@ func checkMake(t *testing.T, c command, files map[string]string) {
 }
 
 // checkParametersOfFile evaluates the template for a file that the document has written,
-// or that is in the repository.
+// or that is in the repository. make deploy adds a functionName where it has none.
 func checkParametersOfFile(t *testing.T, c command, file string, written map[string]string) {
 	t.Helper()
 	text, there := written[file]
@@ -231,7 +231,7 @@ func checkParametersOfFile(t *testing.T, c command, file string, written map[str
 	for name, value := range parameters {
 		assignments = append(assignments, name+"="+value)
 	}
-	if _, named := parameters["functionName"]; !named {
+	if _, named := parameters["functionName"]; !named && c.words[0] == "make" {
 		assignments = append(assignments, "functionName=tandem") // the stack's name
 	}
 	checkParameters(t, c, assignments)
@@ -242,12 +242,12 @@ func checkParametersOfFile(t *testing.T, c command, file string, written map[str
 // Source: AWS SAM Developer Guide, "AWS SAM CLI command reference".
 var options = map[string]map[string]bool{
 	"build":   {},
-	"deploy":  {"--stack-name": true, "--resolve-s3": false, "--capabilities": true, "--parameter-overrides": true, "--guided": false},
+	"deploy":  {"--stack-name": true, "--template-file": true, "--resolve-s3": false, "--capabilities": true, "--parameter-overrides": true, "--guided": false},
 	"package": {"--s3-bucket": true, "--output-template-file": true},
 	"publish": {"--template": true},
 }
 
-func checkSAM(t *testing.T, c command) {
+func checkSAM(t *testing.T, c command, files map[string]string) {
 	t.Helper()
 	known, there := options[c.words[1]]
 	if !there {
@@ -260,6 +260,10 @@ func checkSAM(t *testing.T, c command) {
 			t.Errorf("%s: sam %s has no option %s", c.at, c.words[1], option)
 		}
 		if option == "--parameter-overrides" {
+			if file, whole := strings.CutPrefix(c.words[i+1], "file://"); whole && i+2 == len(c.words) {
+				checkParametersOfFile(t, c, file, files)
+				return
+			}
 			checkParameters(t, c, c.words[i+1:])
 			return
 		}
