@@ -353,6 +353,9 @@ func TestCLI(t *testing.T) {
 	}
 }
 
+// emptyZip is the end of a zip file's directory, and so a zip file without files.
+var emptyZip = append([]byte("PK\x05\x06"), make([]byte, 18)...)
+
 func accepted(t *testing.T, cli, folder string, words []string) error {
 	t.Helper()
 	words = slices.Clone(words)
@@ -366,7 +369,11 @@ func accepted(t *testing.T, cli, folder string, words []string) error {
 			if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, file)), 0o700); err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(folder, file), []byte("{}"), 0o600); err != nil {
+			content := []byte("{}")
+			if strings.HasSuffix(file, ".zip") { // which the CLI looks into
+				content = emptyZip
+			}
+			if err := os.WriteFile(filepath.Join(folder, file), content, 0o600); err != nil {
 				return err
 			}
 		}
