@@ -50,8 +50,8 @@ var hangsOfSingleUser = []hang{
 	{"the server, taking the lock", "setSecret", is("the server's query SET NAMES"), "taking the lock"},
 	{"the server, reading", "setSecret", is("the server's query SHOW"), "reading"},
 	{"the server, setting the password", "setSecret", is("the server's query ALTER USER"), "setting the password"},
-	{"the server, on connecting to test", "testSecret", is("the server's connect"), "looking how many passwords"},
-	{"the server, on connecting to finish", "finishSecret", is("the server's connect"), "looking how many passwords"},
+	{"the server, on connecting to test", "testSecret", is("the server's connect"), "testing the AWSPENDING credentials"},
+	{"the server, on connecting to finish", "finishSecret", is("the server's connect"), "logging in with the AWSPENDING credentials"},
 	{"Secrets Manager, moving the label", "finishSecret", is("UpdateSecretVersionStage"), "UpdateSecretVersionStage on"},
 }
 
