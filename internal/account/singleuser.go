@@ -47,7 +47,7 @@ const useTwoUsers = "or rotate alternating users (ROTATION_STRATEGY=alternating-
 func (u SingleUser) CheckServer() error {
 	switch {
 	case u.Server.Flavor == MySQL && !u.Server.keepsTwoPasswords():
-		return failure.Errorf(failure.ServerUnsupported, "%s keeps one password of an account, so that the one in use would end before %s has the new one: nothing was changed; upgrade it to MySQL 8.0.14 or later, %s: %w", u.Server, "AWSCURRENT", useTwoUsers, ErrUnsupported)
+		return failure.Errorf(failure.ServerUnsupported, "%s keeps one password of an account, so that the one in use would end before AWSCURRENT has the new one: nothing was changed; upgrade it to MySQL 8.0.14 or later, %s: %w", u.Server, useTwoUsers, ErrUnsupported)
 	case u.Server.Flavor == MariaDB && len(u.Clear) > 0:
 		return failure.Errorf(failure.ServerUnsupported, "the plugin %s has to see each password that an account gets (strict_password_validation is ON), also the one in use, which it may refuse: nothing was changed; turn that off, %s: %w", strings.Join(u.Clear, ", "), useTwoUsers, ErrUnsupported)
 	}

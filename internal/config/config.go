@@ -87,11 +87,11 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 		Rotation: rotation.Settings{
 			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
-			Mode:          env.mode("PRIVILEGE_SYNC"),
-			Strategy:      env.strategy("ROTATION_STRATEGY"),
+			Mode:          choice(&env, "PRIVILEGE_SYNC", account.Merge, account.ParseMode),
+			Strategy:      choice(&env, "ROTATION_STRATEGY", rotation.AlternatingUsers, rotation.ParseStrategy),
 
 			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
-			PendingUserSessions:   env.sessionPolicy("PENDING_USER_SESSIONS"),
+			PendingUserSessions:   choice(&env, "PENDING_USER_SESSIONS", rotation.WarnOfSessions, rotation.ParseSessionPolicy),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
 		RDSCABundle:    env.text("RDS_CA_BUNDLE"),
@@ -154,16 +154,17 @@ func (e *environment) boolean(name string, absent bool) bool {
 	return absent
 }
 
-func (e *environment) mode(name string) account.Mode {
+// choice reads one of several words, which parse knows.
+func choice[T any](e *environment, name string, absent T, parse func(string) (T, error)) T {
 	text := e.text(name)
 	if text == "" {
-		return account.Merge
+		return absent
 	}
-	mode, err := account.ParseMode(text)
+	chosen, err := parse(text)
 	if err != nil {
 		e.problem(name, "%w", err)
 	}
-	return mode
+	return chosen
 }
 
 // keepConnectionStrings reads what becomes of connection strings in a secret.
@@ -177,30 +178,6 @@ func (e *environment) keepConnectionStrings(name string) bool {
 		e.problem(name, "%q is neither renew nor keep: correct it, or leave it out", text)
 		return false
 	}
-}
-
-func (e *environment) strategy(name string) rotation.Strategy {
-	text := e.text(name)
-	if text == "" {
-		return rotation.AlternatingUsers
-	}
-	strategy, err := rotation.ParseStrategy(text)
-	if err != nil {
-		e.problem(name, "%w", err)
-	}
-	return strategy
-}
-
-func (e *environment) sessionPolicy(name string) rotation.SessionPolicy {
-	text := e.text(name)
-	if text == "" {
-		return rotation.WarnOfSessions
-	}
-	policy, err := rotation.ParseSessionPolicy(text)
-	if err != nil {
-		e.problem(name, "%w", err)
-	}
-	return policy
 }
 
 // externalID reads what a role's trust policy may ask for.

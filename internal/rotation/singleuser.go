@@ -176,8 +176,10 @@ func (w *underLock) changeOwnPassword(ctx context.Context) (string, error) {
 	retaining, plain := account.OwnPassword(facts.Account, w.passwords())
 	err := w.applyPassword(ctx, retaining, 1)
 	if errors.Is(err, ErrReplacedPassword) {
-		if set, err := w.logsIn(ctx, w.pending.Document); set || err != nil {
-			return asItMustBe, err
+		if set, err := w.logsIn(ctx, w.pending.Document); err != nil {
+			return "", err
+		} else if set {
+			return asItMustBe, nil
 		}
 		if kept, err := w.logsIn(ctx, w.current.Document); err != nil {
 			return "", err

@@ -8,8 +8,8 @@ import (
 )
 
 // testSecret logs in as the pending user, opens the document's database and
-// compares what the pending user may do with what the current one may. It reads
-// only, and needs no admin. At a reader it waits for the replication.
+// compares what the pending user may do with what the current one may, if these are
+// two. It reads only, and needs no admin. At a reader it waits for the replication.
 func (s step) testSecret(ctx context.Context) (string, error) {
 	version, current, err := s.readDocuments(ctx)
 	if err != nil {
@@ -40,11 +40,11 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 			return "", databaseNotOpened(pending.Username(), err)
 		}
 	}
+	if s.Settings.Strategy == SingleUser {
+		return fmt.Sprintf("%q logs in", pending.Username()), nil
+	}
 	if rehearsal {
 		return fmt.Sprintf("%q logs in; there is no other user yet to compare it with", pending.Username()), nil
-	}
-	if s.Settings.Strategy == SingleUser {
-		return fmt.Sprintf("%q logs in with the pending password", pending.Username()), nil
 	}
 	proof, err := s.Database.Connect(ctx, login(current.Document))
 	if err != nil {
