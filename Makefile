@@ -23,7 +23,7 @@ SANDBOX = $(SANDBOX_BUILD) && SANDBOX_ENDS_WITH_PARENT=1 exec bin/sandbox
 SANDBOX_FETCH = CGO_ENABLED=0 $(GO) run $(COMPILE_FLAGS) ./cmd/sandbox fetch
 
 .DEFAULT_GOAL := help
-.PHONY: help go modules demo sandbox check test test-matrix fire bench build build-RotationFunction package deploy acceptance refresh-roots clean
+.PHONY: help go modules demo sandbox check test test-matrix fire bench build build-RotationFunction package release deploy acceptance refresh-roots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,11 +109,31 @@ bin/template.yaml: template.yaml Makefile
 	@mkdir -p bin
 	sed -e 's|^\( *CodeUri:\) \.$$|\1 function.zip|' -e 's|^\( *[A-Z][a-z]*Url:\) \([A-Z]\)|\1 ../\2|' template.yaml > $@
 
+# What sam publish needs, and files beside the template with it.
+NOT_PUBLISHED = /^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}
+
 # The same without SAM's transform, which a StackSet does not take.
 bin/cloudformation.yaml: bin/template.yaml
-	sed -e '/^Transform:/d' -e '/^  AWS::ServerlessRepo::/,/^  AWS::CloudFormation::/{/^  AWS::CloudFormation::/!d;}' -e '/BuildMethod:/d' \
+	sed -e '/^Transform:/d' -e '$(NOT_PUBLISHED)' -e '/BuildMethod:/d' \
 		-e 's|AWS::Serverless::Function|AWS::Lambda::Function|' -e 's|^\( *Code\)Uri:|\1:|' \
 		-e 's|^\( *Tracing\): \(!Ref tracing\)$$|\1Config: {Mode: \2}|' bin/template.yaml > $@
+
+# The processors that a release has a package for; its templates name the first one's.
+RELEASED = arm64 x86_64
+
+# TAG is the tag that is released; without one this is a rehearsal of it. REPOSITORY is
+# the address that the notes' links lead into.
+release: modules bin/cloudformation.yaml ## what a release consists of, bin/release and bin/release-notes.md
+	rm -rf bin/release && mkdir -p bin/release
+	@set -e; for processor in $(RELEASED); do \
+		$(MAKE) --no-print-directory build-RotationFunction ARCHITECTURE=$$processor ARTIFACTS_DIR=bin/lambda-$$processor; \
+		$(GO) run ./internal/local/archive -o bin/release/function-$$processor.zip bin/lambda-$$processor/bootstrap; \
+	done
+	sed -e '$(NOT_PUBLISHED)' -e 's|^\( *CodeUri:\) \.$$|\1 function-$(firstword $(RELEASED)).zip|' template.yaml > bin/release/template.yaml
+	sed -e 's|^\( *Code:\) function.zip$$|\1 function-$(firstword $(RELEASED)).zip|' bin/cloudformation.yaml > bin/release/cloudformation.yaml
+	cp LICENSE bin/release
+	@$(GO) run ./internal/local/release -notes bin/release-notes.md -tag "$$TAG" -repository "$$REPOSITORY" bin/release
+	@cat bin/release/SHA256SUMS
 
 STACK ?= tandem
 EXECUTE_CHANGESET ?= true
@@ -121,11 +141,12 @@ EXECUTE_CHANGESET ?= true
 deploy: go ## build and deploy the stack STACK with the file PARAMETERS, by SAM (.github/deploying/README.md)
 	@GO="$(GO)" GOARCH_FUNCTION="$(GOARCH_FUNCTION)" .github/deploying/deploy
 
-# What deploy and acceptance are told reaches them by the environment, as it was given: make would
-# expand a dollar in it, and a shell read it as commands, if it were a part of a recipe.
+# What deploy, release and acceptance are told reaches them by the environment, as it was given: make
+# would expand a dollar in it, and a shell read it as commands, if it were a part of a recipe.
 DEPLOY_VARIABLES = STACK PARAMETERS ARCHITECTURE TAGS ROLE_ARN SIGNING_PROFILE S3_BUCKET EXECUTE_CHANGESET
+RELEASE_VARIABLES = TAG REPOSITORY
 ACCEPTANCE_VARIABLES = ACCEPTANCE_ENGINES ACCEPTANCE_VPC ACCEPTANCE_SUBNETS ACCEPTANCE_YES ACCEPTANCE_REMOVE
-$(foreach name,$(DEPLOY_VARIABLES) $(ACCEPTANCE_VARIABLES),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+$(foreach name,$(DEPLOY_VARIABLES) $(RELEASE_VARIABLES) $(ACCEPTANCE_VARIABLES),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 acceptance: modules ## play the tutorials in a real account of AWS, which costs money (.github/tutorials/acceptance.md)
 	@CGO_ENABLED=0 $(GO) build $(COMPILE_FLAGS) -o bin/acceptance ./cmd/acceptance

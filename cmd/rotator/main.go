@@ -70,10 +70,10 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 func newRotator(lookup func(string) (string, bool)) (rotation.Rotator, *services, error) {
 	settings, err := config.Load(lookup)
 	sdk, sdkErr := awssdk.Load(lookup)
-	if err := errors.Join(err, sdkErr); err != nil {
+	authorities, rootsErr := roots.New(settings.RDSCABundle)
+	if err := errors.Join(err, sdkErr, rootsErr); err != nil {
 		return rotation.Rotator{}, nil, err
 	}
-	authorities := new(roots.Roots)
 	return rotation.Rotator{
 		Database: &mysqldb.Database{Roots: authorities.For, AllowPlaintext: settings.AllowPlaintext},
 		Settings: settings.Rotation, Random: rand.Reader,

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"tandem/internal/redact"
@@ -32,10 +33,11 @@ type Account struct {
 	// account's policy nowhere but in mysql.user.password_lifetime. A caller that
 	// reads it there sets Attributes.Expiry and clears this.
 	ExpiryHidden bool
-	// SecondPassword: the account has another valid password (RETAIN CURRENT
-	// PASSWORD). GrantedAsRole: it is granted to others as a role. No row shows
-	// either; a caller sets them.
-	SecondPassword, GrantedAsRole bool
+	// SecondPassword is what the server keeps of another valid password (RETAIN CURRENT
+	// PASSWORD), empty for none. GrantedAsRole: the account is granted to others as a
+	// role. No row shows either; a caller sets them.
+	SecondPassword redact.Secret
+	GrantedAsRole  bool
 	// PasswordChanged is when the password was set last, to the second and by this
 	// machine's clock; zero where that is not known. A caller sets it.
 	PasswordChanged time.Time
@@ -50,6 +52,14 @@ type Factor struct {
 	Verifier redact.Secret // what the server keeps of the password; empty where it keeps none
 	// Initial: a password to begin with, until a passwordless device is registered.
 	Initial bool
+}
+
+// Passwords are the account's factors, and its second password as one more.
+func (a Account) Passwords() []Factor {
+	if a.SecondPassword.Empty() || len(a.Factors) == 0 {
+		return a.Factors
+	}
+	return append(slices.Clone(a.Factors), Factor{Plugin: a.Factors[0].Plugin, Verifier: a.SecondPassword})
 }
 
 // User is all the accounts of one user name.

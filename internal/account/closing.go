@@ -31,7 +31,7 @@ func (p Pair) closable(a *Account) bool {
 func (p Pair) closeOriginal(plan *Plan, original *Account, throwaway func(plugin string) (redact.Secret, error)) error {
 	if !p.closable(original) {
 		return fmt.Errorf("%s gains a privilege that servers give only together with more (PROXY WITH GRANT OPTION gives GRANT OPTION on *.*, which comes without its partial revokes), and cannot be kept from being logged in to meanwhile, since it authenticates with %s: grant it by hand what its clone has beyond it, or identify it by its password plugin alone: %w",
-			original.Name, p.passwordless(original), ErrUnsupported)
+			original.Name, p.Server.passwordless(original), ErrUnsupported)
 	}
 	credentials, err := p.credentials(original, len(p.Clear) > 0, throwaway)
 	if err != nil {
@@ -40,7 +40,7 @@ func (p Pair) closeOriginal(plan *Plan, original *Account, throwaway func(plugin
 	if p.Server.Flavor == MySQL {
 		credentials = credentials[:1]
 	}
-	if original.SecondPassword {
+	if !original.SecondPassword.Empty() {
 		plan.add(discardStatement(original.Name), original.Name)
 	}
 	b := statement.New("ALTER USER ").Account(original.Name.User, original.Name.Host)

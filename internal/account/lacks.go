@@ -48,6 +48,25 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 	return lacks, inDoubt, nil
 }
 
+// PasswordLacks is the GRANT without which somebody may not change a single user's
+// password, by its own grants; empty where nothing lacks. own: it is that user itself, who
+// has so many accounts.
+func PasswordLacks(server Server, grants OwnGrants, own bool, accounts int) (string, error) {
+	if own && accounts < 2 && server.Flavor == MySQL {
+		if dynamic, err := OwnDynamic(server, grants); err != nil || dynamic["APPLICATION_PASSWORD_ADMIN"] {
+			return "", err
+		}
+	}
+	a, err := readAuthority(server, grants)
+	if err != nil || a.manages("UPDATE") == allowed {
+		return "", err
+	}
+	if own {
+		return OwnPasswordRemedy(server, grants.Name, accounts).String(), nil
+	}
+	return PasswordRemedy(grants.Name).String(), nil
+}
+
 // Summary says what a plan's steps do, to a person.
 func (p Plan) Summary() []string {
 	counts := map[string]int{}

@@ -259,7 +259,7 @@ func TestAttributesWithoutPassword(t *testing.T) {
 func TestSecondPasswordOfALockedClone(t *testing.T) {
 	locked := account(t, mysql9, app, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")
 	copied := account(t, mysql9, clone, " PASSWORD EXPIRE DEFAULT ACCOUNT LOCK")
-	copied.SecondPassword = true
+	copied.SecondPassword = redact.New("another")
 	pair := Pair{Server: mysql9, Original: user("app", locked), Clone: user("app_clone", copied), Known: true}
 	statements, err := pair.Password(Merge, TurnOfClone, redact.New("secret"), func(string, redact.Secret, redact.Secret) (bool, error) { return false, nil }, nil)
 	if err != nil {

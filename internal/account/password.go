@@ -174,7 +174,7 @@ func discardStatement(names ...Name) statement.Statement {
 func discard(targets []target) statement.Statement {
 	var names []Name
 	for _, target := range targets {
-		if target.have != nil && target.have.SecondPassword {
+		if target.have != nil && !target.have.SecondPassword.Empty() {
 			names = append(names, target.name)
 		}
 	}

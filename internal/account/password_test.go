@@ -63,7 +63,7 @@ func TestPassword(t *testing.T) {
 		return account(t, server, Name{user, host}, clauses)
 	}
 	second := func(account Account) Account {
-		account.SecondPassword = true
+		account.SecondPassword = redact.New("another")
 		return account
 	}
 	const set, sha = "of new p'w", "caching_sha2_password"

@@ -155,13 +155,13 @@ func (p Pair) furtherFactors(plan *Plan, have, model *Account) {
 }
 
 // passwordless says why an account has no password that a rotation could set.
-func (p Pair) passwordless(account *Account) string {
+func (s Server) passwordless(account *Account) string {
 	var parts []string
 	for _, factor := range account.Factors {
 		text := factor.Plugin
 		if keeper, known := keepers[strings.ToLower(factor.Plugin)]; known {
 			text += " (known to " + keeper + ")"
-		} else if passwordPlugins[p.Server.Flavor][strings.ToLower(factor.Plugin)] {
+		} else if passwordPlugins[s.Flavor][strings.ToLower(factor.Plugin)] {
 			text += " (with its password turned off)"
 		}
 		parts = append(parts, text)
@@ -170,13 +170,13 @@ func (p Pair) passwordless(account *Account) string {
 }
 
 // loginFactors refuses an account through which the function could not log in.
-func (p Pair) loginFactors(account *Account) error {
+func (s Server) loginFactors(account *Account) error {
 	const through = "through which the new credentials would log in,"
 	switch {
-	case !slices.ContainsFunc(account.Factors, p.Server.settable):
-		return fmt.Errorf("%s, %s authenticates with %s, and so has no password to rotate: give it a password plugin, or rotate another user: %w", account.Name, through, p.passwordless(account), ErrUnsupported)
-	case p.Server.Flavor == MySQL && len(account.Factors) > 1:
-		return fmt.Errorf("%s, %s needs several factors (%s), and this function has the password alone: drop the others, or rotate another user: %w", account.Name, through, p.passwordless(account), ErrUnsupported)
+	case !slices.ContainsFunc(account.Factors, s.settable):
+		return fmt.Errorf("%s, %s authenticates with %s, and so has no password to rotate: give it a password plugin, or rotate another user: %w", account.Name, through, s.passwordless(account), ErrUnsupported)
+	case s.Flavor == MySQL && len(account.Factors) > 1:
+		return fmt.Errorf("%s, %s needs several factors (%s), and this function has the password alone: drop the others, or rotate another user: %w", account.Name, through, s.passwordless(account), ErrUnsupported)
 	}
 	// MariaDB asks by one plugin after the other, and the driver lets a server change
 	// the plugin once. A password that is turned off is one more question, except that
@@ -185,7 +185,7 @@ func (p Pair) loginFactors(account *Account) error {
 		plugin := strings.ToLower(factor.Plugin)
 		switch {
 		case silentPlugins[plugin]:
-		case p.Server.settable(factor) && loginPlugins[plugin]:
+		case s.settable(factor) && loginPlugins[plugin]:
 			return nil
 		case plugin == nativePlugin:
 		default:

@@ -39,12 +39,12 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 		if err := p.supported(mode, turn, target); err != nil {
 			return err
 		}
-		if err := p.mayAlter(target.model, target.have); err != nil {
+		if err := mayAlter(p.AdminDynamic, target.model, target.have); err != nil {
 			return err
 		}
 	}
 	for _, account := range others {
-		if err := p.mayAlter(account); err != nil {
+		if err := mayAlter(p.AdminDynamic, account); err != nil {
 			return err
 		}
 	}
@@ -54,10 +54,8 @@ func (p Pair) refuse(mode Mode, turn Turn, targets []target, others []*Account) 
 // supported refuses what is not copied.
 func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	model := target.model
-	if p.Server.Flavor == MySQL && strings.Contains(target.name.Host, `\`) {
-		// Such an account can be created and dropped; ALTER USER is error 1133 (tried
-		// on MySQL 9.7).
-		return fmt.Errorf("the host of %s has a backslash, and MySQL cannot alter such an account: create it anew without, as a wildcard or a host of its own: %w", target.name, ErrUnsupported)
+	if err := p.Server.alterable(target.name); err != nil {
+		return err
 	}
 	if len(model.Factors) == 0 {
 		return fmt.Errorf("%s has no authentication plugin: give it a password: %w", model.Name, ErrUnsupported)
@@ -80,9 +78,19 @@ func (p Pair) supported(mode Mode, turn Turn, target target) error {
 	return nil
 }
 
-// mayAlter refuses accounts that the admin cannot alter.
-func (p Pair) mayAlter(accounts ...*Account) error {
-	if p.AdminDynamic == nil || p.AdminDynamic[systemUser] {
+// alterable refuses an account that can be created and dropped, and for which ALTER USER
+// is error 1133 (tried on MySQL 9.7).
+func (s Server) alterable(name Name) error {
+	if s.Flavor == MySQL && strings.Contains(name.Host, `\`) {
+		return fmt.Errorf("the host of %s has a backslash, and MySQL cannot alter such an account: create it anew without, as a wildcard or a host of its own: %w", name, ErrUnsupported)
+	}
+	return nil
+}
+
+// mayAlter refuses accounts that an admin with these dynamic privileges cannot alter; nil
+// where it was not asked for them.
+func mayAlter(adminDynamic map[string]bool, accounts ...*Account) error {
+	if adminDynamic == nil || adminDynamic[systemUser] {
 		return nil
 	}
 	for _, account := range accounts {
@@ -131,7 +139,7 @@ func (p Pair) loginWorks(turn Turn, mode Mode, targets []target) error {
 	if account.Attributes.Locked {
 		return fmt.Errorf("%s, through which the new credentials would log in, is locked: unlock it, or leave the secret as it is: %w", account.Name, ErrLocked)
 	}
-	if err := p.loginFactors(account); err != nil {
+	if err := p.Server.loginFactors(account); err != nil {
 		return err
 	}
 	if account.Attributes.Requirement.certificate(p.Server.Flavor) {

@@ -35,7 +35,7 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 		p.warnOfPlugins(&plan, account.Name, account.Factors)
 		if p.unprotected(account) {
 			plan.warn(warning.AnotherPassword, "%s has no password: anybody logs in, until the rotation after this one, which gives it one", account.Name)
-		} else if account.SecondPassword {
+		} else if !account.SecondPassword.Empty() {
 			plan.warn(warning.AnotherPassword, "%s has a second password (RETAIN CURRENT PASSWORD): beside the one under AWSCURRENT another one logs in, until the rotation after this one, which ends it", account.Name)
 		} else if !p.opensOnlyTo(account, current, matches) {
 			plan.warn(warning.AnotherPassword, "%s has another password than the one under AWSCURRENT, which logs in until the rotation after this one, which ends it", account.Name)

@@ -60,6 +60,8 @@ type Config struct {
 	// AllowPlaintext lets a login go without TLS where the server has none and
 	// the document does not insist.
 	AllowPlaintext bool
+	// RDSCABundle is a file of authorities, or empty; see roots.New.
+	RDSCABundle string
 }
 
 // Load reads the configuration by lookup, which is os.LookupEnv. The error joins
@@ -85,18 +87,23 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 		Rotation: rotation.Settings{
 			AdminARN:      env.text("SUPERUSER_SECRET_ARN"),
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
-			Mode:          env.mode("PRIVILEGE_SYNC"),
+			Mode:          choice(&env, "PRIVILEGE_SYNC", account.Merge, account.ParseMode),
+			Strategy:      choice(&env, "ROTATION_STRATEGY", rotation.AlternatingUsers, rotation.ParseStrategy),
 
 			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
-			PendingUserSessions:   env.sessionPolicy("PENDING_USER_SESSIONS"),
+			PendingUserSessions:   choice(&env, "PENDING_USER_SESSIONS", rotation.WarnOfSessions, rotation.ParseSessionPolicy),
 		},
 		AllowPlaintext: env.boolean("ALLOW_PLAINTEXT", false),
+		RDSCABundle:    env.text("RDS_CA_BUNDLE"),
 	}
 	if c.Role.ARN == "" && c.Role.ExternalID != "" {
 		env.problem("ROTATION_ROLE_EXTERNAL_ID", "it is for the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
 	}
 	if c.Role.ARN == "" && c.RDSAsRole {
 		env.problem("ROTATION_ROLE_FOR_RDS", "it is about the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
+	}
+	if c.Rotation.Strategy == rotation.SingleUser && c.Rotation.PendingUserSessions == rotation.RefuseSessions {
+		env.problem("PENDING_USER_SESSIONS", "with ROTATION_STRATEGY=%s there is one user, whose sessions are not told apart by their passwords, so that nobody can wait for some of them: leave it out, or rotate with two users", rotation.SingleUser)
 	}
 	if excluded, set := lookup("EXCLUDE_CHARACTERS"); set {
 		// Set but empty excludes nothing: the one variable for which that differs.
@@ -147,16 +154,17 @@ func (e *environment) boolean(name string, absent bool) bool {
 	return absent
 }
 
-func (e *environment) mode(name string) account.Mode {
+// choice reads one of several words, which parse knows.
+func choice[T any](e *environment, name string, absent T, parse func(string) (T, error)) T {
 	text := e.text(name)
 	if text == "" {
-		return account.Merge
+		return absent
 	}
-	mode, err := account.ParseMode(text)
+	chosen, err := parse(text)
 	if err != nil {
 		e.problem(name, "%w", err)
 	}
-	return mode
+	return chosen
 }
 
 // keepConnectionStrings reads what becomes of connection strings in a secret.
@@ -170,18 +178,6 @@ func (e *environment) keepConnectionStrings(name string) bool {
 		e.problem(name, "%q is neither renew nor keep: correct it, or leave it out", text)
 		return false
 	}
-}
-
-func (e *environment) sessionPolicy(name string) rotation.SessionPolicy {
-	text := e.text(name)
-	if text == "" {
-		return rotation.WarnOfSessions
-	}
-	policy, err := rotation.ParseSessionPolicy(text)
-	if err != nil {
-		e.problem(name, "%w", err)
-	}
-	return policy
 }
 
 // externalID reads what a role's trust policy may ask for.

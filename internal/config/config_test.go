@@ -21,7 +21,7 @@ func (v variables) lookup(name string) (string, bool) {
 func defaults(change func(*config.Config)) config.Config {
 	c := config.Config{
 		Password: config.Password{Length: 32, ExcludeCharacters: config.DefaultExcludeCharacters, RequireEachIncludedType: true},
-		Rotation: rotation.Settings{Mode: account.Merge, PendingUserSessions: rotation.WarnOfSessions},
+		Rotation: rotation.Settings{Strategy: rotation.AlternatingUsers, Mode: account.Merge, PendingUserSessions: rotation.WarnOfSessions},
 	}
 	change(&c)
 	return c
@@ -66,6 +66,8 @@ func TestLoad(t *testing.T) {
 		{"off", variables{"PRIVILEGE_SYNC": "off"}, func(c *config.Config) { c.Rotation.Mode = account.Off }},
 		{"sessions refuse", variables{"PENDING_USER_SESSIONS": " refuse"}, func(c *config.Config) { c.Rotation.PendingUserSessions = rotation.RefuseSessions }},
 		{"sessions warn", variables{"PENDING_USER_SESSIONS": "warn"}, func(*config.Config) {}},
+		{"two users", variables{"ROTATION_STRATEGY": "alternating-users"}, func(*config.Config) {}},
+		{"one user", variables{"ROTATION_STRATEGY": " single-user"}, func(c *config.Config) { c.Rotation.Strategy = rotation.SingleUser }},
 		{"plain text", variables{"ALLOW_PLAINTEXT": "true"}, func(c *config.Config) { c.AllowPlaintext = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

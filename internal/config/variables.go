@@ -21,6 +21,7 @@ func Variables() []Variable {
 		{"ROTATION_ROLE_ARN", parameter("rotationRoleArn"), "none", "a role that the function assumes for its calls of Secrets Manager. `{account}` in the place of its account is the account of the secret"},
 		{"ROTATION_ROLE_EXTERNAL_ID", parameter("rotationRoleExternalId"), "none", "the external id that the role's trust policy asks for"},
 		{"ROTATION_ROLE_FOR_RDS", parameter("rotationRoleForRds"), "false", "true: RDS is asked as that role too, and not as the function's own"},
+		{"ROTATION_STRATEGY", parameter("rotationStrategy"), "`alternating-users`", "`alternating-users` or `single-user`: whose password a rotation changes: see Single user"},
 		{"PRIVILEGE_SYNC", parameter("privilegeSync"), "`merge`", "`merge`, `mirror` or `off`: what is copied beside the password"},
 		{"CONNECTION_STRINGS", parameter("connectionStrings"), "`renew`", "`renew` or `keep`: what becomes of a URL or another connection string in the secret that holds its username and password: see Connection strings"},
 		{"PENDING_USER_SESSIONS", parameter("pendingUserSessions"), "`warn`", "`warn` or `refuse`: whether a rotation warns of whoever is still logged in as the user whose password is about to change, or waits until nobody is"},
@@ -33,5 +34,6 @@ func Variables() []Variable {
 		{"REQUIRE_EACH_INCLUDED_TYPE", parameter("requireEachIncludedType"), "true", "a password has a character of each kind that is not excluded"},
 		{"USERNAME_CHARACTER_LIMIT", parameter("usernameLimit"), "32, or 80 for engine `mariadb`", "the longest name of a clone, in characters; up to 128 for `mariadb`"},
 		{"ALLOW_PLAINTEXT", parameter("allowPlaintext"), "false", "true: log in without TLS to a MariaDB server that has none, unless the document says `\"ssl\": true`: see TLS"},
+		{"RDS_CA_BUNDLE", parameter("rdsCaBundleLayerArn"), "none", "a file of certificate authorities, such as AWS's bundle in a Lambda layer, that are trusted for hosts of RDS beside those which are embedded: see TLS"},
 	}
 }

@@ -33,12 +33,18 @@ type authority struct {
 // newAuthority makes a root that lasts as long as said.
 func newAuthority(t *testing.T, lasts time.Duration) *authority {
 	t.Helper()
+	return newAuthorityOf(t, "a test's root", lasts)
+}
+
+// newAuthorityOf makes one of another name.
+func newAuthorityOf(t *testing.T, name string, lasts time.Duration) *authority {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a test's root"}, NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(lasts),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(lasts),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -39,7 +39,10 @@ var hangs = []hang{
 
 // deadline has everything hang under different timeouts of Lambda. The function
 // reports before Lambda ends it: what it was doing, and what is safe to assume.
-func (f *fireServer) deadline(t *testing.T) {
+func (f *fireServer) deadline(t *testing.T) { f.deadlineIn(t, "deadline", alternating, hangs) }
+
+// deadlineIn is that for one way.
+func (f *fireServer) deadlineIn(t *testing.T, scenario string, way way, hangs []hang) {
 	timeouts := []time.Duration{3 * time.Second, 4 * time.Second, 6 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second}
 	if f.size.spread {
 		timeouts = []time.Duration{3 * time.Second, 6 * time.Second}
@@ -51,7 +54,7 @@ func (f *fireServer) deadline(t *testing.T) {
 			for _, hang := range hangs {
 				t.Run(timeout.String()+", "+hang.name, func(t *testing.T) {
 					t.Parallel()
-					p := f.place(t, timeout)
+					p := f.placeFor(t, way, timeout)
 					spare, ok := p.hangs(hang, timeout)
 					counts.note("hangs", 1, 1, ok)
 					counts.mutex.Lock()
@@ -61,7 +64,7 @@ func (f *fireServer) deadline(t *testing.T) {
 			}
 		}
 	})
-	f.say("deadline", counts.String(), "%d hangs under timeouts from %s to %s; the report came at least %s before the end",
+	f.say(scenario, counts.String(), "%d hangs under timeouts from %s to %s; the report came at least %s before the end",
 		len(hangs), timeouts[0], timeouts[len(timeouts)-1], least.Round(10*time.Millisecond))
 }
 
@@ -69,8 +72,7 @@ func (p *target) hangs(hang hang, timeout time.Duration) (spare time.Duration, o
 	p.t.Helper()
 	sound := !p.t.Failed()
 	before := p.current(hang.name)
-	untouched := p.account(before.Username())
-	p.observe(before.Username())
+	stands := p.way.watch(p, before)
 	when := fmt.Sprintf("%s hangs in %s, timeout %s", hang.name, hang.step, timeout)
 	tries := 0
 	p.between = func(_ context.Context, step string, invoke func() error) error {
@@ -102,7 +104,7 @@ func (p *target) hangs(hang hang, timeout time.Duration) (spare time.Duration, o
 		}
 		spare = timeout - took
 		p.mustReport(when, err)
-		p.stands(when, before.Username(), untouched)
+		stands(when)
 		for _, word := range []string{step + " of secret", hang.words} {
 			if !strings.Contains(err.Error(), word) {
 				p.t.Errorf("%s: the error lacks %q: %v", when, word, err)

@@ -174,7 +174,7 @@ func (w *twin) leadsToAReader(t *testing.T, step string, n int, counts *tally) {
 		if i == 1 {
 			w.mighty(t)
 		}
-		for _, turn := range turns {
+		for _, turn := range alternating.turns {
 			when := fmt.Sprintf("%s at a reader, %s, %s", step, admin, turn)
 			w.prepare(turn)
 			sound := !t.Failed()
@@ -254,9 +254,9 @@ func (f *fireServer) promotes(t *testing.T, step string, replicated bool, n int,
 	defer func() { w.Server, w.Root = old, oldRoot }() // for what removes the place
 	when := fmt.Sprintf("a failover before %s, the change replicated %v", step, replicated)
 	sound := !t.Failed()
-	w.prepare(turns[0])
+	w.prepare(alternatingTurns[0])
 	w.mustRotate()
-	w.prepare(turns[1])
+	w.prepare(alternatingTurns[1])
 	w.catchUp(t)
 	before := w.current(when)
 	failures := 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,7 +16,6 @@ import (
 
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/faultproxy"
-	"tandem/internal/secret"
 )
 
 // death is a way in which an invocation, or a connection of it, ends at a message.
@@ -85,47 +85,62 @@ func (c *tally) mustHaveTried(t *testing.T, turns ...string) {
 
 // Promises 1 to 5 at every message of a rotation, whoever dies there, and the
 // next try, by the same token and by another.
-func (f *fireServer) killedAnywhere(t *testing.T) {
+func (f *fireServer) killedAnywhere(t *testing.T) { f.killedInEach(t, "killed anywhere", alternating) }
+
+// killedInEach is that for each of several ways, which share the points of a run that is
+// not full.
+func (f *fireServer) killedInEach(t *testing.T, scenario string, ways ...way) {
 	counts := &tally{}
 	t.Run("deaths", func(t *testing.T) {
-		for i, death := range deaths {
-			for j, same := range []bool{true, false} {
-				next := "another token"
-				if same {
-					next = "the same token"
-				}
-				t.Run(death.name+", then "+next, func(t *testing.T) {
-					t.Parallel()
-					first := 1
-					if f.size.spread {
-						first += 2*i + j
+		for k, way := range ways {
+			for i, death := range deaths {
+				for j, same := range []bool{true, false} {
+					next := "another token"
+					if same {
+						next = "the same token"
 					}
-					f.killedBy(t, death, same, first, f.size.stride, counts)
-				})
+					t.Run(way.name+", "+death.name+", then "+next, func(t *testing.T) {
+						t.Parallel()
+						first, stride := 1, f.size.stride
+						if f.size.spread {
+							first += 2*i + j + k*2*len(deaths)
+							stride *= len(ways)
+						}
+						f.killedBy(t, way, death, same, first, stride, counts)
+					})
+				}
 			}
 		}
 	})
+	turns := turnsOf(ways...)
 	counts.mustHaveTried(t, turns...)
-	f.say("killed anywhere", fmt.Sprintf("%s; rotations of %d, %d and %d messages; at most %d further tries", counts,
-		counts.reached[turns[0]], counts.reached[turns[2]], counts.reached[turns[1]], counts.worst),
-		"the first rotation, the clone's turn, the original's turn; %d deaths, each followed by the same token and by another; %d further tries", len(deaths), counts.tried)
+	var messages []string
+	for _, turn := range turns {
+		messages = append(messages, strconv.Itoa(counts.reached[turn]))
+	}
+	f.say(scenario, fmt.Sprintf("%s; rotations of %s messages; at most %d further tries", counts, inWords(messages), counts.worst),
+		"%s; %d deaths, each followed by the same token and by another; %d further tries", strings.Join(turns, ", "), len(deaths), counts.tried)
 }
 
-// turns are the rotations of a cycle, after each of which the next is possible.
-var turns = []string{"the first rotation", "the original's turn", "the clone's turn"}
+func inWords(list []string) string {
+	if last := len(list) - 1; last > 0 {
+		return strings.Join(list[:last], ", ") + " and " + list[last]
+	}
+	return strings.Join(list, "")
+}
 
-func (f *fireServer) killedBy(t *testing.T, death death, same bool, first, stride int, counts *tally) *target {
+func (f *fireServer) killedBy(t *testing.T, way way, death death, same bool, first, stride int, counts *tally) *target {
 	timeout := 20 * time.Second
 	if death.fate == faultproxy.Vanish {
 		timeout = 3 * time.Second // Lambda's shortest that is of use
 	}
-	p := f.place(t, timeout)
-	p.furnish()
+	p := f.placeFor(t, way, timeout)
+	way.furnish(p)
 	over := map[string]bool{} // the turns all of whose messages were tried
-	for n := first; len(over) < len(turns); n += stride {
-		for _, turn := range turns {
-			p.prepare(turn)
-			if over[turn] {
+	for n, round := first, first; len(over) < len(way.turns); n, round = n+stride, round+1 {
+		for _, turn := range way.turns {
+			way.prepare(p, turn)
+			if over[turn] || way.skips(f.size, turn, round) {
 				p.mustRotate()
 				continue
 			}
@@ -139,7 +154,7 @@ func (f *fireServer) killedBy(t *testing.T, death death, same bool, first, strid
 				return p // what follows would start from what nobody has described
 			}
 		}
-		p.reset()
+		way.reset(p)
 	}
 	return p
 }
@@ -152,8 +167,8 @@ func (f *fireServer) dumps(t *testing.T) {
 	if f.size.spread {
 		stride = f.size.stride / 2
 	}
-	p := f.killedBy(t, death{"aborted", syscall.SIGABRT, faultproxy.Drop, false, 1, false}, true, 1, stride, counts)
-	counts.mustHaveTried(t, turns...)
+	p := f.killedBy(t, alternating, death{"aborted", syscall.SIGABRT, faultproxy.Drop, false, 1, false}, true, 1, stride, counts)
+	counts.mustHaveTried(t, alternating.turns...)
 	dumped := strings.Count(p.log(), "SIGABRT: abort")
 	if dumped < counts.points {
 		t.Errorf("%d dumps at %d points", dumped, counts.points)
@@ -194,10 +209,10 @@ func (p *target) prepare(turn string) {
 	p.t.Helper()
 	original, clone := "'"+p.user+"'@'%'", "'"+p.clone()+"'@'%'"
 	switch turn {
-	case turns[1]:
+	case alternatingTurns[1]:
 		p.execute("GRANT TRIGGER ON "+p.database+".* TO "+clone, "GRANT DELETE ON "+p.database+".`odd ``name` TO "+clone)
 		p.narrowed(clone, "SELECT")
-	case turns[2]:
+	case alternatingTurns[2]:
 		p.narrowed(original, "INSERT")
 		p.addHost("10.1.2.%")
 		p.execute("DROP USER '"+p.user+"'@'10.9.%'",
@@ -249,11 +264,10 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	user, target := before.Username(), secret.Other(before.Username())
-	untouched := p.account(user)
-	p.observe(user)
-	old, err := p.staged("AWSPREVIOUS") // the password that the pending user has, promise 9
-	ends := err == nil && old.Username() == target
+	target := p.way.next(before.Username())
+	stands := p.way.watch(p, before)
+	old, err := p.staged("AWSPREVIOUS") // the password that ends, promise 9
+	ends := err == nil && old.Username() == target && !old.Password().Equal(before.Password())
 	where := ""
 	p.arm(func(seen int, what string) *action {
 		act := &action{after: death.after, fate: death.fate}
@@ -286,7 +300,7 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 		tries++
 		errs = append(errs, err.Error())
 		p.said = append(p.said, err.Error())
-		p.stands(report()+", in "+step, user, untouched)
+		stands(report() + ", in " + step)
 		if !same || tries > death.tries {
 			// No further try by this token.
 			if _, cancelErr := p.Secrets.CancelRotateSecret(ctx, &secretsmanager.CancelRotateSecretInput{SecretId: aws.String(p.app)}); cancelErr != nil {
@@ -301,9 +315,14 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 	p.act = nil
 	p.mutex.Unlock()
 	for err != nil && !same && tries <= death.tries {
-		if now := p.current(report()); now.Username() == target {
+		now := p.current(report())
+		if p.moved(before, now) {
 			p.abandonFinished()
 			break // it had moved the label, and only the answer was lost
+		}
+		if p.logsIn(now) != nil {
+			err = p.nextTry() // whoever gave it up now would take the only password away
+			continue
 		}
 		p.abandon()
 		err = p.rotate()
@@ -312,10 +331,10 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 		p.t.Errorf("%s: %d tries were not enough:\n%s", report(), tries, strings.Join(errs, "\n"))
 	}
 	document := p.current(report())
-	if document.Username() != target {
-		p.t.Errorf("%s: AWSCURRENT is %q, want %q", report(), document.Username(), target)
+	if !p.moved(before, document) {
+		p.t.Errorf("%s: AWSCURRENT is %q's, want another of %q's", report(), document.Username(), target)
 	}
-	p.equal(report())
+	p.inOrder(report())
 	p.gather()
 	if previous, err := p.staged("AWSPREVIOUS"); err != nil || p.logsIn(previous) != nil {
 		p.t.Errorf("%s: the previous credentials do not work any more: %v", report(), err)

@@ -21,23 +21,30 @@ func (f *fireServer) atOnce(t *testing.T) {
 	if f.size.spread {
 		rounds = 1
 	}
+	f.stepsAtOnce(t, "at once", rounds, alternating)
+	f.manySecrets(t)
+	f.twoSecretsOfOnePair(t, max(4, rounds))
+}
+
+// stepsAtOnce invokes each step eight times at once, and all four steps twice at once.
+func (f *fireServer) stepsAtOnce(t *testing.T, scenario string, rounds int, way way) {
 	counts := &tally{}
 	const times = 8
-	p := f.place(t, 30*time.Second)
-	p.furnish()
+	p := f.placeFor(t, way, 30*time.Second)
+	way.furnish(p)
 	for range rounds {
-		for i, turn := range turns {
+		for i, turn := range way.turns {
 			sound := !t.Failed()
-			p.prepare(turn)
+			way.prepare(p, turn)
 			p.between = func(_ context.Context, _ string, invoke func() error) error { return together(times, invoke) }
 			p.mustRotate()
 			p.between = nil
 			counts.note("steps", i, 0, p.whole(turn+", each step eight times at once") && sound)
 		}
-		p.reset()
-		for i, turn := range turns {
+		way.reset(p)
+		for i, turn := range way.turns {
 			sound, done := !t.Failed(), false
-			p.prepare(turn)
+			way.prepare(p, turn)
 			p.between = func(_ context.Context, _ string, invoke func() error) error {
 				if !done {
 					done = true
@@ -51,11 +58,9 @@ func (f *fireServer) atOnce(t *testing.T) {
 			p.between = nil
 			counts.note("rotations", i, 0, p.whole(turn+", all four steps twice at once") && sound)
 		}
-		p.reset()
+		way.reset(p)
 	}
-	f.say("at once", fmt.Sprintf("%d rotations, %d survived", counts.points, counts.survived), "each step %d times at once, or all four steps twice", times)
-	f.manySecrets(t)
-	f.twoSecretsOfOnePair(t, max(4, rounds))
+	f.say(scenario, fmt.Sprintf("%d rotations, %d survived", counts.points, counts.survived), "each step %d times at once, or all four steps twice", times)
 }
 
 // together runs a function so many times at once, and returns an error of one of
@@ -146,7 +151,7 @@ func (f *fireServer) twoSecretsOfOnePair(t *testing.T, rounds int) {
 	p.furnish()
 	survived := 0
 	for range rounds {
-		p.prepare(turns[0])
+		p.prepare(alternatingTurns[0])
 		p.mustRotate() // the clone is current
 		current, err := p.Current(t.Context(), p.app)
 		if err != nil {

@@ -16,7 +16,6 @@ import (
 	"tandem/internal/local/faultproxy"
 	"tandem/internal/local/sandbox"
 	"tandem/internal/redact"
-	"tandem/internal/secret"
 )
 
 // misbehaviour is what Secrets Manager, or the server, does at a message.
@@ -79,7 +78,7 @@ func (p *target) loseRace(what string) *action {
 				p.t.Error(err)
 				return
 			}
-			pending, err := current.WithCredentials(secret.Other(current.Username()), redact.New(sandbox.NewPassword()))
+			pending, err := current.WithCredentials(p.way.next(current.Username()), redact.New(sandbox.NewPassword()))
 			if err == nil {
 				_, err = p.Secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: aws.String(p.app),
 					ClientRequestToken: aws.String(token), SecretString: aws.String(pending.Raw().Reveal()), VersionStages: []string{"AWSPENDING"}})
@@ -104,10 +103,13 @@ func (p *target) loseRace(what string) *action {
 	return nil
 }
 
+// calls are the messages to Secrets Manager, statements those to the server.
+func calls(what string) bool      { return !statements(what) }
+func statements(what string) bool { return strings.HasPrefix(what, "the server's ") }
+
 // secretsManagerMisbehaves has every call answered badly.
 func (f *fireServer) secretsManagerMisbehaves(t *testing.T) {
-	calls := func(what string) bool { return !strings.HasPrefix(what, "the server's ") }
-	f.misbehaves(t, "Secrets Manager misbehaves", secretsManagers, calls, "call", 4)
+	f.misbehaves(t, "Secrets Manager misbehaves", alternating, secretsManagers, calls, "call", 4)
 	lag := &tally{}
 	for _, visible := range []int{1, 3, 6} {
 		p := f.place(t, 6*time.Second, withSecretsManager(func(o *emulator.Options) { o.PendingLag = visible }))
@@ -124,7 +126,7 @@ func (f *fireServer) secretsManagerMisbehaves(t *testing.T) {
 // succeeds, or fails with an error of the function's own, in time; and then the
 // next try succeeds. A run that is not full tries so many times the points that its
 // stride says.
-func (f *fireServer) misbehaves(t *testing.T, scenario string, kinds []misbehaviour, chosen func(what string) bool, messages string, dense int) {
+func (f *fireServer) misbehaves(t *testing.T, scenario string, way way, kinds []misbehaviour, chosen func(what string) bool, messages string, dense int) {
 	counts := &tally{}
 	t.Run("misbehaviours", func(t *testing.T) {
 		for i, kind := range kinds {
@@ -138,8 +140,8 @@ func (f *fireServer) misbehaves(t *testing.T, scenario string, kinds []misbehavi
 				if kind.only != nil {
 					first, stride = 1, 1
 				}
-				p := f.place(t, 6*time.Second)
-				p.furnish()
+				p := f.placeFor(t, way, 6*time.Second)
+				way.furnish(p)
 				for n := first; ; n += stride {
 					reached, tries, ok := p.misbehave(scenario, n, kind, chosen)
 					if !reached {
@@ -170,9 +172,7 @@ func (p *target) misbehave(scenario string, n int, kind misbehaviour, chosen fun
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	target := secret.Other(before.Username())
-	untouched := p.account(before.Username())
-	p.observe(before.Username())
+	stands := p.way.watch(p, before)
 	sound := !p.t.Failed()
 	seen, where, over := 0, "", false
 	p.arm(func(_ int, what string) *action {
@@ -207,7 +207,7 @@ func (p *target) misbehave(scenario string, n int, kind misbehaviour, chosen fun
 		p.arm(nil)
 		p.said = append(p.said, err.Error())
 		p.mustReport(report(), err)
-		p.stands(report()+", in "+step, before.Username(), untouched)
+		stands(report() + ", in " + step)
 		if kind.harmless {
 			p.t.Errorf("%s: %v", report(), err)
 		}
@@ -222,10 +222,10 @@ func (p *target) misbehave(scenario string, n int, kind misbehaviour, chosen fun
 	if tries > 2 {
 		p.t.Errorf("%s: %d tries failed", report(), tries)
 	}
-	if document := p.current(report()); document.Username() != target {
-		p.t.Errorf("%s: AWSCURRENT is %q, want %q", report(), document.Username(), target)
+	if document := p.current(report()); !p.moved(before, document) {
+		p.t.Errorf("%s: AWSCURRENT is still %q's", report(), document.Username())
 	}
-	p.equal(report())
+	p.inOrder(report())
 	p.gather()
 	return reached, tries, sound && !p.t.Failed()
 }

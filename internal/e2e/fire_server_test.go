@@ -31,8 +31,7 @@ var badServers = []misbehaviour{
 // serverMisbehaves has every message of the server's answered badly, and the
 // server itself in the states that operators know.
 func (f *fireServer) serverMisbehaves(t *testing.T) {
-	messages := func(what string) bool { return strings.HasPrefix(what, "the server's ") }
-	f.misbehaves(t, "the server misbehaves", badServers, messages, "message", 2)
+	f.misbehaves(t, "the server misbehaves", alternating, badServers, statements, "message", 2)
 
 	p := f.place(t, 6*time.Second)
 	counts := &tally{}
@@ -343,7 +342,7 @@ func (p *target) dropClone() {
 func (p *target) whole(when string) bool {
 	p.t.Helper()
 	p.current(when)
-	p.equal(when)
+	p.inOrder(when)
 	p.gather()
 	if diff := p.theRest(); diff != "" {
 		p.t.Errorf("%s: somebody else was touched:\n%s", when, diff)

@@ -24,10 +24,11 @@ func (f *fireServer) brokenOff(t *testing.T) {
 				if f.size.spread {
 					first, stride = 1+i, max(2, f.size.stride/6)
 				}
-				f.killedBy(t, end, same, first, stride, counts)
+				f.killedBy(t, alternating, end, same, first, stride, counts)
 			})
 		}
 	})
+	turns := alternating.turns
 	counts.mustHaveTried(t, turns...)
 	f.say("broken off among the statements", fmt.Sprintf("%s; after up to %d, %d and %d statements", counts,
 		counts.reached[turns[0]], counts.reached[turns[2]], counts.reached[turns[1]]),

@@ -104,6 +104,7 @@ func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 		{"the server misbehaves", (*fireServer).serverMisbehaves},
 		{"the admin rotates too", (*fireServer).adminRotates},
 		{"deadline", (*fireServer).deadline},
+		{"a single user", (*fireServer).singleUser},
 		{"the process dumps its state", (*fireServer).dumps},
 		{"availability", (*fireServer).available},
 		{"the server fails over", (*fireServer).failsOver},
@@ -144,6 +145,7 @@ type fireServer struct {
 type target struct {
 	*deployment
 	field *fireServer
+	way   way
 	proxy *faultproxy.Proxy
 	mutex sync.Mutex
 	// act, where set, is asked about each message, which are counted from 1 since it
@@ -158,6 +160,8 @@ type target struct {
 	between func(ctx context.Context, step string, invoke func() error) error
 	// excess, where set, lists what the pending user may do that it must not: see observe.
 	excess func() []string
+	// strays are passwords of a single user that rotations which were given up have left.
+	strays []string
 }
 
 // action is what happens at a message.
@@ -185,7 +189,13 @@ const function = "FUNCTION"
 
 func (f *fireServer) place(t *testing.T, timeout time.Duration, options ...option) *target {
 	t.Helper()
-	p := &target{field: f, kept: leakscan.Secrets{}, batches: map[string][]string{}}
+	return f.placeFor(t, alternating, timeout, options...)
+}
+
+// placeFor is a place whose secret is rotated in this way.
+func (f *fireServer) placeFor(t *testing.T, way way, timeout time.Duration, options ...option) *target {
+	t.Helper()
+	p := &target{field: f, way: way, kept: leakscan.Secrets{}, batches: map[string][]string{}}
 	certificate, err := servers.CA().Certificate()
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +212,7 @@ func (f *fireServer) place(t *testing.T, timeout time.Duration, options ...optio
 	}
 	t.Cleanup(p.proxy.Close)
 	all := append([]option{
-		withEnv("AWS_ACCESS_KEY_ID=" + function),
+		withEnv(append([]string{"AWS_ACCESS_KEY_ID=" + function}, way.env...)...),
 		func(w *deployment, o *sandbox.Options) {
 			p.deployment = w
 			w.adminUser, w.port = unique("adm"), p.proxy.Port()
@@ -342,8 +352,12 @@ func (p *target) gather() {
 
 // logsIn logs in as the document says, around the proxy.
 func (p *target) logsIn(document secret.Document) error {
+	return p.logsInAs(document.Username(), document.Password().Reveal())
+}
+
+func (p *target) logsInAs(user, password string) error {
 	config := p.Server.Config()
-	config.User, config.Passwd, config.DBName = document.Username(), document.Password().Reveal(), p.database
+	config.User, config.Passwd, config.DBName = user, password, p.database
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return err

@@ -71,13 +71,13 @@ func (w *deployment) keep(kept leakscan.Secrets) {
 			kept.Add("password", document.Password)
 		}
 	}
-	column := "authentication_string"
-	table := "mysql.user"
+	columns, table := "authentication_string AS first, User_attributes->>'$.additional_password' AS second", "mysql.user"
 	if w.Server.Flavor == dbserver.MariaDB {
-		column, table = "JSON_VALUE(Priv, '$.authentication_string') AS authentication_string", "mysql.global_priv"
+		columns, table = "JSON_VALUE(Priv, '$.authentication_string') AS first, JSON_VALUE(Priv, '$.auth_or[*].authentication_string') AS second", "mysql.global_priv"
 	}
-	for _, row := range columnsOf(w.t, w.Root, "SELECT "+column+" FROM "+table+" WHERE User IN (?, ?)", w.user, w.clone()) {
-		kept.Add("verifier", row["authentication_string"])
+	for _, row := range columnsOf(w.t, w.Root, "SELECT "+columns+" FROM "+table+" WHERE User IN (?, ?)", w.user, w.clone()) {
+		kept.Add("verifier", row["first"])
+		kept.Add("verifier", row["second"])
 	}
 }
 

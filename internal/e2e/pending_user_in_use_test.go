@@ -328,7 +328,7 @@ func TestNamesakeIsSomebody(t *testing.T) {
 func TestPendingUserInUseByProxiedAdmin(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		if !strings.HasPrefix(release, "mysql") {
-			return
+			t.Skip("MariaDB has no such account")
 		}
 		w := withOwnAdmin(t, servers.MustStart(t, release, "--event-scheduler=DISABLED", "--check-proxy-users=ON", "--sha256-password-proxy-users=ON"))
 		w.Root.SetMaxIdleConns(0)

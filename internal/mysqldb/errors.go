@@ -55,6 +55,8 @@ const (
 	errWrongHash               = 1372
 	errCannotUser              = 1396
 	errPasswordPolicy          = 1819
+	errReplacedPassword        = 3891 // of REPLACE
+	errCurrentPasswordRequired = 3892
 	errInvalidRole             = 1959
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
@@ -174,11 +176,14 @@ func (e *ServerError) Remedy() string {
 var lockings = []uint16{errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB}
 
 // Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused,
-// rotation.ErrAccountLocked and rotation.ErrAccountOrPassword.
+// rotation.ErrAccountLocked, rotation.ErrReplacedPassword and
+// rotation.ErrAccountOrPassword.
 func (e *ServerError) Is(target error) bool {
 	switch target {
 	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
+	case rotation.ErrReplacedPassword:
+		return e.Number == errReplacedPassword
 	case rotation.ErrAccountOrPassword:
 		return e.Number == errCannotUser
 	case rotation.ErrAccountLocked:
@@ -300,7 +305,7 @@ func (e endpoint) explain(err error) error {
 	case errors.As(err, &hostname):
 		return say(failure.TLSNameMismatch, "the server's certificate is for another name; use the host name that stands in it")
 	case errors.As(err, &authority):
-		return say(failure.TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or give the server a certificate of a known authority")
+		return say(failure.TLSUnknownAuthority, "the server's certificate is from an authority that is not trusted here; name its root in SSL_CERT_FILE, or for a host of RDS in RDS_CA_BUNDLE, or give the server a certificate of a known authority")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return say(failure.TLSCertificateExpired, "the server's certificate, or one above it, has expired or is not valid yet; renew it")
 	case errors.As(err, &handshake), errors.As(err, &notTLS):

@@ -148,14 +148,18 @@ type tlsServer struct {
 	breaks breakPoint
 
 	mutex sync.Mutex
-	seen  []tlsHandshake
+	seen  []*tlsHandshake // in the order in which the logins began
 }
 
 // database is a client's whose every connection ends here.
 func (s *tlsServer) database(roots func(string) (*x509.CertPool, error)) *Database {
 	return &Database{Roots: roots, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
-		go s.serve(&bufferedConn{Conn: ours})
+		h := new(tlsHandshake)
+		s.mutex.Lock()
+		s.seen = append(s.seen, h)
+		s.mutex.Unlock()
+		go s.serve(&bufferedConn{Conn: ours}, h)
 		return &bufferedConn{Conn: theirs}, nil
 	}}
 }
@@ -195,14 +199,8 @@ func (b *bufferedConn) Close() error {
 }
 
 // serve brings one login to its end.
-func (s *tlsServer) serve(conn net.Conn) {
+func (s *tlsServer) serve(conn net.Conn, h *tlsHandshake) {
 	defer conn.Close()
-	h := new(tlsHandshake)
-	defer func() {
-		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		s.seen = append(s.seen, *h)
-	}()
 	if _, err := conn.Write(packet(0, tlsGreeting(s.version))); err != nil {
 		return
 	}
@@ -299,7 +297,10 @@ func (s *tlsServer) mustSee(want ...tlsHandshake) {
 	s.t.Helper()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	got := s.seen
+	got := make([]tlsHandshake, len(s.seen))
+	for i, h := range s.seen {
+		got[i] = *h
+	}
 	s.seen = nil
 	for i := range got {
 		got[i].curves = nil

@@ -64,21 +64,23 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 
 // listed is an account, with what only the servers' tables tell of it.
 type listed struct {
-	name                                account.Name
-	role, grantedAsRole, secondPassword bool
-	restrictions                        string // a JSON array
-	stored                              account.Stored
-	passwordChanged                     time.Time // by this machine's clock; zero where not known
+	name                account.Name
+	role, grantedAsRole bool
+	secondPassword      redact.Secret // what is kept of it
+	restrictions        string        // a JSON array
+	stored              account.Stored
+	passwordChanged     time.Time // by this machine's clock; zero where not known
 }
 
 // nullableListed is a row of list, or of an outer join with it.
 type nullableListed struct {
-	user, host, restrictions            sql.NullString
-	attribute, subject, issuer, cipher  sql.NullString
-	role, grantedAsRole, secondPassword sql.NullBool
-	passwordAge                         sql.NullFloat64
-	count                               sql.NullInt64 // how many rows there are
-	proxy                               nullableProxy
+	user, host, restrictions           sql.NullString
+	attribute, subject, issuer, cipher sql.NullString
+	secondPassword                     sql.NullString
+	role, grantedAsRole                sql.NullBool
+	passwordAge                        sql.NullFloat64
+	count                              sql.NullInt64 // how many rows there are
+	proxy                              nullableProxy
 }
 
 func (n *nullableListed) columns() []any {
@@ -89,7 +91,7 @@ func (n *nullableListed) columns() []any {
 func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 	entry = listed{
 		name: account.Name{User: n.user.String, Host: n.host.String},
-		role: n.role.Bool, grantedAsRole: n.grantedAsRole.Bool, secondPassword: n.secondPassword.Bool, restrictions: n.restrictions.String,
+		role: n.role.Bool, grantedAsRole: n.grantedAsRole.Bool, secondPassword: redact.New(n.secondPassword.String), restrictions: n.restrictions.String,
 		stored: account.Stored{Subject: n.subject.String, Issuer: n.issuer.String, Cipher: n.cipher.String, Attribute: n.attribute.String},
 	}
 	if age := n.passwordAge.Float64; n.passwordAge.Valid && age >= 0 {
@@ -107,7 +109,7 @@ func (n *nullableListed) listed(asked time.Time) (entry listed, any bool) {
 // "mysql.user Table", "mysql.global_priv Table".
 const list = "SELECT u.User AS User, u.Host AS Host, FALSE /*M! OR u.is_role = 'Y' */ AS is_role, " +
 	"FALSE /*!80000 OR EXISTS (SELECT 1 FROM mysql.role_edges e WHERE e.FROM_USER = u.User AND e.FROM_HOST = u.Host) */ AS granted_as_role, " +
-	"FALSE /*!80014 OR COALESCE(JSON_CONTAINS_PATH(u.User_attributes, 'one', '$.additional_password'), FALSE) */ AS second_password, " +
+	"COALESCE(/*!80014 CAST(JSON_UNQUOTE(JSON_EXTRACT(u.User_attributes, '$.additional_password')) AS BINARY), */ '') AS second_password, " +
 	"COALESCE(/*!80016 JSON_EXTRACT(u.User_attributes, '$.Restrictions'), */ '') AS restrictions, " +
 	"COALESCE(/*!50706 UNIX_TIMESTAMP(SYSDATE()) - UNIX_TIMESTAMP(u.password_last_changed), */ " +
 	"/*M! UNIX_TIMESTAMP(SYSDATE()) - JSON_VALUE((SELECT g.Priv FROM mysql.global_priv g WHERE g.User = u.User AND g.Host = u.Host), '$.password_last_changed'), */ -1) AS password_age, " +

@@ -5,8 +5,8 @@
 // Amazon's are embedded (roots.pem, which lists them by region), because a
 // rotation must not depend on a download. They are what the source named in that
 // file had when it was made: a region that is not in the file has to be added by
-// a refresh, or by the user, with SSL_CERT_DIR naming a folder that has Amazon's
-// bundle for it. Amazon has bundles of their own for the GovCloud and China
+// a refresh, or by the user, with a bundle of Amazon's beside the function, see New.
+// Amazon has bundles of their own for the GovCloud and China
 // regions; the refresh program asks for these too, and its source for a machine
 // without access to Amazon's addresses has neither.
 package roots
@@ -17,6 +17,7 @@ import (
 	_ "embed"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,8 @@ var embedded []byte
 // a full core, and many times that of the share that a small function gets. It
 // is safe for concurrent use and must not be copied.
 type Roots struct {
+	bundle []*x509.Certificate // see New
+
 	systemOnce sync.Once
 	system     *x509.CertPool
 	systemErr  error
@@ -49,9 +52,10 @@ type Roots struct {
 
 // For returns the authorities that the certificate of a host may be from:
 //
-//   - of a host whose name RDS gave it, in a region that the embedded file has, the
-//     system's and that region's: RDS signs the certificates of a region by authorities of
-//     that region alone, and a function that serves one need not parse those of thirty;
+//   - of a host whose name RDS gave it, in a region that the embedded file or the bundle
+//     has, the system's and that region's: RDS signs the certificates of a region by
+//     authorities of that region alone, and a function that serves one need not parse
+//     those of thirty. What else is in the bundle and is no other region's is among them;
 //   - of another host whose name RDS gave it, those of Pool;
 //   - of any other, the system's: RDS signs no certificate for a name that is not its own.
 //
@@ -66,7 +70,7 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 		return r.System()
 	}
 	file := ofRegion(region)
-	if len(file) == 0 {
+	if len(file) == 0 && (region == "" || !slices.ContainsFunc(r.bundle, func(c *x509.Certificate) bool { return regionOfRoot(c) == region })) {
 		return r.Pool()
 	}
 	r.mutex.Lock()
@@ -74,7 +78,7 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 	if pool := r.regions[region]; pool != nil {
 		return pool, nil
 	}
-	pool, _, err := r.withSystems(file)
+	pool, err := r.ofRegion(region, file)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +87,23 @@ func (r *Roots) For(host string) (*x509.CertPool, error) {
 	}
 	r.regions[region] = pool
 	return pool, nil
+}
+
+// ofRegion makes the pool of a region, of which file is the embedded part.
+func (r *Roots) ofRegion(region string, file []byte) (*x509.CertPool, error) {
+	var own []*x509.Certificate
+	if len(file) > 0 {
+		var err error
+		if own, err = parse(file); err != nil {
+			return nil, failure.Mark(failure.ConfigurationInvalid, err)
+		}
+	}
+	for _, c := range r.bundle {
+		if of := regionOfRoot(c); of == "" || of == region {
+			own = append(own, c)
+		}
+	}
+	return r.withSystems(own)
 }
 
 // regionOf reads the region out of the name that RDS has given to a host, such as
@@ -124,9 +145,9 @@ func ofRegion(region string) []byte {
 	return part
 }
 
-// Pool returns the system's authorities and Amazon RDS's. The system's are those
-// that Go takes: SSL_CERT_FILE and SSL_CERT_DIR replace their part of them, and
-// never Amazon RDS's. Every call returns the same pool, which the caller must
+// Pool returns the system's authorities and Amazon RDS's, those of the bundle among them.
+// The system's are those that Go takes: SSL_CERT_FILE and SSL_CERT_DIR replace their part
+// of them, and never Amazon RDS's. Every call returns the same pool, which the caller must
 // not change; Clone makes one that may be.
 func (r *Roots) Pool() (*x509.CertPool, error) {
 	r.once.Do(r.load)
@@ -140,7 +161,15 @@ func (r *Roots) EarliestExpiry() (time.Time, error) {
 	return r.expiry, r.err
 }
 
-func (r *Roots) load() { r.pool, r.expiry, r.err = r.withSystems(embedded) }
+func (r *Roots) load() {
+	certificates, err := parse(embedded)
+	if err != nil {
+		r.err = failure.Mark(failure.ConfigurationInvalid, err)
+		return
+	}
+	r.expiry = slices.MinFunc(certificates, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
+	r.pool, r.err = r.withSystems(append(certificates, r.bundle...))
+}
 
 // System returns the system's authorities, with what replaces them. Every call returns
 // the same pool, which the caller must not change.
@@ -154,26 +183,19 @@ func (r *Roots) System() (*x509.CertPool, error) {
 	return r.system, r.systemErr
 }
 
-// withSystems parses a file of certificates and adds them to the system's.
-func (r *Roots) withSystems(file []byte) (pool *x509.CertPool, expiry time.Time, err error) {
+// withSystems adds certificates to the system's.
+func (r *Roots) withSystems(certificates []*x509.Certificate) (*x509.CertPool, error) {
 	systems, err := r.System()
 	if err != nil {
-		return nil, expiry, err
+		return nil, err
 	}
-	certificates, err := parse(file)
-	if err != nil {
-		return nil, expiry, failure.Mark(failure.ConfigurationInvalid, err)
-	}
-	pool, expiry = systems.Clone(), certificates[0].NotAfter
+	pool := systems.Clone()
 	for _, c := range certificates {
 		// Not AppendCertsFromPEM, which keeps the bytes and parses again those
 		// that a verification needs.
 		pool.AddCert(c)
-		if c.NotAfter.Before(expiry) {
-			expiry = c.NotAfter
-		}
 	}
-	return pool, expiry, nil
+	return pool, nil
 }
 
 // parse reads a file of PEM blocks, at least one.

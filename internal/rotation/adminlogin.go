@@ -13,6 +13,13 @@ import (
 type adminLogin struct {
 	secret.Document
 	topology
+	// own: there is no admin, the user changes its own password.
+	own bool
+}
+
+// ownLogin is the user's own, for a change of its own password.
+func ownLogin(current secret.Document) adminLogin {
+	return adminLogin{Document: current, topology: topology{writer: Endpoint{current.Host(), current.Port()}}, own: true}
 }
 
 func (a adminLogin) login() Login {
@@ -30,12 +37,15 @@ func (s step) readAdmin(ctx context.Context, version Version, arn string, curren
 		return adminLogin{}, err
 	}
 	place, err := s.topology(ctx, document, arn, current)
-	return adminLogin{document, place}, err
+	return adminLogin{Document: document, topology: place}, err
 }
 
-// adminIsAnother refuses an admin who is one of the two users.
+// adminIsAnother refuses an admin who is one of the users that a rotation changes.
 func adminIsAnother(document secret.Document, arn, current, next string) error {
 	if user := document.Username(); user == current || user == next {
+		if current == next {
+			return failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, whose password this rotation changes: name another admin's, or none, and the user changes its own password", arn, user)
+		}
 		return failure.Errorf(failure.AdminSecretMismatch, "the admin secret %s is for user %q, one of the two users of this rotation: name an admin user of its own", arn, user)
 	}
 	return nil

@@ -113,7 +113,7 @@ func (r *Rotator) listOwn(ctx context.Context, functionARN string) (ownSecrets, 
 	i := r.newInspection(Event{Step: Check})
 	var own ownSecrets
 	i.check(ctx, checkConfiguration, nil, func(context.Context) outcome {
-		return outcomeOf(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.ConfigError)
+		return outcomeOf(i.Settings.inWords(), i.ConfigError)
 	})
 	i.check(ctx, checkList, []string{checkConfiguration}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Listing().Context(ctx)

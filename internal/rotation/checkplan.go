@@ -20,7 +20,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 	i.check(ctx, checkAccounts, []string{checkAdmin}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
-		w = &setSecretRun{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}
+		w = &setSecretRun{underLock: &underLock{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}}
 		w.event.Token = d.pending.versionID // of the rotation that is in progress, if there is one
 		if proof != nil && !d.admin.viaReader {
 			w.proof, w.withoutProof = proofOf(proof, time.Now()), false

@@ -21,7 +21,7 @@ import (
 // one that fails hides nothing else.
 func (i *inspection) look(ctx context.Context) {
 	i.check(ctx, checkConfiguration, nil, func(context.Context) outcome {
-		return outcomeOf(fmt.Sprintf("PRIVILEGE_SYNC is %s", i.Settings.Mode), i.ConfigError)
+		return outcomeOf(i.Settings.inWords(), i.ConfigError)
 	})
 	if !i.passed(checkConfiguration) {
 		// Without one there is nothing to ask with.
@@ -132,7 +132,7 @@ func (i *inspection) documents(ctx context.Context) document {
 			return outcomeOf("", fmt.Errorf("reading the %s document: %w", Current, err))
 		}
 		current = document{read, version.ID, version.Created}
-		i.record.application(read)
+		i.record.application(read, i.Settings.next(read.Username()))
 		o := outcomeOf(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
 		if next, err := i.renewed(read); err == nil { // an error is the check admin's
 			o = foretell(o, next)
@@ -140,7 +140,10 @@ func (i *inspection) documents(ctx context.Context) document {
 		return o
 	})
 	i.check(ctx, checkName, []string{checkDocument}, func(context.Context) outcome {
-		err := secret.CheckUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
+		err := i.Settings.checkUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
+		if i.Settings.Strategy == SingleUser {
+			return outcomeOf(fmt.Sprintf("%q keeps its name", current.Username()), err)
+		}
 		return outcomeOf(fmt.Sprintf("it is %q's turn after %q", secret.Other(current.Username()), current.Username()), err)
 	})
 	return current
@@ -152,8 +155,18 @@ func (i *inspection) adminSecret(ctx context.Context, current document) document
 	i.check(ctx, checkAdminNamed, []string{checkDocument}, func(context.Context) outcome {
 		var err error
 		d.adminARN, err = i.adminARN(current.Document)
+		if err == nil && d.adminARN == "" {
+			return outcomeOf(fmt.Sprintf("none: %q changes its own password", current.Username()), nil)
+		}
 		return outcomeOf(d.adminARN, err)
 	})
+	if i.passed(checkAdminNamed) && d.adminARN == "" {
+		d.admin = ownLogin(current.Document)
+		for _, name := range []string{checkAdminRead, checkAdminDocument, checkRDS} {
+			i.check(ctx, name, nil, func(context.Context) outcome { return outcomeOf("not needed: there is no admin secret", nil) })
+		}
+		return d
+	}
 	var version Version
 	i.check(ctx, checkAdminRead, []string{checkAdminNamed}, func(ctx context.Context) outcome {
 		var err error
@@ -177,7 +190,7 @@ func (i *inspection) adminSecret(ctx context.Context, current document) document
 		if read.ManagedByRDS() {
 			detail = fmt.Sprintf("user %q, managed by RDS", read.Username())
 		}
-		return outcomeOf(detail, adminIsAnother(read, d.adminARN, current.Username(), secret.Other(current.Username())))
+		return outcomeOf(detail, adminIsAnother(read, d.adminARN, current.Username(), i.Settings.next(current.Username())))
 	})
 	i.check(ctx, checkRDS, []string{checkAdminDocument}, func(ctx context.Context) outcome {
 		at, err := i.topology(ctx, d.admin.Document, d.adminARN, current.Document)
@@ -246,12 +259,20 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		}
 		return outcomeOf(fmt.Sprintf("%q is opened", current.Database()), err)
 	})
-	i.check(ctx, checkAdmin, []string{checkRDS, checkName}, func(ctx context.Context) outcome {
+	reaches := []string{checkRDS, checkName}
+	if d.admin.own {
+		reaches = append(reaches, checkCurrent)
+	}
+	i.check(ctx, checkAdmin, reaches, func(ctx context.Context) outcome {
 		next, err := i.nextDocument(current)
 		if err != nil {
 			return outcomeOf("", err)
 		}
 		d.pending = next
+		if d.admin.own {
+			admin = proof
+			return outcomeOf(fmt.Sprintf("%s changes its own password", proof.Facts().Account), nil)
+		}
 		session, as, err := i.connectAdmin(ctx, d)
 		if err != nil {
 			return outcomeOf("", err)
@@ -260,7 +281,9 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		return outcomeOf(fmt.Sprintf("logged in as %s", session.Facts().Account), nil)
 	})
 	if admin != nil {
-		defer i.close(ctx, admin)
+		if !d.admin.own {
+			defer i.close(ctx, admin)
+		}
 		i.nameAnonymous(ctx, admin, current.Username(), refused)
 	}
 	i.checkServerState(ctx, proof, admin, current)
@@ -277,6 +300,10 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		return outcomeOf("both logins stand on "+at.Facts().Identity, d.admin.sameServer(at.Facts(), admin.Facts()))
 	})
 	i.lock(ctx, admin, current)
+	if i.Settings.Strategy == SingleUser {
+		i.planSingleUser(ctx, labels, d, proof, admin)
+		return
+	}
 	i.plan(ctx, labels, d, proof, admin)
 }
 
@@ -315,7 +342,7 @@ func (i *inspection) checkServerState(ctx context.Context, proof, admin Session,
 		facts := session.Facts()
 		detail := fmt.Sprintf("%s %s", facts.Server.Flavor, facts.Server.Text)
 		if facts.Server.Flavor == account.MySQL {
-			if err := secret.CheckUsername(secret.MySQL, secret.Other(current.Username()), 0); err != nil {
+			if err := i.Settings.checkUsername(secret.MySQL, current.Username(), 0); err != nil {
 				return outcomeOf("", fmt.Errorf("the server is MySQL, the secret's engine %s: %w", current.Engine(), err))
 			}
 		}
@@ -376,5 +403,5 @@ func (i *inspection) renewed(current secret.Document) (secret.Renewal, error) {
 	if password.Empty() {
 		password = redact.New("not a password of anybody's")
 	}
-	return i.Settings.renew(current, secret.Other(current.Username()), password)
+	return i.Settings.renew(current, i.Settings.next(current.Username()), password)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"tandem/internal/redact"
-	"tandem/internal/secret"
 )
 
 // createSecret checks all that can be checked without the database, makes a
@@ -36,10 +35,10 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	if _, err := s.adminARN(current.Document); err != nil {
 		return "", err
 	}
-	if err := secret.CheckUsername(current.Engine(), current.Username(), s.Settings.UsernameLimit); err != nil {
-		return "", fmt.Errorf("naming the other user: %w", err)
+	if err := s.Settings.checkUsername(current.Engine(), current.Username(), s.Settings.UsernameLimit); err != nil {
+		return "", fmt.Errorf("naming the next user: %w", err)
 	}
-	other := secret.Other(current.Username())
+	next := s.Settings.next(current.Username())
 
 	switch {
 	case stored.err == nil:
@@ -49,7 +48,7 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	case password.err != nil:
 		return "", password.err
 	}
-	pending, err := s.Settings.renew(current.Document, other, password.result)
+	pending, err := s.Settings.renew(current.Document, next, password.result)
 	if err != nil {
 		return "", fmt.Errorf("writing the pending document: %w", err)
 	}
@@ -75,6 +74,6 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	if renewed := pending.Renewed; renewed.Count > 0 {
 		s.log.InfoContext(ctx, "connection strings renewed", "keys", renewed.Listed(), "keysCount", renewed.Count)
 	}
-	s.log.InfoContext(ctx, "pending credentials stored", "user", other)
+	s.log.InfoContext(ctx, "pending credentials stored", "user", next)
 	return "pending credentials stored", nil
 }

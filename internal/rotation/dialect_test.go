@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/redact"
+	"tandem/internal/rotation"
 )
 
 // dialect is how a server prints accounts, and which statements it is sent: a
@@ -15,8 +17,8 @@ import (
 type dialect struct {
 	server account.Server
 	// create begins what SHOW CREATE USER prints, usage is the first row of SHOW
-	// GRANTS, given the account's name and its verifier.
-	create, usage func(name, verifier string) string
+	// GRANTS, given the account's name and its verifiers.
+	create, usage func(name, verifier, second string) string
 	locked, open  string // what SHOW CREATE USER ends in
 	// created and altered are the clauses that set a password, with what it is set to.
 	created, altered string
@@ -26,28 +28,35 @@ type dialect struct {
 
 var mariaDB = &dialect{
 	server: mustServer("10.11.8-MariaDB"),
-	create: func(name, verifier string) string {
-		return "CREATE USER " + name + " IDENTIFIED BY PASSWORD '" + verifier + "'"
+	create: func(name, verifier, second string) string {
+		return "CREATE USER " + name + identifiedMariaDB(verifier, second)
 	},
 	locked: " ACCOUNT LOCK",
-	usage: func(name, verifier string) string {
-		return "GRANT USAGE ON *.* TO " + name + " IDENTIFIED BY PASSWORD '" + verifier + "'"
+	usage: func(name, verifier, second string) string {
+		return "GRANT USAGE ON *.* TO " + name + identifiedMariaDB(verifier, second)
 	},
 	created:  " IDENTIFIED VIA `mysql_native_password` USING '([^']*)'",
-	altered:  " IDENTIFIED VIA `mysql_native_password` USING '([^']*)'",
+	altered:  " IDENTIFIED VIA `mysql_native_password` USING '([^']*)'(?: OR `mysql_native_password` USING '([^']*)')?",
 	verifier: func(sent string) string { return sent },
+}
+
+func identifiedMariaDB(verifier, second string) string {
+	if second == "" {
+		return " IDENTIFIED BY PASSWORD '" + verifier + "'"
+	}
+	return " IDENTIFIED VIA mysql_native_password USING '" + verifier + "' OR mysql_native_password USING '" + second + "'"
 }
 
 var mySQL = &dialect{
 	server: mustServer("8.0.43"),
-	create: func(name, verifier string) string {
+	create: func(name, verifier, _ string) string {
 		return "CREATE USER " + name + " IDENTIFIED WITH 'mysql_native_password' AS '" + verifier + "' REQUIRE NONE PASSWORD EXPIRE DEFAULT"
 	},
 	locked:   " ACCOUNT LOCK" + mySQLDefaults,
 	open:     " ACCOUNT UNLOCK" + mySQLDefaults,
-	usage:    func(name, _ string) string { return "GRANT USAGE ON *.* TO " + name },
+	usage:    func(name, _, _ string) string { return "GRANT USAGE ON *.* TO " + name },
 	created:  " IDENTIFIED WITH 'mysql_native_password' AS '([^']*)'",
-	altered:  " IDENTIFIED WITH 'mysql_native_password' BY '([^']*)'",
+	altered:  " IDENTIFIED (?:WITH 'mysql_native_password' )?BY '([^']*)'( REPLACE '[^']*')?( RETAIN CURRENT PASSWORD)?",
 	verifier: nativeVerifier,
 }
 
@@ -71,8 +80,8 @@ func (d *dialect) rows(a worldAccount) account.Rows {
 		state = d.locked
 	}
 	rows := account.Rows{
-		CreateUser: []redact.Secret{redact.New(d.create(name, a.verifier) + state)},
-		Grants:     []redact.Secret{redact.New(d.usage(name, a.verifier))},
+		CreateUser: []redact.Secret{redact.New(d.create(name, a.verifier, a.second) + state)},
+		Grants:     []redact.Secret{redact.New(d.usage(name, a.verifier, a.second))},
 	}
 	byObject := map[string][]string{}
 	for _, p := range a.privileges {
@@ -94,9 +103,10 @@ type change struct {
 const accountPattern = `'([^']*)'@'([^']*)'`
 
 var (
-	dropPattern  = regexp.MustCompile("^DROP USER " + accountPattern + "$")
-	grantPattern = regexp.MustCompile("^(GRANT|REVOKE) ([A-Z, ]+) ON (`[^`]*`\\.\\*) (?:TO|FROM) " + accountPattern + "$")
-	alterPattern = regexp.MustCompile("^ALTER USER (.*?)( ACCOUNT LOCK| ACCOUNT UNLOCK)?$")
+	dropPattern    = regexp.MustCompile("^DROP USER " + accountPattern + "$")
+	grantPattern   = regexp.MustCompile("^(GRANT|REVOKE) ([A-Z, ]+) ON (`[^`]*`\\.\\*) (?:TO|FROM) " + accountPattern + "$")
+	alterPattern   = regexp.MustCompile("^ALTER USER (.*?)( ACCOUNT LOCK| ACCOUNT UNLOCK)?$")
+	discardPattern = regexp.MustCompile("^" + accountPattern + " DISCARD OLD PASSWORD$")
 
 	createPatterns, alteredPatterns = map[*dialect]*regexp.Regexp{}, map[*dialect]*regexp.Regexp{}
 )
@@ -141,35 +151,29 @@ func (d *dialect) interpret(sql string) change {
 	if m == nil {
 		panic("a statement that this world does not know: " + sql)
 	}
-	type one struct {
-		name     account.Name
-		verifier string
-	}
-	var altered []one
+	var altered []alteration
 	var users []string
 	for _, part := range strings.Split(m[1], ", ") {
-		p := alteredPatterns[d].FindStringSubmatch(part)
-		if p == nil {
+		one := d.alteration(part)
+		if one.name.User == "" {
 			panic("an ALTER USER that this world does not know: " + sql)
 		}
-		o := one{name: account.Name{User: p[1], Host: p[2]}}
-		if p[3] != "" {
-			o.verifier = d.verifier(p[3])
-		}
-		altered = append(altered, o)
-		users = append(users, p[1])
+		altered = append(altered, one)
+		users = append(users, one.name.User)
 	}
 	return change{users, func(u *modelState) error {
 		for _, o := range altered {
-			if u.account(o.name) == nil {
+			a := u.account(o.name)
+			if a == nil {
 				return errNoSuchAccount
+			}
+			if o.replaces != "" && a.verifier != o.replaces {
+				return replacesAnother{errors.New("error 3891: incorrect current password")}
 			}
 		}
 		for _, o := range altered {
 			a := u.account(o.name)
-			if o.verifier != "" {
-				a.verifier = o.verifier
-			}
+			o.apply(a)
 			if m[2] != "" {
 				a.locked = m[2] == " ACCOUNT LOCK"
 			}
@@ -177,6 +181,59 @@ func (d *dialect) interpret(sql string) change {
 		return nil
 	}}
 }
+
+// alteration is what an ALTER USER says of the passwords of one account.
+type alteration struct {
+	name account.Name
+	// verifier is what the password becomes, unless empty; second what the second factor
+	// becomes (MariaDB, which has none then where it is empty); replaces is what REPLACE
+	// names.
+	verifier, second, replaces string
+	factors, retains, discards bool
+}
+
+func (d *dialect) alteration(part string) (o alteration) {
+	if p := discardPattern.FindStringSubmatch(part); p != nil {
+		return alteration{name: account.Name{User: p[1], Host: p[2]}, discards: true}
+	}
+	p := alteredPatterns[d].FindStringSubmatch(part)
+	if p == nil {
+		return o
+	}
+	o.name = account.Name{User: p[1], Host: p[2]}
+	switch {
+	case p[3] == "":
+	case d.server.Flavor == account.MariaDB:
+		o.verifier, o.second, o.factors = p[3], p[4], true
+	default:
+		o.verifier, o.retains = d.verifier(p[3]), p[5] != ""
+		if _, replaced, ok := strings.Cut(p[4], "'"); ok {
+			o.replaces = d.verifier(strings.TrimSuffix(replaced, "'"))
+		}
+	}
+	return o
+}
+
+// apply is what the server does: MySQL keeps the second password, unless it is told
+// otherwise; MariaDB has the factors that were named, and no others.
+func (o alteration) apply(a *worldAccount) {
+	switch {
+	case o.discards:
+		a.second = ""
+	case o.verifier == "":
+	case o.factors:
+		a.verifier, a.second = o.verifier, o.second
+	case o.retains:
+		a.verifier, a.second = o.verifier, a.verifier
+	default:
+		a.verifier = o.verifier
+	}
+}
+
+// replacesAnother is the answer to a REPLACE of another password than the account's first.
+type replacesAnother struct{ error }
+
+func (replacesAnother) Is(target error) bool { return target == rotation.ErrReplacedPassword }
 
 func (u *modelState) grant(grant bool, privileges, object string, to account.Name) error {
 	a := u.account(to)

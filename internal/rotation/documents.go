@@ -29,7 +29,7 @@ func (s step) currentDocument(ctx context.Context) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("reading the %s document: %w", Current, err)
 	}
-	s.record.application(read)
+	s.record.application(read, s.Settings.next(read.Username()))
 	return document{read, version.ID, version.Created}, nil
 }
 
@@ -45,18 +45,23 @@ func (s step) readDocuments(ctx context.Context) (pending Version, current docum
 }
 
 // adminARN is the admin secret that the document, or else the function's
-// configuration, names.
+// configuration, names; empty where a single user changes its own password, as none is
+// named, or this secret itself.
 func (s step) adminARN(current secret.Document) (string, error) {
-	if arn := current.AdminARN(); arn != "" {
-		return arn, nil
+	arn := current.AdminARN()
+	if arn == "" {
+		arn = s.Settings.AdminARN
 	}
-	if s.Settings.AdminARN != "" {
-		return s.Settings.AdminARN, nil
+	switch {
+	case s.Settings.Strategy == SingleUser && arn == s.event.SecretID:
+		return "", nil
+	case arn != "" || s.Settings.Strategy == SingleUser:
+		return arn, nil
 	}
 	return "", failure.New(failure.AdminSecretNotNamed, "no admin secret is named: put its ARN into the secret's document as masterarn, or into the function's environment as SUPERUSER_SECRET_ARN")
 }
 
-// documents are the three that a setSecret needs, in agreement with each other.
+// documents are those that a setSecret needs, in agreement with each other.
 type documents struct {
 	current, pending document
 	admin            adminLogin
@@ -65,25 +70,35 @@ type documents struct {
 }
 
 func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {
-	var none documents
 	next, err := s.parseMatching(current.Document, pending)
 	if err != nil {
+		return documents{}, err
+	}
+	return s.withAdmin(ctx, documents{current: current, pending: document{next, pending.ID, pending.Created}})
+}
+
+// withAdmin adds who changes the users.
+func (s step) withAdmin(ctx context.Context, d documents) (documents, error) {
+	var none documents
+	var err error
+	if d.adminARN, err = s.adminARN(d.current.Document); err != nil {
 		return none, err
 	}
-	adminARN, err := s.adminARN(current.Document)
-	if err != nil {
-		return none, err
+	if d.adminARN == "" {
+		d.admin = ownLogin(d.current.Document)
+		return d, nil
 	}
-	version, err := s.Secrets.Current(ctx, adminARN)
+	version, err := s.Secrets.Current(ctx, d.adminARN)
 	if errors.Is(err, ErrVersionNotFound) {
 		return none, failure.Errorf(failure.AdminSecretNotFound, "reading the admin secret: %w: correct masterarn in the secret's document, or SUPERUSER_SECRET_ARN", err)
 	}
 	if err != nil {
 		return none, fmt.Errorf("reading the admin secret: %w", err)
 	}
-	admin, err := s.readAdmin(ctx, version, adminARN, current.Document, next)
+	d.adminVersion = version.ID
+	d.admin, err = s.readAdmin(ctx, version, d.adminARN, d.current.Document, d.pending.Document)
 	if err != nil {
 		return none, err
 	}
-	return documents{current: current, pending: document{next, pending.ID, pending.Created}, admin: admin, adminARN: adminARN, adminVersion: version.ID}, nil
+	return d, nil
 }

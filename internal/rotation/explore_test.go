@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"tandem/internal/account"
+	"tandem/internal/rotation"
 )
 
 // The versions that exist before anything is explored.
@@ -97,6 +98,65 @@ var beginnings = []struct {
 	{"original's turn", []account.Mode{account.Merge, account.Mirror}, originalsTurn},
 	{"clone's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(clonesTurn()) }},
 	{"original's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(originalsTurn()) }},
+	{"first rotation", []account.Mode{singleUser}, firstRotation},
+	{"later rotation", []account.Mode{singleUser}, laterRotation},
+	{"after one that was given up", []account.Mode{singleUser}, afterGivenUp},
+	{"first rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(firstRotation()) }},
+	{"later rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(laterRotation()) }},
+	{"after one that was given up", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(afterGivenUp()) }},
+}
+
+// What a scenario has in the place of a mode where one user is rotated: by an admin, or by
+// itself.
+const (
+	singleUser  account.Mode = "single-user"
+	ownPassword account.Mode = "single-user without an admin"
+)
+
+// settings are those of a scenario.
+func (s scenario) settings() rotation.Settings {
+	if s.single() {
+		return rotation.Settings{Strategy: rotation.SingleUser}
+	}
+	return rotation.Settings{Mode: s.mode}
+}
+
+// single reports whether one user is rotated.
+func (s scenario) single() bool { return s.mode == singleUser || s.mode == ownPassword }
+
+// laterRotation is one of a single user whose password before is still there, if the
+// server keeps two.
+func laterRotation() *modelState {
+	u := firstRotation()
+	u.current, u.previous = secondVersion, firstVersion
+	u.values[secondVersion] = content("app", "second password")
+	for i := range u.accounts {
+		if u.accounts[i].name.User == "app" {
+			u.accounts[i].verifier, u.accounts[i].second = nativeVerifier("second password"), nativeVerifier("first password")
+		}
+	}
+	return u
+}
+
+// afterGivenUp is a rotation of a single user after one that was given up when its
+// password had been set.
+func afterGivenUp() *modelState {
+	u := firstRotation()
+	for i := range u.accounts {
+		if u.accounts[i].name.User == "app" {
+			u.accounts[i].verifier, u.accounts[i].second = nativeVerifier("password of one given up"), nativeVerifier("first password")
+		}
+	}
+	return u
+}
+
+// withoutAdmin is a user that has one account, and whose secret names no admin.
+func withoutAdmin(u *modelState) *modelState {
+	for id, value := range u.values {
+		u.values[id] = strings.Replace(value, `"masterarn":"`+adminID+`",`, "", 1)
+	}
+	u.accounts = slices.DeleteFunc(u.accounts, func(a worldAccount) bool { return a.name.Host == "10.%" })
+	return u
 }
 
 // scenarios are all beginnings of a mode with these actors.
@@ -177,6 +237,15 @@ func sizes() []size {
 			if mode != account.Merge || on != mariaDB {
 				all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, false, false})
 			}
+		}
+	}
+	for _, on := range []*dialect{mariaDB, mySQL} {
+		for _, mode := range []account.Mode{singleUser, ownPassword} {
+			tries, faults := 1, 1
+			if os.Getenv("EXPLORE") == "full" {
+				tries, faults = 2, 2
+			}
+			all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, true, false}, size{mode, on, two, 1, faults, false, true})
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {

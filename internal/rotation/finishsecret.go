@@ -59,7 +59,8 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if finished, err := labels.result.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
-	if labels.result.VersionWith(Current) == "" {
+	carrier := labels.result.VersionWith(Current)
+	if carrier == "" {
 		return "", failure.Errorf(failure.CurrentSecretMissing, "no version of the secret carries %s: give it to the version whose credentials the application uses", Current)
 	}
 	current, err := now.result, now.err
@@ -71,6 +72,12 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	}
 	if _, err := s.parseMatching(current.Document, version); err != nil {
 		return s.giveUp(ctx, err)
+	}
+	// The two were read side by side. Where another rotation has ended in between, which
+	// needs the lock's session to be gone, the labels are those from before it.
+	if carrier != current.versionID {
+		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s while this step read it: it was not moved on to %s; the next try reads it anew",
+			Current, carrier, current.versionID, s.event.Token)
 	}
 	// The server keeps the lock until the invocation's deadline. One that was
 	// frozen meanwhile finds out here, whatever its timers have noticed.

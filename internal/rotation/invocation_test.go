@@ -66,6 +66,8 @@ type invocation struct {
 	exiting  bool // on its own goroutine: its deferred calls go nowhere
 	sessions int
 	dialect  *dialect
+	single   bool // one user is rotated
+	token    string
 	stood    time.Time // since when it stands at its effect
 }
 
@@ -73,14 +75,14 @@ type invocation struct {
 type wrapping func(token string, step rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database)
 
 func invoke(s scenario, token string, step rotation.Step, wrap wrapping) *invocation {
-	v := &invocation{requests: make(chan request), answers: make(chan answer), done: make(chan error, 1), quit: make(chan struct{}), dialect: s.dialect}
+	v := &invocation{requests: make(chan request), answers: make(chan answer), done: make(chan error, 1), quit: make(chan struct{}), dialect: s.dialect, single: s.single(), token: token}
 	var secrets rotation.Secrets = askedSecrets{v}
 	var database rotation.Database = askedDatabase{v}
 	if wrap != nil {
 		secrets, database = wrap(token, step, secrets, database)
 	}
 	rotator := rotation.Rotator{
-		Secrets: secrets, Database: database, Settings: rotation.Settings{Mode: s.mode},
+		Secrets: secrets, Database: database, Settings: s.settings(),
 		Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Concurrently: inOrder,
 	}
 	if s.reversed {
@@ -207,10 +209,14 @@ func (v askedSecrets) DropPending(_ context.Context, _, id string) error {
 	}}).err
 }
 
-// RandomPassword is another one for every actor, and the same in every execution.
+// RandomPassword is another one for every actor, and the same in every execution. One user
+// is never given the same twice, by two tokens.
 func (v askedSecrets) RandomPassword(context.Context) (redact.Secret, error) {
 	a := v.ask(request{text: "random password", session: noSession, alone: true, do: func(_ *modelState, actor int) answer {
 		text := fmt.Sprintf("password of actor %d", actor+1)
+		if v.single {
+			text += " for " + v.token
+		}
 		return answer{value: redact.New(text), text: text}
 	}})
 	password, _ := a.value.(redact.Secret)
@@ -224,13 +230,13 @@ func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotatio
 	number := v.sessions
 	v.sessions++
 	a := v.ask(request{
-		text: "connect " + login.Username, session: noSession, user: login.Username, alone: login.Username == "admin",
+		text: "connect " + login.Username + v.whose(login), session: noSession, user: login.Username, alone: login.Username == "admin",
 		do: func(u *modelState, _ int) answer {
 			if login.Username == "admin" {
 				return answer{}
 			}
 			if found := u.account(name); found == nil || !found.letsIn(login.Password.Reveal()) {
-				return failed(fmt.Errorf("access denied for %q", login.Username))
+				return failed(loginRefused{fmt.Errorf("access denied for %q", login.Username)})
 			}
 			return answer{}
 		},
@@ -240,6 +246,19 @@ func (v askedDatabase) Connect(_ context.Context, login rotation.Login) (rotatio
 	}
 	return &askedSession{v.invocation, number, rotation.Facts{Server: v.dialect.server, Identity: "server", Account: name, From: "client.example", MaxPacket: maxPacket}}, nil
 }
+
+// whose tells a single user's logins apart.
+func (v askedDatabase) whose(login rotation.Login) string {
+	if !v.single || login.Username == "admin" {
+		return ""
+	}
+	return fmt.Sprintf(" with %q", login.Password.Reveal())
+}
+
+// loginRefused is a server's answer to a wrong password.
+type loginRefused struct{ error }
+
+func (loginRefused) Is(target error) bool { return target == rotation.ErrLoginRefused }
 
 type askedSession struct {
 	*invocation
@@ -281,7 +300,12 @@ var justNow = time.Now().Add(1000 * time.Hour)
 // parsed remembers what accounts were read as.
 var parsed sync.Map // of accountsKey to []account.Account
 
+// Users is denied to the secret's own user on MySQL, as it is to one who may not read
+// mysql.user.
 func (s *askedSession) Users(_ context.Context, names ...string) ([]account.User, error) {
+	if s.facts.Account.User != "admin" && s.facts.Server.Flavor == account.MySQL {
+		return nil, s.through(request{text: "read the accounts", alone: true, do: func(*modelState, int) answer { return failed(denied{errors.New("error 1142")}) }}).err
+	}
 	a := s.through(request{text: "read the accounts", do: func(u *modelState, _ int) answer {
 		key := u.String() + accountsKey(u.accounts)
 		read, ok := parsed.Load(key)
@@ -293,6 +317,9 @@ func (s *askedSession) Users(_ context.Context, names ...string) ([]account.User
 					panic(err)
 				}
 				one.PasswordChanged = justNow
+				if a.second != "" && u.server.Flavor == account.MySQL {
+					one.SecondPassword = redact.New(a.second)
+				}
 				accounts = append(accounts, one)
 			}
 			read, _ = parsed.LoadOrStore(key, accounts)
@@ -341,7 +368,7 @@ func (s *askedSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 		}
 		return answer{
 			value: account.OwnGrants{Name: found.name, Rows: u.rows(*found).Grants},
-			text:  found.verifier + strings.Join(found.privileges, ","),
+			text:  found.verifier + found.second + strings.Join(found.privileges, ","),
 		}
 	}})
 	grants, _ := a.value.(account.OwnGrants)
@@ -374,8 +401,15 @@ func (s *askedSession) Apply(_ context.Context, sent ...statement.Statement) err
 	return nil
 }
 
+// denied is a server's answer to somebody who may not do a thing.
+type denied struct{ error }
+
+func (denied) Denied() bool { return true }
+
 // refusal is a server's answer, and not the want of one.
 type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
 
 // Close ends the session. A session that holds no lock ends unseen.
 func (s *askedSession) Close() error {

@@ -92,6 +92,7 @@ func (h LockHolder) noRotation(original, admin string) bool {
 
 // lockTaken explains an error of Session.Lock that says that another has the lock.
 func (s step) lockTaken(err error, original, admin string, waited time.Duration) error {
+	named := s.Settings.named(original)
 	var taken LockTaken
 	var holder LockHolder
 	if errors.As(err, &taken) {
@@ -99,14 +100,14 @@ func (s step) lockTaken(err error, original, admin string, waited time.Duration)
 	}
 	switch {
 	case holder.noRotation(original, admin):
-		return failure.Errorf(failure.LockHeldByAnotherProgram, "the lock of %q and its clone was not free within %s, and the session that holds it is no rotation's: nothing was changed; end it, as somebody who may, by %s, and find out why it takes the lock; the next try goes on then: %w",
-			original, waited, holder.end(), err)
+		return failure.Errorf(failure.LockHeldByAnotherProgram, "the lock of %s was not free within %s, and the session that holds it is no rotation's: nothing was changed; end it, as somebody who may, by %s, and find out why it takes the lock; the next try goes on then: %w",
+			named, waited, holder.end(), err)
 	case holder.Connection != 0:
-		return fmt.Errorf("another rotation of %q and its clone has been at work for %s, or a session that only holds their lock: nothing was changed; the next try goes on when it has ended; if that does not end, end it, as somebody who may, by %s: %w",
-			original, waited, holder.end(), err)
+		return fmt.Errorf("another rotation of %s has been at work for %s, or a session that only holds their lock: nothing was changed; the next try goes on when it has ended; if that does not end, end it, as somebody who may, by %s: %w",
+			named, waited, holder.end(), err)
 	}
-	return fmt.Errorf("another rotation of %q and its clone has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",
-		original, waited, err)
+	return fmt.Errorf("another rotation of %s has been at work for %s: nothing was changed; the next try goes on when it has ended: %w",
+		named, waited, err)
 }
 
 // adminName is the admin's user, as far as it is known: setSecret has logged in as it,
@@ -120,7 +121,7 @@ func (s step) adminName(ctx context.Context, err error, application secret.Docum
 		return "" // it would tell nothing
 	}
 	arn, err := s.adminARN(application)
-	if err != nil {
+	if err != nil || arn == "" {
 		return ""
 	}
 	version, err := s.Secrets.Current(ctx, arn)
@@ -149,9 +150,9 @@ func (i *inspection) lock(ctx context.Context, admin Session, current document) 
 		case err != nil:
 			return outcomeOf("", err)
 		case holder.Connection == 0:
-			return outcomeOf(fmt.Sprintf("nobody holds the lock of %q and its clone", original), nil)
+			return outcomeOf(fmt.Sprintf("nobody holds the lock of %s", i.Settings.named(original)), nil)
 		case holder.noRotation(original, i.record.adminUser):
-			return outcome{err: failure.Errorf(failure.LockHeldByAnotherProgram, "the lock of %q and its clone is held by a session that is no rotation's: %s", original, holder),
+			return outcome{err: failure.Errorf(failure.LockHeldByAnotherProgram, "the lock of %s is held by a session that is no rotation's: %s", i.Settings.named(original), holder),
 				remedy: "end it, as somebody who may, by " + holder.end() + ", and find out why it takes the lock"}
 		}
 		return outcome{result: ResultAttention, noAlarm: holder.For < rotationLasts, detail: "a rotation is at work, or a session that only holds its lock: " + holder.String(),

@@ -42,6 +42,7 @@ const maxActors = 3
 type worldAccount struct {
 	name       account.Name
 	verifier   string
+	second     string // of another password, where the server keeps two
 	locked     bool
 	privileges []string // sorted, as "SELECT ON `db`.*"
 }
@@ -88,6 +89,9 @@ func accountsKey(accounts []worldAccount) string {
 	var b strings.Builder
 	for _, a := range accounts {
 		b.WriteString(a.name.User + "@" + a.name.Host + " " + a.verifier)
+		if a.second != "" {
+			b.WriteString(" and " + a.second)
+		}
 		if a.locked {
 			b.WriteString(" locked")
 		}
@@ -121,7 +125,7 @@ func (u *modelState) of(user string) []worldAccount {
 
 // letsIn reports whether a password logs in through the account.
 func (a worldAccount) letsIn(password string) bool {
-	return !a.locked && a.verifier == nativeVerifier(password)
+	return !a.locked && (a.verifier == nativeVerifier(password) || a.second == nativeVerifier(password))
 }
 
 func (a worldAccount) mayAll(privileges []string) bool {

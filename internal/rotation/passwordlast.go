@@ -34,5 +34,7 @@ func (w *setSecretRun) setPasswordLast(ctx context.Context, pair account.Pair) (
 	case w.sent.executed > 0:
 		return fmt.Sprintf("%q made equal; its password was set already", w.pending.Username()), nil
 	}
-	return "everything was as it must be already", nil
+	return asItMustBe, nil
 }
+
+const asItMustBe = "everything was as it must be already"

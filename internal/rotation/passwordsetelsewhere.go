@@ -67,9 +67,9 @@ func (w *setSecretRun) warnIfPasswordSetElsewhere(ctx context.Context, pair acco
 	return nil
 }
 
-// acceptsPassword reports whether a password is what the account asks for in one of its factors.
-func (w *setSecretRun) acceptsPassword(a account.Account, password redact.Secret) bool {
-	for _, factor := range a.Factors {
+// acceptsPassword reports whether a password is one that the account asks for.
+func (w *underLock) acceptsPassword(a account.Account, password redact.Secret) bool {
+	for _, factor := range a.Passwords() {
 		if fits, err := w.matches(factor.Plugin, factor.Verifier, password); err == nil && fits {
 			return true
 		}

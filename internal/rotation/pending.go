@@ -36,7 +36,7 @@ func (s step) parseMatching(current secret.Document, pending Version) (secret.Do
 		return secret.Document{}, err
 	}
 	for _, field := range []struct{ name, want, got string }{
-		{"username", secret.Other(current.Username()), next.Username()},
+		{"username", s.Settings.next(current.Username()), next.Username()},
 		{"engine", string(current.Engine()), string(next.Engine())},
 		{"host", current.Host(), next.Host()},
 		{"port", fmt.Sprint(current.Port()), fmt.Sprint(next.Port())},

@@ -105,6 +105,27 @@ func TestEditDuringFinishSecret(t *testing.T) {
 	}
 }
 
+// Another rotation can end between the two things that finishSecret reads under the lock,
+// side by side, once the session that holds this is killed. A single user's document of
+// another rotation is no other user's, so only its version tells.
+func TestRotationThatEndsWhileFinishSecretReads(t *testing.T) {
+	w := newMemory(t)
+	w.values[token] = document("app", "pending password", nil)
+	w.before = func(what string) error {
+		if what == "read current" && slices.Equal(w.trace[max(0, len(w.trace)-2):], []string{"lock", "describe"}) {
+			w.labels = map[string][]string{oldToken: {"AWSPREVIOUS"}, newToken: {"AWSCURRENT"}}
+			w.values[newToken] = document("app", "another password", nil)
+		}
+		return nil
+	}
+	rotator := w.rotator()
+	rotator.Settings.Strategy = rotation.SingleUser
+	err := rotator.Rotate(t.Context(), rotation.Event{Step: rotation.FinishSecret, SecretID: secretID, Token: token})
+	if failure.Of(err) != failure.RotationSuperseded || !slices.Equal(w.labels[newToken], []string{"AWSCURRENT"}) {
+		t.Errorf("error %v, labels %v after %v", err, w.labels, w.trace)
+	}
+}
+
 // What is not stale is not given up, and what has finished is not either, whenever
 // the step finds out.
 func TestCreateSecretGivesUpNothingElse(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
 	"tandem/internal/warning"
@@ -32,13 +31,13 @@ func (s step) warnOfPlaintext(ctx context.Context, login Login) {
 // password itself, and not a verifier, over a connection without TLS that the admin
 // secret's document does not ask for. ALLOW_PLAINTEXT speaks for every secret, and
 // whoever sits between the function and a server can make it take effect.
-func (w *setSecretRun) checkPasswordEncrypted(pair account.Pair) error {
-	if !w.admin.Facts().Plaintext || w.documents.admin.TLS() == secret.TLSDisabled || !pair.SendsPassword() {
+func (w *underLock) checkPasswordEncrypted(sendsPassword bool) error {
+	if !w.admin.Facts().Plaintext || w.documents.admin.TLS() == secret.TLSDisabled || !sendsPassword {
 		return nil
 	}
 	reason := "MySQL is sent the password itself"
-	if len(pair.Clear) > 0 {
-		reason = fmt.Sprintf("the plugin %s has to see the password", strings.Join(pair.Clear, ", "))
+	if len(w.clear) > 0 {
+		reason = fmt.Sprintf("the plugin %s has to see the password", strings.Join(w.clear, ", "))
 	}
 	return failure.Errorf(failure.ClearPasswordNotAllowed, "the new password of %q would cross the network in clear, since admin %s is not logged in by TLS, and %s: nothing was changed; "+
 		"turn TLS on at the server, or, if nobody else can be on the network in between, set \"ssl\": false in the admin secret's document, and in the secret's own",

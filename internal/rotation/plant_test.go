@@ -36,33 +36,108 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var found *violation
-				for _, s := range scenarios(account.Merge, mariaDB, 1, "A", "B") {
-					if test.edits {
-						s = s.edited()
-					}
-					if found = newExploration(s, 1, test.plant).run(); found != nil {
-						break
-					}
+			explored := scenarios(account.Merge, mariaDB, 1, "A", "B")
+			for i := range explored {
+				if test.edits {
+					explored[i] = explored[i].edited()
 				}
-				if found == nil || !strings.Contains(found.promise.Error(), test.promise) {
-					t.Fatalf("found %v, want a broken %s", found, test.promise)
-				}
-				t.Log(found)
-				// What was found is a schedule that anybody can follow, and that the code
-				// without the defect does not follow into a broken promise.
-				_, broken, misfit := replay(found.schedule, test.plant)
-				if misfit != nil || broken == nil || broken.Error() != found.promise.Error() {
-					t.Errorf("followed again: broken %v, misfit %v", broken, misfit)
-				}
-				if _, broken, _ := replay(found.schedule, nil); broken != nil {
-					t.Errorf("without the defect: %v", broken)
-				}
-			})
+			}
+			mustFind(t, explored, test.plant, test.promise)
 		})
 	}
 }
+
+// The defects of a single user's rotation.
+func TestPlantedDefectsOfASingleUserAreFound(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		on      *dialect
+		plant   wrapping
+		promise string
+	}{
+		{"the password is always retained that is replaced", mySQL, in(rotation.SetSecret, rewritten(always)), "promise 1"},
+		{"it is never retained", mySQL, in(rotation.SetSecret, rewritten(never)), "promise 1"},
+		{"the first password alone is set", mariaDB, in(rotation.SetSecret, rewritten(never)), "promise 1"},
+		{"setSecret takes no lock", mySQL, in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise 1"},
+		{"setSecret reads the labels before the lock", mySQL, in(rotation.SetSecret, staleLabels), "promise 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			mustFind(t, scenarios(singleUser, test.on, 1, "A", "B"), test.plant, test.promise)
+		})
+	}
+}
+
+// mustFind explores until a promise is broken.
+func mustFind(t *testing.T, explored []scenario, plant wrapping, promise string) {
+	synctest.Test(t, func(t *testing.T) {
+		var found *violation
+		for _, s := range explored {
+			if found = newExploration(s, 1, plant).run(); found != nil {
+				break
+			}
+		}
+		if found == nil || !strings.Contains(found.promise.Error(), promise) {
+			t.Fatalf("found %v, want a broken %s", found, promise)
+		}
+		t.Log(found)
+		// What was found is a schedule that anybody can follow, and that the code
+		// without the defect does not follow into a broken promise.
+		_, broken, misfit := replay(found.schedule, plant)
+		if misfit != nil || broken == nil || broken.Error() != found.promise.Error() {
+			t.Errorf("followed again: broken %v, misfit %v", broken, misfit)
+		}
+		if _, broken, _ := replay(found.schedule, nil); broken != nil {
+			t.Errorf("without the defect: %v", broken)
+		}
+	})
+}
+
+// rewritten writes each ALTER USER of a single user anew on its way. retains changes
+// whether the password that is replaced is retained; on MariaDB there is one factor then.
+func rewritten(retains func(bool) bool) wrapping {
+	return sessions(func(s rotation.Session, _ string) rotation.Session { return rewriting{s, retains} })
+}
+
+type rewriting struct {
+	rotation.Session
+	retains func(bool) bool
+}
+
+func (r rewriting) Apply(ctx context.Context, sent ...statement.Statement) error {
+	on := mySQL
+	if r.Facts().Server.Flavor == account.MariaDB {
+		on = mariaDB
+	}
+	for i, one := range sent {
+		m := alterPattern.FindStringSubmatch(one.Reveal())
+		if m == nil || strings.HasSuffix(m[1], "DISCARD OLD PASSWORD") {
+			continue
+		}
+		b := statement.New("ALTER USER ")
+		for n, part := range strings.Split(m[1], ", ") {
+			p := alteredPatterns[on].FindStringSubmatch(part)
+			if n > 0 {
+				b.SQL(", ")
+			}
+			b.Account(p[1], p[2])
+			if on == mariaDB {
+				b.SQL(" IDENTIFIED VIA ").Identifier("mysql_native_password").SQL(" USING ").Secret(redact.New(p[3]))
+				continue
+			}
+			b.SQL(" IDENTIFIED WITH ").Literal("mysql_native_password").SQL(" BY ").Secret(redact.New(p[3]))
+			if r.retains(p[5] != "") {
+				b.SQL(" RETAIN CURRENT PASSWORD")
+			}
+		}
+		sent[i] = b.Statement()
+	}
+	return r.Session.Apply(ctx, sent...)
+}
+
+func always(bool) bool { return true }
+
+func never(bool) bool { return false }
 
 // in plants a defect in one step.
 func in(where rotation.Step, plant wrapping) wrapping {

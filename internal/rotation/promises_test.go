@@ -35,6 +35,43 @@ func (x *exploration) current(u *modelState) error {
 	return nil
 }
 
+// previous is the promise of a single user: the password under AWSPREVIOUS logs in until
+// the next rotation sets its own.
+func (x *exploration) previous(u *modelState) error {
+	if u.previous == "" {
+		return nil
+	}
+	_, current := credentials(u.values[u.current])
+	_, previous := credentials(u.values[u.previous])
+	for _, a := range u.of("app") {
+		if a.verifier == nativeVerifier(current) && !a.letsIn(previous) {
+			return fmt.Errorf("AWSPREVIOUS is on %s, no rotation has set a password since, and its password does not log in as %s", u.previous, a.name)
+		}
+	}
+	return nil
+}
+
+// oldEnded is promise 9 for a single user: once a rotation has reported success, no password
+// is left that is of none of the secret's versions.
+func (x *exploration) oldEnded(u *modelState) error {
+	if !u.reported {
+		return nil
+	}
+	for _, a := range u.of("app") {
+		for _, stored := range []string{a.verifier, a.second} {
+			known := stored == ""
+			for _, value := range u.values {
+				_, password := credentials(value)
+				known = known || stored == nativeVerifier(password)
+			}
+			if !known {
+				return fmt.Errorf("promise 9: success was reported, and %s has a password that is of no version", a.name)
+			}
+		}
+	}
+	return nil
+}
+
 // copies is promise 2: once a rotation has reported success, original and clone
 // are equal; in mirror, once one to the clone has.
 func (x *exploration) copies(u *modelState) error {
@@ -162,7 +199,11 @@ func (x *exploration) inState(u *modelState) error {
 	if x.kept[seen] {
 		return nil
 	}
-	for _, check := range []func(*modelState) error{x.current, x.copies, x.halfMade, x.neverMore, x.bystanders, x.survives} {
+	checks := []func(*modelState) error{x.current, x.copies, x.halfMade, x.neverMore, x.bystanders, x.survives}
+	if x.scenario.single() {
+		checks = []func(*modelState) error{x.current, x.previous, x.oldEnded, x.neverMore, x.bystanders, x.survives}
+	}
+	for _, check := range checks {
 		if err := check(u); err != nil {
 			return err
 		}
@@ -182,15 +223,20 @@ func (x *exploration) inChange(u *modelState, at *history, r request) error {
 	currentUser, _ := credentials(u.values[u.current])
 	pendingUser, _ := credentials(u.values[at.token])
 	for _, user := range r.changes {
-		switch user {
-		case currentUser:
+		switch {
+		case x.scenario.single() && user == currentUser:
+		case user == currentUser:
 			return fmt.Errorf("promise 3: %s, and %q is the user under AWSCURRENT", r.text, user)
-		case pendingUser:
+		case user == pendingUser:
 		default:
 			return fmt.Errorf("promise 3: %s, and %q is not the user whose turn it is", r.text, user)
 		}
 	}
-	for _, user := range []string{currentUser, "admin"} {
+	proven := []string{currentUser, "admin"}
+	if x.scenario.mode == ownPassword {
+		proven = proven[:1]
+	}
+	for _, user := range proven {
 		if !at.loggedIn(user) {
 			return fmt.Errorf("promise 6: %s, and the invocation has not logged in as %q", r.text, user)
 		}

@@ -30,11 +30,10 @@ func (w *setSecretRun) checkPasswordUnchanged(pair account.Pair) error {
 		user = pair.Clone
 	}
 	for _, a := range user.Accounts {
-		// An account with two valid passwords shows the verifier of one.
-		if a.Name != w.proof.Account || a.SecondPassword || !a.PasswordChanged.After(w.proof.began.Add(-clockTolerance)) {
+		if a.Name != w.proof.Account || !a.PasswordChanged.After(w.proof.began.Add(-clockTolerance)) {
 			continue
 		}
-		for _, factor := range a.Factors {
+		for _, factor := range a.Passwords() {
 			if fits, err := w.matches(factor.Plugin, factor.Verifier, w.current.Password()); err != nil || fits {
 				return nil // the proof stands, or cannot be looked at in this way
 			}

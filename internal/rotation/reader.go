@@ -68,6 +68,9 @@ func (s step) isReader(ctx context.Context, application secret.Document) (bool, 
 	if err != nil {
 		return false, err
 	}
+	if arn == "" {
+		return false, nil // the user changes its own password, where it logs in
+	}
 	version, err := s.Secrets.Current(ctx, arn)
 	if err != nil {
 		return false, fmt.Errorf("reading the admin secret: %w", err)

@@ -10,6 +10,7 @@ import (
 	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/metric"
+	"tandem/internal/redact"
 	"tandem/internal/retries"
 	"tandem/internal/secret"
 	"tandem/internal/statement"
@@ -21,6 +22,7 @@ type record struct {
 	mutex sync.Mutex
 
 	currentUser, pendingUser, adminUser string
+	currentPassword                     redact.Secret
 	host                                string
 	port                                int
 	server                              account.Server
@@ -104,10 +106,10 @@ func (r *record) longest() (l phaseTime, found bool) {
 }
 
 // application notes whose turn it is, and where.
-func (r *record) application(d secret.Document) {
+func (r *record) application(d secret.Document, next string) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.currentUser, r.pendingUser = d.Username(), secret.Other(d.Username())
+	r.currentUser, r.pendingUser, r.currentPassword = d.Username(), next, d.Password()
 	r.host, r.port = d.Host(), d.Port()
 }
 
@@ -118,17 +120,17 @@ func (r *record) pending(d secret.Document) {
 	r.pendingUser, r.host, r.port = d.Username(), d.Host(), d.Port()
 }
 
-// loginOf tells whose login one is by its name.
-func (r *record) loginOf(username string) phase {
+// loginOf tells whose login one is by its name, or a single user's by its password.
+func (r *record) loginOf(login Login) phase {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	switch username {
-	case r.pendingUser:
-		return phasePendingLogin
-	case r.currentUser:
+	switch {
+	case login.Username == r.currentUser && (r.currentUser != r.pendingUser || login.Password.Equal(r.currentPassword)):
 		return phaseCurrentLogin
+	case login.Username == r.pendingUser:
+		return phasePendingLogin
 	}
-	r.adminUser = username
+	r.adminUser = login.Username
 	return phaseAdminLogin
 }
 

@@ -26,12 +26,12 @@ var ErrAccountOrPassword = failure.New(failure.StatementRefused, "the server ref
 // has set it, and lost the answer. Such a rotation can be finished and goes on, so
 // the accounts are read first. The pair's lock is held: no other invocation can set
 // the password in between.
-func (w *setSecretRun) unlessRefused(ctx context.Context, result string, err error) (string, error) {
+func (w *underLock) unlessRefused(ctx context.Context, result string, err error) (string, error) {
 	inDoubt := len(w.clear) > 0 && errors.Is(err, ErrAccountOrPassword)
 	if !inDoubt && failure.Of(err) != failure.PasswordRefused {
 		return result, err
 	}
-	users, readErr := w.admin.Users(ctx, w.pending.Username())
+	users, readErr := w.users(ctx, w.pending.Username())
 	if readErr != nil {
 		return "", fmt.Errorf("%w; reading the accounts of %q, to see whether one has the password already: %w", err, w.pending.Username(), readErr)
 	}

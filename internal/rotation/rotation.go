@@ -2,7 +2,8 @@
 // asks for, over a world that it knows by a few small interfaces.
 //
 // A rotation alternates between two database users, so that the password in use
-// is never the one being changed:
+// is never the one being changed, or gives a single user a second password beside the
+// one in use (singleuser.go):
 //
 //	secret's document ─► the other username ─► AWSPENDING ─► database ─► AWSCURRENT
 //	                      app <-> app_clone   createSecret   setSecret   finishSecret
@@ -36,6 +37,8 @@ type Settings struct {
 	AdminARN string
 	// UsernameLimit is USERNAME_CHARACTER_LIMIT in characters; 0 where it is not set.
 	UsernameLimit int
+	// Strategy is ROTATION_STRATEGY.
+	Strategy Strategy
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.

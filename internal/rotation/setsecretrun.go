@@ -2,32 +2,18 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/redact"
 	"tandem/internal/secret"
-	"tandem/internal/verifier"
 )
 
-// setSecretRun is what setSecret does under the lock: it makes the pending user what it
-// must be, and sets its password last.
+// setSecretRun is what setSecret does under the lock with two users: it makes the pending
+// one what it must be, and sets its password last.
 type setSecretRun struct {
-	step
-	documents
-	admin  Session
-	labels Labels
-	proof  proof
-	// withoutProof is true where a check looks on without such a session.
-	withoutProof bool
-	sent         sent
-	clear        []string // the plugins that insist on clear passwords
-	compared     verifier.Comparisons
-	warned       map[account.Warning]bool
-	// pendingAccounts are those that the pending user had when they were last read.
-	pendingAccounts []account.Name
+	*underLock
+	sent sent
 }
 
 func (w *setSecretRun) turn() account.Turn {
@@ -138,7 +124,7 @@ func (w *setSecretRun) read(ctx context.Context, earlier account.Pair) (account.
 		return account.Pair{}, fmt.Errorf("asking whether the server takes verifiers: %w", err)
 	}
 	pair.Clear = w.clear
-	if err := w.checkPasswordEncrypted(pair); err != nil {
+	if err := w.checkPasswordEncrypted(pair.SendsPassword()); err != nil {
 		return account.Pair{}, err
 	}
 	if pair.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
@@ -173,29 +159,6 @@ func (w *setSecretRun) read(ctx context.Context, earlier account.Pair) (account.
 	return pair, err
 }
 
-// adminDynamic asks what the admin's dynamic privileges are, where that decides:
-// one of the accounts has SYSTEM_USER. Otherwise it is nil.
-func (w *setSecretRun) adminDynamic(ctx context.Context, users ...account.User) (map[string]bool, error) {
-	system := false
-	for _, user := range users {
-		for _, read := range user.Accounts {
-			system = system || read.SystemUser()
-		}
-	}
-	if !system {
-		return nil, nil
-	}
-	own, err := w.admin.OwnGrants(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading what admin %s may do: %w", w.admin.Facts().Account, err)
-	}
-	privileges, err := account.OwnDynamic(w.admin.Facts().Server, own)
-	if err != nil {
-		return nil, fmt.Errorf("reading what admin %s may do: %w", w.admin.Facts().Account, err)
-	}
-	return privileges, nil
-}
-
 // depends asks, for each account of the clone at a host that the original has
 // none at, what would break without it.
 func (w *setSecretRun) depends(ctx context.Context, pair account.Pair) (map[account.Name][]string, error) {
@@ -213,31 +176,4 @@ func (w *setSecretRun) depends(ctx context.Context, pair account.Pair) (map[acco
 		}
 	}
 	return depends, nil
-}
-
-func (w *setSecretRun) warn(ctx context.Context, warnings []account.Warning) {
-	for _, warning := range warnings {
-		if w.warned[warning] {
-			continue
-		}
-		if w.warned == nil {
-			w.warned = map[account.Warning]bool{}
-		}
-		w.warned[warning] = true
-		w.step.warn(ctx, warning.Type, warning.Message)
-	}
-}
-
-// matches is verifier.Matches, to which a stored text that is no verifier is an
-// error. Here it is an account that no password fits.
-func (w *setSecretRun) matches(plugin string, stored, password redact.Secret) (bool, error) {
-	fits, err := w.compared.Matches(plugin, stored, password)
-	if errors.Is(err, verifier.ErrMalformed) {
-		return false, nil
-	}
-	return fits, err
-}
-
-func (w *setSecretRun) verifierOf(plugin string, password redact.Secret) (redact.Secret, error) {
-	return verifier.New(plugin, password, w.Random)
 }

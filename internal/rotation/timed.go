@@ -98,7 +98,7 @@ type timedDatabase struct {
 
 func (t timedDatabase) Connect(ctx context.Context, login Login) (Session, error) {
 	login.OnPlaintext = func() { t.step.warnOfPlaintext(ctx, login) }
-	end := t.step.record.time(t.step.record.loginOf(login.Username))
+	end := t.step.record.time(t.step.record.loginOf(login))
 	session, err := t.Database.Connect(ctx, login)
 	end()
 	if err != nil {

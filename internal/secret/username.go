@@ -65,6 +65,27 @@ func CheckUsername(engine Engine, username string, configured int) error {
 	return failure.Mark(failure.UsernameInvalid, checkUsername(engine, username, configured))
 }
 
+// CheckSingleUsername reports why username cannot be rotated as a single user.
+// configured is as for NameLimit. The error does not quote the name.
+func CheckSingleUsername(engine Engine, username string, configured int) error {
+	reason := ""
+	limit := NameLimit(engine, configured)
+	switch length := utf8.RuneCountInString(username); {
+	case username == "":
+		reason = "is empty: name the user to rotate"
+	case length > limit:
+		reason = fmt.Sprintf("has %d characters and may have %d: shorten it, or raise USERNAME_CHARACTER_LIMIT where it is below what the server takes", length, limit)
+	default:
+		if reason = unfit(engine, username); reason != "" {
+			reason += ": rename the user"
+		}
+	}
+	if reason == "" {
+		return nil
+	}
+	return failure.Errorf(failure.UsernameInvalid, "the user name %s", reason)
+}
+
 func checkUsername(engine Engine, username string, configured int) error {
 	original := Original(username)
 	switch {

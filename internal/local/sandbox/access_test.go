@@ -76,7 +76,7 @@ func TestStrangers(t *testing.T) {
 		"a new value":        json("PutSecretValue", `{"SecretId":"`+appSecret+`","ClientRequestToken":"11111111-1111-4111-8111-111111111111","SecretString":"{}"}`),
 		"RDS":                plainly(http.MethodPost, "/", "Action=DescribeDBInstances&Version=2014-10-31"),
 		"STS":                plainly(http.MethodPost, "/", "Action=AssumeRole&Version=2011-06-15&RoleSessionName=me&RoleArn="+RoleARN),
-		"the function":       plainly(http.MethodPost, invokePrefix+functionName()+invokeSuffix, `{"Step":"check","SecretId":"`+appSecret+`"}`),
+		"the function":       plainly(http.MethodPost, invokePrefix+functionName(FunctionARN)+invokeSuffix, `{"Step":"check","SecretId":"`+appSecret+`"}`),
 		"the feed":           plainly(http.MethodGet, feedPath, ""),
 		"nothing":            plainly(http.MethodGet, "/", ""),
 		"what is not there":  plainly(http.MethodGet, "/sandbox/other", ""),

@@ -90,7 +90,7 @@ func (options CheckOptions) ask(ctx context.Context, url string, fields map[stri
 	if err != nil {
 		return nil, fmt.Errorf("writing the event: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+invokePrefix+functionName()+invokeSuffix, bytes.NewReader(event))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+invokePrefix+functionName(FunctionARN)+invokeSuffix, bytes.NewReader(event))
 	if err != nil {
 		return nil, fmt.Errorf("reading the sandbox's URL %q: %w", url, err)
 	}

@@ -51,7 +51,8 @@ type demo struct {
 	// function's log.
 	mutex    sync.Mutex
 	secretID string
-	users    [2]string // the pair that the rows are about
+	columns  [2]string      // the users, or the passwords, that the rows are about
+	slots    map[string]int // of a single user: the column of each version, by its ID
 	tried    map[string]int
 	finished time.Duration // of the finishSecret whose row waits for the rotation's end
 	pid      int
@@ -86,7 +87,7 @@ func Demo(ctx context.Context, options DemoOptions) (err error) {
 	defer func() { err = errors.Join(err, found.Close()) }()
 	d := &demo{out: out, table: table{out}, tried: map[string]int{}, kept: leakscan.Secrets{}}
 	d.Sandbox, err = Open(ctx, Options{
-		Server: found, Binary: options.Binary,
+		Server: found, Binary: options.Binary, SingleUser: true,
 		SecretsManager: emulator.Options{Attempts: 5, Pause: demoPause},
 		Logs:           d.log, Started: d.started, Intercept: telling(func(step Step) { d.step(ctx, step) }),
 	})
@@ -164,7 +165,8 @@ func (d *demo) keep(what string, secret redact.Secret) {
 	d.kept.Add(what, secret.Reveal())
 }
 
-// keepHashes notes what the server has stored of the users' passwords.
+// keepHashes notes what the server has stored of the users' passwords: of two passwords
+// the first, which each is once.
 func (d *demo) keepHashes(ctx context.Context, users [2]string) error {
 	rows, err := d.Root.QueryContext(ctx, "SELECT authentication_string FROM mysql.user WHERE User IN (?, ?)", users[0], users[1])
 	if err != nil {
@@ -238,7 +240,7 @@ func (d *demo) step(ctx context.Context, step Step) {
 func (d *demo) begin(ctx context.Context, secretID, original string) {
 	users := [2]string{original, secret.Clone(original)}
 	d.mutex.Lock()
-	d.secretID, d.users = secretID, users
+	d.secretID, d.columns, d.slots = secretID, users, nil
 	d.mutex.Unlock()
 	d.table.head(users)
 	d.row(ctx, "as stored", 0)
@@ -248,11 +250,15 @@ func (d *demo) begin(ctx context.Context, secretID, original string) {
 // that they name, and whether the credentials under them log in.
 func (d *demo) row(ctx context.Context, step string, took time.Duration) {
 	d.mutex.Lock()
-	secretID, users := d.secretID, d.users
+	secretID, users, slots := d.secretID, d.columns, d.slots
 	d.mutex.Unlock()
 	versions, err := labelled(ctx, d.Secrets, secretID)
 	if err != nil {
 		d.wrong(ctx, "%v", err)
+		return
+	}
+	if slots != nil {
+		d.passwordRow(ctx, step, took, versions)
 		return
 	}
 	labels := map[string][]string{}
@@ -268,12 +274,9 @@ func (d *demo) row(ctx context.Context, step string, took time.Duration) {
 			if label == "AWSPENDING" {
 				continue // nobody is to try it before testSecret has
 			}
-			outcomes[label] = "replaced"
-			if db, err := d.Login(ctx, v.document); err == nil {
-				outcomes[label] = "ok"
-				_ = db.Close()
-			} else if label == "AWSCURRENT" {
-				outcomes[label] = "FAILED"
+			err := d.logIn(ctx, v.document)
+			outcomes[label] = outcomeOf(label, err)
+			if err != nil && label == "AWSCURRENT" {
 				defer d.wrong(ctx, "the credentials under AWSCURRENT do not log in: %v", err)
 			}
 		}
@@ -283,8 +286,7 @@ func (d *demo) row(ctx context.Context, step string, took time.Duration) {
 	}
 	var cells [2]string
 	for i, user := range users {
-		slices.Sort(labels[user])
-		cells[i] = strings.TrimSpace(strings.ReplaceAll(strings.Join(labels[user], ", "), "AWSPENDING, AWSPREVIOUS", "AWSPREVIOUS, AWSPENDING"))
+		cells[i] = inOrder(labels[user])
 		state, err := d.accountState(ctx, user)
 		switch {
 		case err != nil:
@@ -298,6 +300,37 @@ func (d *demo) row(ctx context.Context, step string, took time.Duration) {
 		}
 		cells[i] = strings.TrimSpace(cells[i])
 	}
+	d.write(ctx, step, took, cells, outcomes)
+}
+
+// inOrder writes the labels of a column.
+func inOrder(labels []string) string {
+	slices.Sort(labels)
+	return strings.ReplaceAll(strings.Join(labels, ", "), "AWSPENDING, AWSPREVIOUS", "AWSPREVIOUS, AWSPENDING")
+}
+
+// logIn logs in once.
+func (d *demo) logIn(ctx context.Context, document secret.Document) error {
+	db, err := d.Login(ctx, document)
+	if err == nil {
+		_ = db.Close()
+	}
+	return err
+}
+
+// outcomeOf is how a row calls the end of a login with the credentials under a label.
+func outcomeOf(label string, err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case label == "AWSCURRENT":
+		return "FAILED"
+	}
+	return "replaced"
+}
+
+// write writes a row, with how the logins have ended, by label.
+func (d *demo) write(ctx context.Context, step string, took time.Duration, cells [2]string, outcomes map[string]string) {
 	if ctx.Err() != nil {
 		return // the logins were cut short
 	}
@@ -320,24 +353,10 @@ func (d *demo) rotate(ctx context.Context, secretID string, rules *types.Rotatio
 	if err != nil {
 		return err
 	}
-	_, err = d.Secrets.RotateSecret(ctx, &secretsmanager.RotateSecretInput{
-		SecretId: aws.String(secretID), RotationLambdaARN: aws.String(FunctionARN),
-		ClientRequestToken: aws.String(Token()), RotationRules: rules,
-	})
-	if err != nil {
-		return fmt.Errorf("rotating secret %s: %w", secretID, err)
-	}
-	outcome, err := d.Service.WaitRotation(ctx, secretID)
-	if err != nil {
+	if err := d.rotateBy(ctx, secretID, FunctionARN, rules); err != nil {
 		return err
 	}
-	if outcome.Status != emulator.Succeeded {
-		return fmt.Errorf("the rotation of secret %s %s after %d tries: %w", secretID, outcome.Status, outcome.Attempts, outcome.Err)
-	}
-	d.mutex.Lock()
-	took := d.finished
-	d.mutex.Unlock()
-	d.row(ctx, emulator.StepFinish, took)
+	d.finishRow(ctx)
 	current, err := d.Current(ctx, secretID)
 	if err != nil {
 		return err
@@ -353,6 +372,34 @@ func (d *demo) rotate(ctx context.Context, secretID string, rules *types.Rotatio
 		d.wrong(ctx, "the password under AWSPREVIOUS is not the one that was current")
 	}
 	return nil
+}
+
+// rotateBy has a function rotate the secret, and waits for it. Rules are for the first
+// rotation.
+func (d *demo) rotateBy(ctx context.Context, secretID, functionARN string, rules *types.RotationRulesType) error {
+	_, err := d.Secrets.RotateSecret(ctx, &secretsmanager.RotateSecretInput{
+		SecretId: aws.String(secretID), RotationLambdaARN: aws.String(functionARN),
+		ClientRequestToken: aws.String(Token()), RotationRules: rules,
+	})
+	if err != nil {
+		return fmt.Errorf("rotating secret %s: %w", secretID, err)
+	}
+	outcome, err := d.Service.WaitRotation(ctx, secretID)
+	if err != nil {
+		return err
+	}
+	if outcome.Status != emulator.Succeeded {
+		return fmt.Errorf("the rotation of secret %s %s after %d tries: %w", secretID, outcome.Status, outcome.Attempts, outcome.Err)
+	}
+	return nil
+}
+
+// finishRow writes the row of finishSecret, once the rotation has ended.
+func (d *demo) finishRow(ctx context.Context) {
+	d.mutex.Lock()
+	took := d.finished
+	d.mutex.Unlock()
+	d.row(ctx, emulator.StepFinish, took)
 }
 
 // asBoth logs in with what the secret says under AWSCURRENT and AWSPREVIOUS and

@@ -63,6 +63,7 @@ func TestDemo(t *testing.T) {
 	}
 	var want []string
 	for _, rows := range [][]string{
+		{"as | AWSCURRENT | - | current ok", "createSecret | AWSCURRENT | AWSPENDING (not set) | current ok", "setSecret | AWSCURRENT | AWSPENDING | current ok"}, rest, // the admin
 		first("AWSPENDING"), rest, toOriginal, toClone, // tutorial 1
 		first("AWSPENDING"), rest, toOriginal, // tutorial 2
 		first("AWSPENDING (locked)"), {"createSecret | AWSCURRENT | AWSPENDING (locked) | current ok", "setSecret | AWSCURRENT | AWSPENDING | current ok"}, rest,
@@ -77,6 +78,8 @@ func TestDemo(t *testing.T) {
 		t.Errorf("rows (-want +got):\n%s\n%s", diff, out.String())
 	}
 	for _, text := range []string{
+		"-> who has read the secret before the rotation still logs in, until the next one",
+		"admin rotated meanwhile: its passwords under AWSCURRENT and AWSPREVIOUS log in, and no earlier one does",
 		"setSecret KILLED",
 		"has privileges on 6 of 12 tables, and nobody can log in as it",
 		"has its privileges on 12 of 12 tables",
@@ -90,7 +93,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo does not say %q:\n%s", text, out.String())
 		}
 	}
-	// It has looked for what there was: 22 passwords, and a hash and a token with
+	// It has looked for what there was: 25 passwords, and a hash and a token with
 	// almost each of them.
 	var passwords, hashes, tokens int
 	conclusion := out.String()[strings.LastIndex(out.String(), "None of the "):]

@@ -22,16 +22,20 @@ const (
 // longestEvent is the longest payload that Lambda takes, in bytes.
 const longestEvent = 6 << 20
 
-// invoke answers Lambda's Invoke for the sandbox's one function, by its name or ARN:
+// invoke answers Lambda's Invoke for the sandbox's functions, by their names or ARNs:
 // "aws lambda invoke" works with the sandbox's URL as its endpoint.
 func (s *Sandbox) invoke(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, invokePrefix), invokeSuffix)
 	if unescaped, err := url.PathUnescape(name); err == nil {
 		name = unescaped
 	}
-	if r.Method != http.MethodPost || name != FunctionARN && name != functionName() {
+	if !strings.Contains(name, ":") {
+		name = strings.TrimSuffix(FunctionARN, functionName(FunctionARN)) + name
+	}
+	host := s.host(name)
+	if r.Method != http.MethodPost || host == nil {
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
-		http.Error(w, `{"Message":"Function not found: the sandbox's is `+functionName()+`"}`, http.StatusNotFound)
+		http.Error(w, `{"Message":"Function not found: the sandbox's is `+functionName(FunctionARN)+`"}`, http.StatusNotFound)
 		return
 	}
 	payload, err := io.ReadAll(io.LimitReader(r.Body, longestEvent))
@@ -39,7 +43,7 @@ func (s *Sandbox) invoke(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"Message":"the request broke off"}`, http.StatusBadRequest)
 		return
 	}
-	result, err := s.Function.Invoke(r.Context(), payload)
+	result, err := host.Invoke(r.Context(), payload)
 	answer := result.Payload
 	var failed *lambdahost.FunctionError
 	if errors.As(err, &failed) {
@@ -53,4 +57,4 @@ func (s *Sandbox) invoke(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-func functionName() string { return FunctionARN[strings.LastIndexByte(FunctionARN, ':')+1:] }
+func functionName(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }

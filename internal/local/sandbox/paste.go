@@ -22,7 +22,7 @@ func (s *Sandbox) paste(has func(program string) bool) string {
 	line("  server            %s", s.Server)
 	line("  Secrets Manager   %s", s.URL)
 	line("  secrets           %s (user %s, database %s), %s (user %s)", appSecret, appUser, appDatabase, adminSecret, s.ownName(Admin))
-	line("  rotation function %s", FunctionARN)
+	line("  functions         %s rotates the first by two users, %s the second by one", functionName(FunctionARN), functionName(SingleUserARN))
 	line("")
 	line("Paste into another terminal:")
 	line("")
@@ -55,6 +55,14 @@ func (s *Sandbox) paste(has func(program string) bool) string {
 	line("  %s -h %s -P %d%s -u %s -p %s", client, s.Server.Host, s.Server.Port, flags, appUser, appDatabase)
 	if !has("mysql") && !has("mariadb") {
 		line("  (no mysql or mariadb client on this machine: any client for MySQL will do)")
+	}
+	line("")
+	line("Rotate the admin, who keeps its name and has two passwords:")
+	line("")
+	if has("aws") {
+		line("  aws --endpoint-url %s secretsmanager rotate-secret --secret-id %s", s.URL, adminSecret)
+	} else {
+		line("  (the curl with RotateSecret above, with %s as its SecretId)", adminSecret)
 	}
 	line("")
 	line("See what a rotation would meet:                        go run ./cmd/sandbox check --url %s", s.URL)

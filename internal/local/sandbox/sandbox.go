@@ -17,6 +17,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,7 +36,10 @@ import (
 const (
 	Region      = "eu-west-1"
 	FunctionARN = "arn:aws:lambda:" + Region + ":123456789012:function:tandem"
-	AccessKey   = "SANDBOX"
+	// SingleUserARN is the same binary with ROTATION_STRATEGY=single-user, where
+	// Options.SingleUser asks for it.
+	SingleUserARN = FunctionARN + "-single-user"
+	AccessKey     = "SANDBOX"
 	// RoleARN is a role that the function can assume (ROTATION_ROLE_ARN).
 	RoleARN = "arn:aws:iam::" + emulator.DefaultAccount + ":role/rotation"
 	// Instance is the identifier by which RDS knows the server.
@@ -45,11 +50,13 @@ const (
 // account would.
 func role() emulator.Role {
 	secrets := []string{"arn:aws:secretsmanager:*:secret:*"}
+	writes := []string{"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}
 	return emulator.Role{
 		ARN: RoleARN, Trusts: []string{"arn:aws:iam::" + emulator.DefaultAccount + ":user/" + AccessKey},
 		Allows: []emulator.Permission{
 			{Actions: []string{"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}, Resources: secrets},
-			{Actions: []string{"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}, Resources: secrets, RotationFunction: FunctionARN},
+			{Actions: writes, Resources: secrets, RotationFunction: FunctionARN},
+			{Actions: writes, Resources: secrets, RotationFunction: SingleUserARN},
 			{Actions: []string{"secretsmanager:GetRandomPassword", "secretsmanager:ListSecrets"}, Resources: []string{"*"}},
 		},
 	}
@@ -66,6 +73,8 @@ type Options struct {
 	Binary string
 	// Env has further variables for the function, in the form of os.Environ.
 	Env []string
+	// SingleUser adds a second function, SingleUserARN.
+	SingleUser bool
 	// Timeout is the function's; DefaultTimeout if zero.
 	Timeout time.Duration
 	// Listen is Secrets Manager's address; a free port of 127.0.0.1 if empty.
@@ -97,6 +106,8 @@ type Sandbox struct {
 	// Function is the function's host.
 	Function *lambdahost.Host
 	function lambdahost.Function // as it is configured
+	// singleUser is the second function's host; nil where there is none.
+	singleUser *lambdahost.Host
 	// Root is the server's administrator, who is not the rotation's admin.
 	Root *sql.DB
 
@@ -117,9 +128,13 @@ func Open(ctx context.Context, options Options) (*Sandbox, error) {
 	s := &Sandbox{Server: options.Server, every: options.SecretsManager.Every, SecretKey: rand.Text()}
 	options.SecretsManager.SecretKey = s.SecretKey
 	options.SecretsManager.Region = Region
-	options.SecretsManager.KnowsFunction = func(arn string) bool { return arn == FunctionARN }
+	options.SecretsManager.KnowsFunction = func(arn string) bool {
+		return arn == FunctionARN || options.SingleUser && arn == SingleUserARN
+	}
 	options.SecretsManager.Invoker = emulator.InvokerFunc(func(ctx context.Context, arn string, payload []byte) error {
-		invoke := func(ctx context.Context, payload []byte) error { return s.Function.Invoker().Invoke(ctx, arn, payload) }
+		invoke := func(ctx context.Context, payload []byte) error {
+			return s.host(arn).Invoker().Invoke(ctx, arn, payload)
+		}
 		if options.Intercept != nil {
 			return options.Intercept(ctx, payload, invoke)
 		}
@@ -178,6 +193,33 @@ func (s *Sandbox) open(ctx context.Context, options Options) (err error) {
 	if s.Function, err = lambdahost.Start(ctx, s.function); err != nil {
 		return fmt.Errorf("starting the function: %w", err)
 	}
+	if options.SingleUser {
+		if s.singleUser, err = lambdahost.Start(ctx, withSingleUser(s.function)); err != nil {
+			return fmt.Errorf("starting the function for single users: %w", err)
+		}
+	}
+	return nil
+}
+
+// withSingleUser is a function that rotates by the other strategy. It has the same
+// variables, but for the one that is about two users.
+func withSingleUser(function lambdahost.Function) lambdahost.Function {
+	function.ARN = SingleUserARN
+	function.Env = slices.DeleteFunc(slices.Clone(function.Env), func(variable string) bool {
+		return strings.HasPrefix(variable, "PENDING_USER_SESSIONS=")
+	})
+	function.Env = append(function.Env, "ROTATION_STRATEGY=single-user")
+	return function
+}
+
+// host is the host of the function of that ARN; nil where there is no such function.
+func (s *Sandbox) host(arn string) *lambdahost.Host {
+	switch arn {
+	case FunctionARN:
+		return s.Function
+	case SingleUserARN:
+		return s.singleUser
+	}
 	return nil
 }
 
@@ -200,6 +242,9 @@ func (s *Sandbox) Close() error {
 	}
 	if s.Function != nil {
 		s.Function.Close()
+	}
+	if s.singleUser != nil {
+		s.singleUser.Close()
 	}
 	if s.Root != nil {
 		return s.Root.Close()

@@ -85,7 +85,7 @@ func stage(ctx context.Context, options ServeOptions, lines *lineWriter) (*Sandb
 	}
 	open := func(listen string) (*Sandbox, error) {
 		return Open(ctx, Options{
-			Server: found, Binary: options.Binary, Env: options.Env, Listen: listen,
+			Server: found, Binary: options.Binary, Env: options.Env, SingleUser: true, Listen: listen,
 			SecretsManager: emulator.Options{Schedule: true, Every: options.Every, Pause: servePause, Events: lines.event, Clock: options.clock},
 			Logs:           lines.log, SystemLogs: options.JSON,
 		})
@@ -138,27 +138,34 @@ func (s *Sandbox) serve(ctx context.Context, options ServeOptions, lines *lineWr
 	return errors.Join(explain(ctx, s.Server, err), s.drop(ctx, users, databases))
 }
 
-// prepare makes the tutorial's secret and turns its rotation on, without rotating
-// it: that is for the person to do.
+// prepare makes the tutorial's secrets and turns their rotations on, without rotating
+// them: that is for the person to do.
 func (s *Sandbox) prepare(ctx context.Context) error {
-	_, app, _, err := s.createApplication(ctx)
+	admin, app, _, err := s.createApplication(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = s.Secrets.RotateSecret(ctx, &secretsmanager.RotateSecretInput{
-		SecretId: aws.String(app), RotationLambdaARN: aws.String(FunctionARN), ClientRequestToken: aws.String(Token()),
-		RotationRules:     &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(2), Duration: aws.String("2h")},
-		RotateImmediately: aws.Bool(false),
+	if err := s.attach(ctx, admin, SingleUserARN, adminRules()); err != nil {
+		return err
+	}
+	return s.attach(ctx, app, FunctionARN, &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(2), Duration: aws.String("2h")})
+}
+
+// attach turns the rotation of a secret on, without rotating it.
+func (s *Sandbox) attach(ctx context.Context, secretARN, functionARN string, rules *types.RotationRulesType) error {
+	_, err := s.Secrets.RotateSecret(ctx, &secretsmanager.RotateSecretInput{
+		SecretId: aws.String(secretARN), RotationLambdaARN: aws.String(functionARN), ClientRequestToken: aws.String(Token()),
+		RotationRules: rules, RotateImmediately: aws.Bool(false),
 	})
 	if err != nil {
-		return fmt.Errorf("turning on the rotation of %s: %w", appSecret, err)
+		return fmt.Errorf("turning on the rotation of %s: %w", secretName(secretARN), err)
 	}
-	outcome, err := s.Service.WaitRotation(ctx, app)
+	outcome, err := s.Service.WaitRotation(ctx, secretARN)
 	if err != nil {
 		return err
 	}
 	if outcome.Err != nil {
-		return fmt.Errorf("turning on the rotation of %s, which tests the function: %w", appSecret, outcome.Err)
+		return fmt.Errorf("turning on the rotation of %s, which tests the function: %w", secretName(secretARN), outcome.Err)
 	}
 	return nil
 }

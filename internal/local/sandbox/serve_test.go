@@ -91,6 +91,50 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeRotatesTheAdmin rotates the admin secret by hand, between two rotations of the
+// secret that it serves: the admin keeps its name, and what its secret said before logs in
+// until the rotation after the next.
+func TestServeRotatesTheAdmin(t *testing.T) {
+	s, _ := tutorial(t, func(o *ServeOptions) { o.Env = []string{"PENDING_USER_SESSIONS=refuse"} })
+	from := newCaller(t, s)
+	first, err := s.Current(t.Context(), adminSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotate := func(name string) {
+		t.Helper()
+		from.rotate(t, name)
+		if outcome, err := s.Service.WaitRotation(deadline(t), name); err != nil || outcome.Err != nil {
+			t.Fatal(err, outcome.Err)
+		}
+	}
+	for turn, want := range []bool{true, false} { // whether the first password still logs in
+		rotate(adminSecret)
+		for _, stage := range []string{"AWSCURRENT", "AWSPREVIOUS"} {
+			document, err := s.staged(t.Context(), adminSecret, stage)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if document.Username() != Admin {
+				t.Errorf("turn %d: %s is %s", turn, stage, document.Username())
+			}
+			db, err := s.Login(t.Context(), document)
+			if err != nil {
+				t.Fatalf("turn %d, %s: %v", turn, stage, err)
+			}
+			_ = db.Close()
+		}
+		db, err := s.Login(t.Context(), first)
+		if (err == nil) != want {
+			t.Errorf("turn %d: the first password: %v", turn, err)
+		}
+		if err == nil {
+			_ = db.Close()
+		}
+		rotate(appSecret)
+	}
+}
+
 func sorted(names []string) []string {
 	slices.Sort(names)
 	return names
@@ -317,7 +361,7 @@ func unreachable(t *testing.T) dbserver.Finder {
 // TestServerDies kills the server under a sandbox.
 func TestServerDies(t *testing.T) {
 	managed := database(t)
-	s, err := Open(t.Context(), Options{Server: managed, Binary: binary(t), SecretsManager: emulator.Options{Attempts: 1}})
+	s, err := Open(t.Context(), Options{Server: managed, Binary: binary(t), SingleUser: true, SecretsManager: emulator.Options{Attempts: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

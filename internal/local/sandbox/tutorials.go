@@ -57,21 +57,28 @@ func (s *Sandbox) createApplication(ctx context.Context) (admin, app string, pas
 // alternatingUsers is the tutorial "Set up alternating users rotation".
 func (d *demo) alternatingUsers(ctx context.Context) error {
 	d.title("1. \"Set up alternating users rotation for AWS Secrets Manager\"")
-	d.say("CREATE DATABASE myDB; CREATE USER 'appuser'@'%%'; GRANT ALL PRIVILEGES ON myDB.* TO 'appuser'@'%%'")
-	d.say("Its credentials are stored in the secret %s, and rotated by those in", appSecret)
-	d.say("%s: at once, then twice more.", adminSecret)
 	admin, app, password, err := d.createApplication(ctx)
 	if err != nil {
 		return err
 	}
 	d.admin = admin
 	d.keep(aPassword, password)
-	if err := d.keepCurrent(ctx, admin); err != nil {
+	administrator, err := d.prerequisite(ctx, admin)
+	if err != nil {
 		return err
 	}
+	fmt.Fprintln(d.out)
+	d.say("CREATE DATABASE myDB; CREATE USER 'appuser'@'%%'; GRANT ALL PRIVILEGES ON myDB.* TO 'appuser'@'%%'")
+	d.say("Its credentials are stored in the secret %s, and rotated by those in", appSecret)
+	d.say("%s: at once, then twice more. Between these, the admin is rotated again.", adminSecret)
 	d.begin(ctx, app, appUser)
 	rules := &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(2), Duration: aws.String("2h")}
-	for range 3 {
+	for i := range 3 {
+		if i > 0 {
+			if err := administrator.again(ctx); err != nil {
+				return err
+			}
+		}
 		if err := d.rotate(ctx, app, rules); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,7 @@ type project struct {
 func newProject(t *testing.T) project {
 	t.Helper()
 	p := project{folder: t.TempDir(), tools: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
-	for _, name := range []string{"Makefile", "go.mod", "template.yaml", ".github/deploying/deploy", ".github/deploying/production.yaml"} {
+	for _, name := range []string{"Makefile", "go.mod", "template.yaml", ".github/deploying/deploy", ".github/deploying/execute", ".github/deploying/production.yaml"} {
 		content, err := os.ReadFile(root + name)
 		if err != nil {
 			t.Fatal(err)
@@ -296,7 +297,7 @@ func TestRefused(t *testing.T) {
 // The workflow's step runs make deploy with what the repository's variables hold,
 // whatever it is.
 func TestWorkflow(t *testing.T) {
-	text, err := os.ReadFile(root + ".github/workflows/ci.yaml")
+	text, err := os.ReadFile(root + ".github/workflows/deploy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,9 +314,19 @@ func TestWorkflow(t *testing.T) {
 	}
 	steps := workflow.Jobs["deploy"].Steps
 	last := steps[len(steps)-1]
-	expression := regexp.MustCompile(`^\$\{\{ vars\.(\w+)(?: \|\| '([^']*)')? \}\}$`)
+	expression := regexp.MustCompile(`^\$\{\{ (?:vars|inputs)\.(\w+)(?: \|\| '([^']*)')? \}\}$`)
+	p, summary, outputs := newProject(t), filepath.Join(t.TempDir(), "summary"), filepath.Join(t.TempDir(), "outputs")
 	deploy := func(p project, variables map[string]string) ([][]string, string) {
-		var environment []string
+		environment := []string{"GITHUB_STEP_SUMMARY=" + summary, "GITHUB_OUTPUT=" + outputs}
+		variables = maps.Clone(variables)
+		if variables == nil {
+			variables = map[string]string{}
+		}
+		for name, value := range map[string]string{"parameters": ".github/deploying/production.yaml", "execute": "true"} {
+			if variables[name] == "" {
+				variables[name] = value
+			}
+		}
 		for name, value := range last.Env {
 			if strings.Contains(value, "${{") {
 				found := expression.FindStringSubmatch(value)
@@ -335,7 +346,6 @@ func TestWorkflow(t *testing.T) {
 		}
 		return p.called(t), out
 	}
-	p := newProject(t)
 	production := "file://.github/deploying/production.yaml"
 	if got, out := deploy(p, nil); !cmp.Equal(got, deployment("tandem", nil, "functionName=tandem", production, "architecture=arm64")) {
 		t.Errorf("without variables sam was called %q\n%s", got, out)
@@ -361,11 +371,69 @@ func TestWorkflow(t *testing.T) {
 		!strings.HasPrefix(out, "::error::the variable TANDEM_PARAMETERS is not read any more: ") || !strings.Contains(out, "production.yaml, functionName first of all") {
 		t.Errorf("where %s, error %v: %s", former.If, err, out)
 	}
-	for _, step := range steps {
-		if step.If != "" && step.If != former.If {
+	for n, step := range steps {
+		if step.If != "" && n != 0 && n < len(steps)-2 {
 			t.Errorf("a step is run only where %s", step.If)
 		}
 	}
+	// A change set is left, shown and named; another time it is executed as it is.
+	const arn = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/samcli-deploy1790000000/11111111-2222"
+	p.tool(t, "sam", `[ "$1" = build ] && exec make --silent build-RotationFunction ARTIFACTS_DIR=built
+echo "+ Add RotationFunction"; echo "Changeset created successfully. `+arn+`"`)
+	if _, out := deploy(p, map[string]string{"execute": "false"}); !strings.HasSuffix(read(t, outputs), "change-set=samcli-deploy1790000000\n") || !strings.Contains(read(t, summary), "+ Add RotationFunction") {
+		t.Errorf("of a change set the outputs are %q, the summary %q\n%s", read(t, outputs), read(t, summary), out)
+	}
+	p.tool(t, "sam", `[ "$1" = build ] && exec make --silent build-RotationFunction ARTIFACTS_DIR=built
+echo "No changes to deploy. Stack tandem is up to date"`)
+	if _, out := deploy(p, map[string]string{"execute": "false"}); !strings.HasSuffix(read(t, outputs), "\nchange-set=\n") {
+		t.Errorf("where nothing changes the outputs are %q\n%s", read(t, outputs), out)
+	}
+	p.tool(t, "sam", `[ "$1" = build ] && exec make --silent build-RotationFunction ARTIFACTS_DIR=built
+exit 1`)
+	if _, out := deploy(p, nil); !strings.HasSuffix(out, "exit status 2") {
+		t.Errorf("a deployment that fails: %s", out)
+	}
+	execute := steps[len(steps)-2]
+	if execute.Run != ".github/deploying/execute" || execute.If != "inputs.change-set != ''" || last.If != "inputs.change-set == ''" {
+		t.Errorf("where %s, %s is run; where %s, %s", execute.If, execute.Run, last.If, last.Run)
+	}
+}
+
+// A change set is executed as it is, and its end waited for: of a stack that is made by
+// it, and of one that exists.
+func TestExecute(t *testing.T) {
+	p := newProject(t)
+	const describe = "cloudformation describe-stacks --stack-name tandem --query Stacks[0].StackStatus --output text\n"
+	for status, end := range map[string]string{"REVIEW_IN_PROGRESS": "stack-create-complete", "UPDATE_COMPLETE": "stack-update-complete"} {
+		calls := filepath.Join(t.TempDir(), "aws")
+		p.tool(t, "aws", `echo "$*" >> '`+calls+`'; [ "$2" != describe-stacks ] || echo `+status)
+		out, err := p.run(t, []string{"STACK=tandem", "CHANGE_SET=samcli-deploy1"}, ".github/deploying/execute")
+		want := describe + "cloudformation execute-change-set --stack-name tandem --change-set-name samcli-deploy1\ncloudformation wait " + end + " --stack-name tandem\n"
+		if diff := cmp.Diff(want, read(t, calls)); diff != "" || err != nil {
+			t.Errorf("%s: error %v, aws was called (-want +got):\n%s\n%s", status, err, diff, out)
+		}
+	}
+	p.tool(t, "aws", `[ "$2" != wait ]`)
+	if out, err := p.run(t, []string{"STACK=tandem", "CHANGE_SET=samcli-deploy1"}, ".github/deploying/execute"); err == nil {
+		t.Errorf("a change set that fails is no error: %s", out)
+	}
+}
+
+// tool puts another program in the place of one that the project has.
+func (p project) tool(t *testing.T, name, script string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(p.tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(content)
 }
 
 // What make acceptance is told reaches it to the letter.

@@ -151,7 +151,7 @@ func printed(part *syntax.CmdSubst) string {
 }
 
 // others are programs that the scripts use besides those that are looked at.
-var others = []string{"printf", "cat", "umask", "mkdir", "cp", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "stages", "date", "git", "gh"}
+var others = []string{"printf", "cat", "umask", "mkdir", "cp", "rm", "curl", "echo", "tr", "grep", "sed", "sleep", "export", "[", "mysql", "read", "bash", "document", "field", "username", "login", "stages", "date", "git", "gh", "zip", "sha256sum"}
 
 func TestCommands(t *testing.T) {
 	left := sessions{}
@@ -169,7 +169,7 @@ func TestCommands(t *testing.T) {
 			case program == "make":
 				checkMake(t, c, left.of(b.Path).files)
 			case program == "sam":
-				checkSAM(t, c)
+				checkSAM(t, c, left.of(b.Path).files)
 			case program == "go":
 				checkGo(t, c)
 			case !slices.Contains(others, program):
@@ -207,7 +207,7 @@ func checkMake(t *testing.T, c command, files map[string]string) {
 			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:`).Match(makefile) {
 				t.Errorf("%s: make has no target %s", c.at, word)
 			}
-		case !regexp.MustCompile(`\$\(` + name + `\)|(?m)^DEPLOY_VARIABLES = .*\b` + name + `\b`).Match(makefile):
+		case !regexp.MustCompile(`\$\(` + name + `\)|(?m)^(?:DEPLOY|RELEASE)_VARIABLES = .*\b` + name + `\b`).Match(makefile):
 			t.Errorf("%s: the Makefile does not read %s", c.at, name)
 		case name == "PARAMETERS":
 			checkParametersOfFile(t, c, value, files)
@@ -216,7 +216,7 @@ func checkMake(t *testing.T, c command, files map[string]string) {
 }
 
 // checkParametersOfFile evaluates the template for a file that the document has written,
-// or that is in the repository.
+// or that is in the repository. make deploy adds a functionName where it has none.
 func checkParametersOfFile(t *testing.T, c command, file string, written map[string]string) {
 	t.Helper()
 	text, there := written[file]
@@ -235,7 +235,7 @@ func checkParametersOfFile(t *testing.T, c command, file string, written map[str
 	for name, value := range parameters {
 		assignments = append(assignments, name+"="+value)
 	}
-	if _, named := parameters["functionName"]; !named {
+	if _, named := parameters["functionName"]; !named && c.words[0] == "make" {
 		assignments = append(assignments, "functionName=tandem") // the stack's name
 	}
 	checkParameters(t, c, assignments)
@@ -246,12 +246,12 @@ func checkParametersOfFile(t *testing.T, c command, file string, written map[str
 // Source: AWS SAM Developer Guide, "AWS SAM CLI command reference".
 var options = map[string]map[string]bool{
 	"build":   {},
-	"deploy":  {"--stack-name": true, "--resolve-s3": false, "--capabilities": true, "--parameter-overrides": true, "--guided": false},
+	"deploy":  {"--stack-name": true, "--template-file": true, "--resolve-s3": false, "--capabilities": true, "--parameter-overrides": true, "--guided": false},
 	"package": {"--s3-bucket": true, "--output-template-file": true},
 	"publish": {"--template": true},
 }
 
-func checkSAM(t *testing.T, c command) {
+func checkSAM(t *testing.T, c command, files map[string]string) {
 	t.Helper()
 	known, there := options[c.words[1]]
 	if !there {
@@ -264,6 +264,10 @@ func checkSAM(t *testing.T, c command) {
 			t.Errorf("%s: sam %s has no option %s", c.at, c.words[1], option)
 		}
 		if option == "--parameter-overrides" {
+			if file, whole := strings.CutPrefix(c.words[i+1], "file://"); whole && i+2 == len(c.words) {
+				checkParametersOfFile(t, c, file, files)
+				return
+			}
 			checkParameters(t, c, c.words[i+1:])
 			return
 		}
@@ -353,6 +357,9 @@ func TestCLI(t *testing.T) {
 	}
 }
 
+// emptyZip is the end of a zip file's directory, and so a zip file without files.
+var emptyZip = append([]byte("PK\x05\x06"), make([]byte, 18)...)
+
 func accepted(t *testing.T, cli, folder string, words []string) error {
 	t.Helper()
 	words = slices.Clone(words)
@@ -366,7 +373,11 @@ func accepted(t *testing.T, cli, folder string, words []string) error {
 			if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, file)), 0o700); err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(folder, file), []byte("{}"), 0o600); err != nil {
+			content := []byte("{}")
+			if strings.HasSuffix(file, ".zip") { // which the CLI looks into
+				content = emptyZip
+			}
+			if err := os.WriteFile(filepath.Join(folder, file), content, 0o600); err != nil {
 				return err
 			}
 		}

@@ -157,7 +157,7 @@ func TestChaptersElsewhere(t *testing.T) {
 	documents := document.All(t)
 	root := document.Root(t)
 	seen := 0
-	for _, name := range []string{"Makefile", "template.yaml", ".github/workflows/ci.yaml", ".ci/run"} {
+	for _, name := range []string{"Makefile", "template.yaml", ".github/workflows/ci.yaml", ".github/workflows/tests.yaml", ".github/workflows/deploy.yaml", ".github/workflows/release.yaml", ".ci/run"} {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)

@@ -27,6 +27,8 @@ const (
 	role     = "arn:aws:iam::210987654321:role/rotation"
 	signing  = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0123456789abcdef0"
 
+	layer = "arn:aws:lambda:eu-west-1:123456789012:layer:rds-ca-bundle:1"
+
 	logKey         = "arn:aws:kms:eu-west-1:123456789012:key/22222222-3333-4444-5555-666666666666"
 	environmentKey = "arn:aws:kms:eu-west-1:123456789012:key/33333333-4444-5555-6666-777777777777"
 
@@ -42,7 +44,7 @@ var everything = map[string]string{
 	"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b", "invokingServicePrincipal": "secretsmanager.amazonaws.com", "endpoint": "https://sm.example",
 	"superuserSecretArn": admin, "kmsKeyArn": key, "superuserSecretKmsKeyArn": adminKey, "rdsLookups": "true",
 	"rotationRoleArn": role, "rotationRoleExternalId": "external", "rotationRoleForRds": "false", "vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a,sg-0b", "ipv6AllowedForDualStack": "true",
-	"allowPlaintext": "true", "privilegeSync": "mirror", "connectionStrings": "keep", "pendingUserSessions": "refuse", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
+	"allowPlaintext": "true", "rdsCaBundleLayerArn": layer, "privilegeSync": "mirror", "connectionStrings": "keep", "rotationStrategy": "single-user", "usernameLimit": "16", "passwordLength": "64", "excludeCharacters": "/@",
 	"excludeNumbers": "true", "excludePunctuation": "true", "excludeUppercase": "true", "excludeLowercase": "false", "requireEachIncludedType": "false",
 	"secretArn": secret, "scheduleExpression": "cron(0 3 * * ? *)", "duration": "2h", "rotateImmediately": "false",
 	"checkSchedule": "rate(1 day)", "alarmTopicArn": topic, "daysWithoutRotation": "3", "rotationEvents": "true", "dashboard": "true",
@@ -89,6 +91,7 @@ func TestLeastStack(t *testing.T) {
 		"RotationFunction.LoggingConfig.LogFormat":                     "JSON",
 		"RotationFunction.LoggingConfig.LogGroup":                      "<RotationLogGroup>",
 		"RotationFunction.Environment.Variables.PRIVILEGE_SYNC":        "merge",
+		"RotationFunction.Environment.Variables.ROTATION_STRATEGY":     "alternating-users",
 		"RotationFunction.Environment.Variables.CONNECTION_STRINGS":    "renew",
 		"RotationFunction.Environment.Variables.PENDING_USER_SESSIONS": "warn",
 
@@ -246,6 +249,8 @@ func TestWhatParametersChange(t *testing.T) {
 		"+" + statement + "AttachToVpc.Action.0=ec2:AssignPrivateIpAddresses", "+" + statement + "AttachToVpc.Action.1=ec2:CreateNetworkInterface",
 		"+" + statement + "AttachToVpc.Action.2=ec2:DeleteNetworkInterface", "+" + statement + "AttachToVpc.Action.3=ec2:DescribeNetworkInterfaces",
 		"+" + statement + "AttachToVpc.Action.4=ec2:DescribeSubnets", "+" + statement + "AttachToVpc.Action.5=ec2:UnassignPrivateIpAddresses",
+		"+" + statement + "KeepCodeFromVpc.Effect=Deny", "+" + statement + "KeepCodeFromVpc.Action=ec2:*", "+" + statement + "KeepCodeFromVpc.Resource=*",
+		"+" + statement + "KeepCodeFromVpc.Condition.ArnEquals.lambda:SourceFunctionArn=arn:aws:lambda:eu-west-1:123456789012:function:f",
 	}
 	accounts := func(ids ...string) []string {
 		const (
@@ -366,6 +371,8 @@ func TestWhatParametersChange(t *testing.T) {
 			accounts("111111111111", "222222222222", "333333333333", "444444444444", "555555555555")},
 		{"VPC", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a"}, append(slices.Clone(vpc), "+RotationFunction.VpcConfig.Ipv6AllowedForDualStack=false")},
 		{"IPv6", map[string]string{"vpcSubnetIds": "subnet-0a,subnet-0b", "vpcSecurityGroupIds": "sg-0a", "ipv6AllowedForDualStack": "true"}, append(vpc, "+RotationFunction.VpcConfig.Ipv6AllowedForDualStack=true")},
+		{"a single user", map[string]string{"rotationStrategy": "single-user"}, []string{"-" + variable + "ROTATION_STRATEGY=alternating-users", "+" + variable + "ROTATION_STRATEGY=single-user"}},
+		{"authorities of RDS", map[string]string{"rdsCaBundleLayerArn": layer}, []string{"+RotationFunction.Layers.0=" + layer, "+" + variable + "RDS_CA_BUNDLE=/opt/global-bundle.pem"}},
 		{"plain text", map[string]string{"allowPlaintext": "true"}, []string{"+" + variable + "ALLOW_PLAINTEXT=true"}},
 		{"sync", map[string]string{"privilegeSync": "off"}, []string{"-" + variable + "PRIVILEGE_SYNC=merge", "+" + variable + "PRIVILEGE_SYNC=off"}},
 		{"connection strings", map[string]string{"connectionStrings": "keep"}, []string{"-" + variable + "CONNECTION_STRINGS=renew", "+" + variable + "CONNECTION_STRINGS=keep"}},

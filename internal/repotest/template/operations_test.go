@@ -40,6 +40,9 @@ func TestRoleAllowsWhatTheCodeDoes(t *testing.T) {
 	allowed := map[string]bool{}
 	for _, parameters := range []map[string]string{everything, {"functionName": "f", "kmsKeyArn": key, "checkSchedule": "rate(1 day)"}} {
 		for _, statement := range statements(t, evaluate(t, parameters)) {
+			if statement["Sid"] == "KeepCodeFromVpc" { // see TestCodeIsKeptFromTheVPC
+				continue
+			}
 			for _, action := range list(statement["Action"]) {
 				allowed[action] = true
 			}
@@ -51,6 +54,60 @@ func TestRoleAllowsWhatTheCodeDoes(t *testing.T) {
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(allowed))); diff != "" {
 		t.Errorf("the role's actions (-done by the code or on its behalf, +in the template):\n%s", diff)
 	}
+}
+
+// What Lambda needs of EC2 to attach the function it may do, in calls that name no source
+// function, and the function's code may do none of it.
+func TestCodeIsKeptFromTheVPC(t *testing.T) {
+	const function = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+	all := statements(t, evaluate(t, map[string]string{"functionName": "f", "vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a", "rotationRoleArn": role, "checkSchedule": "rate(1 day)"}))
+	for action, reason := range onBehalf {
+		if !strings.HasPrefix(action, "ec2:") {
+			continue
+		}
+		for source, want := range map[string]bool{"": true, function: false} {
+			if got := allows(t, all, action, source); got != want {
+				t.Errorf("%s (%s), called by the source function %q: allowed %v", action, reason, source, got)
+			}
+		}
+	}
+	for _, action := range operations(t) { // those are the code's own
+		if !allows(t, all, action, function) {
+			t.Errorf("%s is denied to the code", action)
+		}
+	}
+}
+
+// allows reports whether some statement allows an action and none denies it, in a call
+// whose key lambda:SourceFunctionArn is that; with none, it is absent. Of conditions it
+// knows that key alone, and takes others to hold.
+//
+// Source: IAM User Guide, "Policy evaluation logic"; "IAM JSON policy elements: Condition
+// operators": a key that is absent does not match.
+func allows(t *testing.T, statements map[string]map[string]any, action, sourceFunction string) bool {
+	t.Helper()
+	allowed := false
+	for _, statement := range statements {
+		matches := slices.ContainsFunc(list(statement["Action"]), func(pattern string) bool {
+			ok, err := path.Match(pattern, action)
+			return err == nil && ok
+		})
+		conditions, _ := statement["Condition"].(map[string]any)
+		for operator, keys := range conditions {
+			value, about := keys.(map[string]any)["lambda:SourceFunctionArn"]
+			if about && operator != "ArnEquals" {
+				t.Fatalf("nobody knows what %s means", operator)
+			}
+			matches = matches && (!about || sourceFunction != "" && slices.Contains(list(value), sourceFunction))
+		}
+		switch {
+		case matches && statement["Effect"] == "Deny":
+			return false
+		case matches:
+			allowed = true
+		}
+	}
+	return allowed
 }
 
 // sdk is where the SDK's services are.

@@ -187,6 +187,8 @@ func TestVariablesAreTheFunctions(t *testing.T) {
 			t.Errorf("the template does not set %s by %s", name, parameter)
 		}
 	}
+	// The layer brings the file that this names.
+	set["RDS_CA_BUNDLE"] = list("rdsCaBundleLayerArn")
 	if diff := cmp.Diff(want, set); diff != "" {
 		t.Errorf("variables and the parameters that set them (-of the function +of the template):\n%s", diff)
 	}
@@ -211,6 +213,7 @@ func TestRules(t *testing.T) {
 			[]map[string]string{{"superuserSecretArn": admin, "masterSecretKmsKeyArn": adminKey}}},
 		{"AdminSecretKeyNeedsAnAdminSecret", map[string]string{"masterSecretKmsKeyArn": adminKey}, []map[string]string{{"masterSecretArn": admin, "superuserSecretKmsKeyArn": adminKey}}},
 		{"AdminSecretKeyNeedsAnAdminSecret", map[string]string{"superuserSecretKmsKeyArn": adminKey}, nil},
+		{"RefusingNeedsTwoUsers", map[string]string{"pendingUserSessions": "refuse", "rotationStrategy": "single-user"}, []map[string]string{{"pendingUserSessions": "refuse"}, {"rotationStrategy": "single-user"}}},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSubnetIds": "subnet-0a"}, []map[string]string{{"vpcSubnetIds": "subnet-0a", "vpcSecurityGroupIds": "sg-0a"}}},
 		{"SubnetsAndSecurityGroups", map[string]string{"vpcSecurityGroupIds": "sg-0a"}, nil},
 		{"EventsNeedATopic", map[string]string{"rotationEvents": "True", "secretArn": secret}, []map[string]string{{"rotationEvents": "true", "alarmTopicArn": topic, "secretArn": secret}, {"rotationEvents": "False"}}},
@@ -456,5 +459,56 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := read(t).Evaluate(map[string]string{"functionName": "f", "functionname": "f"}); err == nil {
 		t.Error("a parameter that the template does not have is accepted")
+	}
+}
+
+// A release's templates name the package beside them, need no other file, and come to the
+// same resources.
+func TestOfARelease(t *testing.T) {
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for name, text := range map[string]string{
+		"Makefile": string(makefile), "template.yaml": string(content), "LICENSE": "", "go.mod": "module m\n",
+		// In the place of go, which these templates have no need of.
+		"go": "#!/bin/sh\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make := exec.CommandContext(t.Context(), "make", "release", "GO="+filepath.Join(folder, "go"))
+	make.Dir = folder
+	out, err := make.CombinedOutput()
+	if !strings.Contains(string(out), "SHA256SUMS: No such file") { // which nothing but go writes
+		t.Fatalf("%v: %s", err, out)
+	}
+	for name, property := range map[string]string{"template.yaml": "CodeUri", "cloudformation.yaml": "Code"} {
+		tpl, err := template.Read(filepath.Join(folder, "bin/release", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tpl.Metadata["AWS::ServerlessRepo::Application"] != nil {
+			t.Errorf("%s needs the files of a publication", name)
+		}
+		stack, err := tpl.Evaluate(everything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := flat(stack)
+		if code := got["RotationFunction."+property]; code != "function-arm64.zip" {
+			t.Errorf("%s: the code is %q", name, code)
+		}
+		for path, value := range flat(evaluate(t, everything)) {
+			if !strings.HasPrefix(path, "RotationFunction.Code") && !strings.HasPrefix(path, "RotationFunction.Tracing") && got[path] != value {
+				t.Errorf("%s: %s is %q, want %q", name, path, got[path], value)
+			}
+		}
 	}
 }

@@ -134,6 +134,7 @@ func TestTutorials(t *testing.T) {
 		t.Fatalf("%v, %v\n%s\n%s", err, context.Cause(ctx), out, account.log())
 	}
 	want := []string{
+		"admin@%", "admin@%", // by two passwords
 		"appuser_clone@%", "appuser@%", "appuser@%", "appuser_clone@%",
 		"mytestuser@%", "mytestuser_clone@%", "mytestuser@%", "mytestuser_clone@%",
 	}

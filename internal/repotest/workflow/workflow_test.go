@@ -27,6 +27,8 @@ type workflow struct {
 
 type job struct {
 	If          string
+	Uses        string
+	With        map[string]string
 	Needs       []string
 	RunsOn      string `yaml:"runs-on"`
 	Timeout     int    `yaml:"timeout-minutes"`
@@ -48,8 +50,14 @@ type step struct {
 
 const folder = "../../../.github/workflows"
 
-// ci is the workflow of every push.
-const ci = "ci.yaml"
+// ci is the workflow of main and of pull requests, tests what must hold there and before
+// every release, and deployment one deployment to one environment: both are called.
+const (
+	ci         = "ci.yaml"
+	tests      = "tests.yaml"
+	deployment = "deploy.yaml"
+	release    = "release.yaml"
+)
 
 // read reads every workflow, by the name of its file.
 func read(t *testing.T) map[string]workflow {
@@ -75,7 +83,7 @@ func read(t *testing.T) map[string]workflow {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if diff := cmp.Diff([]string{ci, "vulnerabilities.yaml"}, names); diff != "" {
+	if diff := cmp.Diff([]string{ci, deployment, release, tests, "vulnerabilities.yaml"}, names); diff != "" {
 		t.Fatalf("the workflows (-want +got):\n%s", diff)
 	}
 	return workflows
@@ -88,6 +96,12 @@ func TestPinned(t *testing.T) {
 	versions := map[string]string{}
 	for file, w := range read(t) {
 		for name, j := range w.Jobs {
+			if j.Uses != "" { // a workflow of the same commit
+				if called := strings.TrimPrefix(j.Uses, "./.github/workflows/"); called != tests && called != deployment {
+					t.Errorf("%s: %s calls %s", file, name, j.Uses)
+				}
+				continue
+			}
 			if strings.HasSuffix(j.RunsOn, "latest") || j.RunsOn == "" || j.Timeout == 0 {
 				t.Errorf("%s: %s runs on %q for up to %d minutes", file, name, j.RunsOn, j.Timeout)
 			}
@@ -103,7 +117,7 @@ func TestPinned(t *testing.T) {
 				}
 			}
 		}
-		for _, found := range regexp.MustCompile(`uses: (\S+)(?: # (v[0-9.]+))?`).FindAllStringSubmatch(w.text, -1) {
+		for _, found := range regexp.MustCompile(`uses: ([^\s.]\S*)(?: # (v[0-9.]+))?`).FindAllStringSubmatch(w.text, -1) {
 			if found[2] == "" {
 				t.Errorf("%s: %s has no version behind it", file, found[1])
 			}
@@ -119,20 +133,27 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// Only the deployment may ask for a token, only on main, and only when all else
-// has passed.
+// permissions are those that a job may have beyond reading the source.
+var permissions = map[string]map[string]string{
+	ci + " staging":        {"contents": "read", "id-token": "write"},
+	ci + " changes":        {"contents": "read", "id-token": "write"},
+	ci + " production":     {"contents": "read", "id-token": "write"},
+	deployment + " deploy": {"contents": "read", "id-token": "write"},
+	release + " release":   {"contents": "write", "id-token": "write", "attestations": "write"},
+}
+
+// Only a deployment and a release may ask for a token, and only a release may write.
 func TestPermissions(t *testing.T) {
-	workflows := read(t)
-	for file, w := range workflows {
+	for file, w := range read(t) {
 		if diff := cmp.Diff(map[string]string{"contents": "read"}, w.Permissions); diff != "" {
 			t.Errorf("%s: the workflow's permissions (-want +got):\n%s", file, diff)
 		}
+		// It runs what somebody else has written with the rights of this repository.
+		if _, there := w.On["pull_request_target"]; there {
+			t.Errorf("%s runs on pull_request_target", file)
+		}
 		for name, j := range w.Jobs {
-			want := map[string]string(nil)
-			if file == ci && name == "deploy" {
-				want = map[string]string{"contents": "read", "id-token": "write"}
-			}
-			if diff := cmp.Diff(want, j.Permissions); diff != "" {
+			if diff := cmp.Diff(permissions[file+" "+name], j.Permissions); diff != "" {
 				t.Errorf("%s: %s: permissions (-want +got):\n%s", file, name, diff)
 			}
 			for _, s := range j.Steps {
@@ -146,28 +167,158 @@ func TestPermissions(t *testing.T) {
 			}
 		}
 	}
-	w := workflows[ci]
-	deploy := w.Jobs["deploy"]
-	if !strings.HasPrefix(deploy.If, "github.ref == 'refs/heads/main' && github.event_name == 'push' && ") || deploy.Environment == "" {
-		t.Errorf("deploy runs if %q, in the environment %q", deploy.If, deploy.Environment)
+}
+
+// Everything that deploys does so on main alone, and after the tests and whatever stands
+// before it; and nothing is tested twice for one push.
+func TestDeployments(t *testing.T) {
+	w := read(t)[ci]
+	before := []string{"tests"}
+	for _, stage := range []struct{ name, environment, parameters string }{
+		{"staging", "staging", "staging.yaml"}, {"changes", "production-changes", "production.yaml"}, {"production", "production", "production.yaml"},
+	} {
+		j := w.Jobs[stage.name]
+		if !strings.HasPrefix(j.If, "github.ref == 'refs/heads/main' && github.event_name == 'push' && ") || strings.Contains(j.If, "always()") {
+			t.Errorf("%s runs if %q", stage.name, j.If)
+		}
+		// A condition that speaks of failures stands in the place of the one that all needed succeeded.
+		if len(before) > 1 && !strings.HasSuffix(j.If, " && !failure() && !cancelled()") {
+			t.Errorf("%s runs after a failure: %q", stage.name, j.If)
+		}
+		if diff := cmp.Diff(before, j.Needs); diff != "" {
+			t.Errorf("%s waits for (-want +got):\n%s", stage.name, diff)
+		}
+		if j.Uses != "./.github/workflows/"+deployment || j.With["environment"] != stage.environment || j.With["parameters"] != ".github/deploying/"+stage.parameters {
+			t.Errorf("%s: %+v", stage.name, j)
+		}
+		if _, err := os.Stat("../../../" + j.With["parameters"]); err != nil {
+			t.Error(err)
+		}
+		before = append(before, stage.name)
 	}
-	for name := range w.Jobs {
-		if name != "deploy" && !slices.Contains(deploy.Needs, name) {
-			t.Errorf("deploy does not wait for %s", name)
+	if execute := w.Jobs["changes"].With["execute"]; execute != "false" {
+		t.Errorf("what is to be looked at is executed: %q", execute)
+	}
+	production := w.Jobs["production"]
+	if production.With["change-set"] != "${{ needs.changes.outputs.change-set }}" || !strings.Contains(production.If, "(vars.TANDEM_CHANGES != 'true' || needs.changes.outputs.change-set != '')") {
+		t.Errorf("production executes something else than what was looked at: %+v", production)
+	}
+	if len(w.Jobs) != len(before) || w.Jobs["tests"].Uses != "./.github/workflows/"+tests {
+		t.Errorf("the jobs are %v", w.Jobs)
+	}
+	if diff := cmp.Diff(map[string]any{"push": map[string]any{"branches": []any{"main"}}, "pull_request": nil}, w.On); diff != "" {
+		t.Errorf("it runs on (-want +got):\n%s", diff)
+	}
+	called := read(t)[tests]
+	if !strings.Contains(called.text, "- run: bash .ci/run\n") || len(called.Jobs["servers"].Steps) == 0 {
+		t.Error("the tests are not those of .ci/run, and of the servers")
+	}
+	sam := called.Jobs["sam"]
+	if last := sam.Steps[len(sam.Steps)-1]; !strings.HasPrefix(last.Run, "sam build\n") {
+		t.Errorf("sam build is first run by a deployment: %+v", last)
+	}
+}
+
+// A tag makes a release, after the tests, of what make release makes.
+func TestRelease(t *testing.T) {
+	w := read(t)[release]
+	if diff := cmp.Diff(map[string]any{"push": map[string]any{"tags": []any{"v[0-9]+.[0-9]+.[0-9]+"}}}, w.On); diff != "" {
+		t.Errorf("it runs on (-want +got):\n%s", diff)
+	}
+	j := w.Jobs["release"]
+	if w.Jobs["tests"].Uses != "./.github/workflows/"+tests || !slices.Equal(j.Needs, []string{"tests"}) || j.If != "" {
+		t.Errorf("it waits for %v, which are %+v", j.Needs, w.Jobs["tests"])
+	}
+	var runs, attested []string
+	for _, s := range j.Steps {
+		if s.Run != "" {
+			runs = append(runs, s.Run)
+			if s.Env["TAG"] != "${{ github.ref_name }}" {
+				t.Errorf("%s: of the tag %q", s.Run, s.Env["TAG"])
+			}
+		}
+		if strings.HasPrefix(s.Uses, "actions/attest@") {
+			path, _ := s.With["subject-path"].(string)
+			bom, _ := s.With["sbom-path"].(string)
+			attested = append(attested, path+" "+bom)
 		}
 	}
-	for _, event := range []string{"push", "pull_request"} {
-		if _, there := w.On[event]; !there {
-			t.Errorf("it does not run on %s", event)
+	if len(runs) != 2 || runs[0] != "make release" || !strings.HasPrefix(runs[1], "gh release create ") ||
+		!strings.Contains(runs[1], " --verify-tag ") || !strings.HasSuffix(runs[1], " --notes-file bin/release-notes.md bin/release/*") {
+		t.Errorf("it runs %q", runs)
+	}
+	const folder = "bin/release/function-"
+	if diff := cmp.Diff([]string{"bin/release/* ", folder + "arm64.zip " + folder + "arm64.cdx.json", folder + "x86_64.zip " + folder + "x86_64.cdx.json"}, attested); diff != "" {
+		t.Errorf("what is attested (-want +got):\n%s", diff)
+	}
+}
+
+// notPinned is an image whose digest is not known.
+const notPinned = "mysql:9"
+
+// Images are named by their digest, SAM by its version, and pip's packages by theirs,
+// whatever they need among them; and Go's image is that of the toolchain.
+func TestToolsArePinned(t *testing.T) {
+	workflows := read(t)
+	digest := regexp.MustCompile(`^[a-z]+:[0-9][-.a-z0-9]*@sha256:[0-9a-f]{64}$`)
+	images := append([]string{workflows[tests].Jobs["gate"].Container}, workflows[tests].Jobs["servers"].Strategy.Matrix["image"]...)
+	seen := map[string]bool{}
+	for _, image := range images {
+		_, sum, _ := strings.Cut(image, "@")
+		if image != notPinned && !digest.MatchString(image) || seen[sum] {
+			t.Errorf("the image is %s", image)
 		}
+		seen[sum] = true
+	}
+	goMod, err := os.ReadFile("../../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	toolchain := regexp.MustCompile(`(?m)^toolchain go(\S+)$`).FindSubmatch(goMod)
+	if toolchain == nil || !strings.HasPrefix(images[0], "golang:"+string(toolchain[1])+"-") {
+		t.Errorf("go.mod has the toolchain %s, and the image is %s", toolchain, images[0])
+	}
+	for file, w := range workflows {
+		for name, j := range w.Jobs {
+			for _, s := range j.Steps {
+				if version, _ := s.With["version"].(string); strings.HasPrefix(s.Uses, "aws-actions/setup-sam@") && !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
+					t.Errorf("%s: %s: SAM's version is %q", file, name, version)
+				}
+				if strings.Contains(s.Run, "pip install") && !strings.Contains(s.Run, "pip install --break-system-packages --no-deps --only-binary :all: --requirement .ci/requirements.txt\n") {
+					t.Errorf("%s: %s: %s", file, name, s.Run)
+				}
+			}
+		}
+	}
+	requirements, err := os.ReadFile("../../../.ci/requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for line := range strings.Lines(string(requirements)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		packages++
+		if !regexp.MustCompile(`^[a-z0-9-]+==[0-9][a-z0-9.]*\n$`).MatchString(line) {
+			t.Errorf("a package is %q", line)
+		}
+	}
+	if packages < 20 || !strings.Contains(string(requirements), "\ncfn-lint==") {
+		t.Errorf("%d packages", packages)
 	}
 }
 
 func TestServers(t *testing.T) {
-	w := read(t)[ci]
+	w := read(t)[tests]
 	want := []string{"mysql:8.0", "mysql:8.4", "mysql:9", "mariadb:10.6", "mariadb:10.11", "mariadb:11.4", "mariadb:11.8"}
 	servers := w.Jobs["servers"]
-	if diff := cmp.Diff(want, servers.Strategy.Matrix["image"]); diff != "" {
+	var got []string
+	for _, image := range servers.Strategy.Matrix["image"] {
+		image, _, _ = strings.Cut(image, "@")
+		got = append(got, image)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("servers (-want +got):\n%s", diff)
 	}
 	if servers.Services["server"].Image != "${{ matrix.image }}" {
@@ -258,7 +409,7 @@ func yamlFile(t *testing.T, name string, into any) {
 	}
 }
 
-// Dependabot looks after modules and actions.
+// Dependabot looks after modules, actions and pip's packages.
 //
 // Source: GitHub Docs, "Dependabot options reference".
 func TestDependabot(t *testing.T) {
@@ -276,7 +427,7 @@ func TestDependabot(t *testing.T) {
 	for _, u := range d.Updates {
 		got = append(got, u.Ecosystem+" in "+u.Directory+" "+u.Schedule.Interval)
 	}
-	if diff := cmp.Diff([]string{"gomod in / weekly", "github-actions in / weekly"}, got); diff != "" || d.Version != 2 {
+	if diff := cmp.Diff([]string{"gomod in / weekly", "github-actions in / weekly", "pip in /.ci weekly"}, got); diff != "" || d.Version != 2 {
 		t.Errorf("version %d (-want +got):\n%s", d.Version, diff)
 	}
 }

@@ -1,0 +1,327 @@
+package account
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tandem/internal/failure"
+	"tandem/internal/redact"
+	"tandem/internal/statement"
+)
+
+// SingleUser is a user who keeps its name while its password changes. The server keeps two
+// passwords of an account, so that the one in use logs in beside the new one until the
+// next change: there is no moment at which it is refused.
+type SingleUser struct {
+	Server Server
+	User   User
+	// Login is the account that the proven credentials have logged in as; the zero value
+	// where none were proven.
+	Login Name
+	// Own: the statements are sent by Login itself.
+	Own bool
+	// Clear and AdminDynamic are as a Pair's.
+	Clear        []string
+	AdminDynamic map[string]bool
+}
+
+// Passwords are those that a single user's accounts are to be open to, and how a stored
+// password is compared with one, and made of one.
+type Passwords struct {
+	// Current is the password in use, Pending the one to come.
+	Current, Pending redact.Secret
+	Matches          func(plugin string, stored, password redact.Secret) (bool, error)
+	VerifierOf       func(plugin string, password redact.Secret) (redact.Secret, error)
+}
+
+// keepsTwoPasswords reports whether the server has RETAIN CURRENT PASSWORD.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.15 "Password Management", "Dual Password
+// Support"; MySQL 8.0 Release Notes, 8.0.14.
+func (s Server) keepsTwoPasswords() bool { return s.Flavor == MySQL && s.AtLeast(8, 0, 14) }
+
+const useTwoUsers = "or rotate alternating users (ROTATION_STRATEGY=alternating-users)"
+
+// CheckServer refuses a server that keeps one password of an account.
+func (u SingleUser) CheckServer() error {
+	switch {
+	case u.Server.Flavor == MySQL && !u.Server.keepsTwoPasswords():
+		return failure.Errorf(failure.ServerUnsupported, "%s keeps one password of an account, so that the one in use would end before AWSCURRENT has the new one: nothing was changed; upgrade it to MySQL 8.0.14 or later, %s: %w", u.Server, useTwoUsers, ErrUnsupported)
+	case u.Server.Flavor == MariaDB && len(u.Clear) > 0:
+		return failure.Errorf(failure.ServerUnsupported, "the plugin %s has to see each password that an account gets (strict_password_validation is ON), also the one in use, which it may refuse: nothing was changed; turn that off, %s: %w", strings.Join(u.Clear, ", "), useTwoUsers, ErrUnsupported)
+	}
+	return nil
+}
+
+// notNative is the plugin of a password of the account's on MariaDB that is not
+// mysql_native_password; empty for none.
+func (u SingleUser) notNative(a Account) string {
+	if u.Server.Flavor != MariaDB {
+		return ""
+	}
+	for _, factor := range a.Factors {
+		if u.Server.settable(factor) && !strings.EqualFold(factor.Plugin, nativePlugin) {
+			return factor.Plugin
+		}
+	}
+	return ""
+}
+
+// Check finds what stands in the way of a change. MariaDB takes mysql_native_password twice
+// in one account, and the driver logs in by either; at a second ed25519 it breaks off
+// (tried on 10.5, 10.11 and 11.8).
+func (u SingleUser) Check() error {
+	if err := u.CheckServer(); err != nil {
+		return err
+	}
+	if len(u.User.Accounts) == 0 {
+		return fmt.Errorf("the user %q does not exist: create it, or correct username in the secret's document: %w", u.User.Name, ErrNotFound)
+	}
+	any := false
+	for i := range u.User.Accounts {
+		a := &u.User.Accounts[i]
+		if err := u.Server.alterable(a.Name); err != nil {
+			return err
+		}
+		if err := mayAlter(u.AdminDynamic, a); err != nil {
+			return err
+		}
+		if plugin := u.notNative(*a); plugin != "" {
+			return fmt.Errorf("%s authenticates with %s, of which MariaDB and this function have one password in an account, so that the one in use would end before AWSCURRENT has the new one: nothing was changed; identify it by mysql_native_password, %s: %w", a.Name, plugin, useTwoUsers, ErrUnsupported)
+		}
+		any = any || u.hasPassword(a)
+		if a.Name != u.Login {
+			continue
+		}
+		if err := u.Server.loginFactors(a); err != nil {
+			return err
+		}
+	}
+	if !any {
+		return fmt.Errorf("no account of the user %q has a password to rotate: give one a password plugin, or rotate another user: %w", u.User.Name, ErrUnsupported)
+	}
+	return nil
+}
+
+// hasPassword reports whether the account has a password that a rotation sets.
+func (u SingleUser) hasPassword(a *Account) bool {
+	if u.Server.Flavor == MySQL {
+		return len(a.Factors) > 0 && u.Server.settable(a.Factors[0])
+	}
+	return slices.ContainsFunc(a.Factors, u.Server.settable)
+}
+
+// Change writes the statements after which the accounts are open to the pending password
+// and, where an account had it, to the current one; and to no other that a rotation can
+// end. There are none where that is so already: MySQL would retain the pending password
+// itself, in place of the current one.
+//
+// All accounts are changed in one statement, the last. A second password that is neither
+// is discarded before it.
+func (u SingleUser) Change(p Passwords) ([]statement.Statement, error) {
+	change := u.changeMariaDB
+	if u.Server.Flavor == MySQL {
+		change = u.changeMySQL
+	}
+	var altered alterations
+	var discarded []Name
+	for i := range u.User.Accounts {
+		a := &u.User.Accounts[i]
+		if !u.hasPassword(a) {
+			continue
+		}
+		discards, err := change(&altered, a, p)
+		if err != nil {
+			return nil, fmt.Errorf("comparing the stored password of %s: %w", a.Name, err)
+		}
+		if discards {
+			discarded = append(discarded, a.Name)
+		}
+	}
+	var statements []statement.Statement
+	if discarded != nil {
+		statements = append(statements, discardStatement(discarded...))
+	}
+	if altered.builder != nil {
+		statements = append(statements, altered.builder.Statement())
+	}
+	return statements, nil
+}
+
+// changeMySQL retains the password that is replaced where it is the current one.
+// Otherwise that one is an abandoned rotation's, or a stranger's, and what is to be kept
+// is the second, which a change without RETAIN leaves.
+//
+// Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement", "ALTER USER
+// Dual-Password Options".
+func (u SingleUser) changeMySQL(altered *alterations, a *Account, p Passwords) (discards bool, err error) {
+	plugin, first := a.Factors[0].Plugin, a.Factors[0].Verifier
+	fits := func(stored, password redact.Secret) bool {
+		if stored.Empty() || err != nil {
+			return false
+		}
+		var same bool
+		same, err = p.Matches(plugin, stored, password)
+		return same
+	}
+	retains := fits(first, p.Current)
+	if !retains {
+		discards = !a.SecondPassword.Empty() && !fits(a.SecondPassword, p.Current) && !fits(a.SecondPassword, p.Pending)
+	}
+	if done := !retains && fits(first, p.Pending); done || err != nil {
+		return discards, err
+	}
+	altered.account(a.Name)
+	own := u.Own && a.Name == u.Login
+	writePassword(altered.builder, plugin, p.Pending, own)
+	if retains {
+		retain(altered.builder, p.Current, own)
+	}
+	return discards, nil
+}
+
+// writePassword writes MySQL's IDENTIFIED clause, which leaves the plugin as it is. To
+// name it, one needs CREATE USER even for one's own account (tried on MySQL 9.7).
+func writePassword(b *statement.Builder, plugin string, password redact.Secret, own bool) {
+	if own {
+		b.SQL(" IDENTIFIED BY ").Secret(password)
+		return
+	}
+	writeCredentials(b, Server{Flavor: MySQL}, credential{plugin: plugin, secret: password, clear: true})
+}
+
+// retain keeps the password that is replaced. One's own has to be named where PASSWORD
+// REQUIRE CURRENT says so; another's must not be.
+func retain(b *statement.Builder, replaced redact.Secret, own bool) {
+	if own {
+		b.SQL(" REPLACE ").Secret(replaced)
+	}
+	b.SQL(" RETAIN CURRENT PASSWORD")
+}
+
+// changeMariaDB writes the pending password before the current one, each as a factor of
+// mysql_native_password, of which the server takes either. What else an account
+// authenticates with stays, and comes after them: a server asks for one factor after the
+// other, and the driver lets it change the plugin once.
+//
+// Source: MariaDB, "Authentication from MariaDB 10.4", "ALTER USER" (IDENTIFIED VIA ... OR).
+func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords) (discards bool, err error) {
+	kept, err := u.storedCurrent(a, p)
+	if err != nil {
+		return false, err
+	}
+	others := u.others(a, kept)
+	if first := a.Factors[0]; u.Server.settable(first) && !first.Verifier.Empty() && slices.EqualFunc(a.Factors[1:], others, sameFactor) {
+		if done, err := p.Matches(first.Plugin, first.Verifier, p.Pending); done || err != nil {
+			return false, err
+		}
+	}
+	verifier, err := p.VerifierOf(nativePlugin, p.Pending)
+	if err != nil {
+		return false, err
+	}
+	credentials := []credential{{plugin: nativePlugin, secret: verifier}}
+	for _, factor := range others {
+		credentials = append(credentials, credential{plugin: factor.Plugin, secret: factor.Verifier})
+	}
+	altered.account(a.Name)
+	writeCredentials(altered.builder, u.Server, credentials...)
+	return false, nil
+}
+
+// others are the factors that an account of MariaDB's is to have beside the pending
+// password: the current one, where that is kept, and what no rotation sets.
+func (u SingleUser) others(a *Account, kept redact.Secret) (others []Factor) {
+	if !kept.Empty() {
+		others = append(others, Factor{Plugin: nativePlugin, Verifier: kept})
+	}
+	for _, factor := range a.Factors {
+		if !u.Server.settable(factor) {
+			others = append(others, factor)
+		}
+	}
+	return others
+}
+
+// storedCurrent is what an account keeps of the current password; empty where it has
+// another.
+func (u SingleUser) storedCurrent(a *Account, p Passwords) (redact.Secret, error) {
+	for _, factor := range u.passwords(*a) {
+		if fits, err := p.Matches(factor.Plugin, factor.Verifier, p.Current); err != nil || fits {
+			return factor.Verifier, err
+		}
+	}
+	return redact.Secret{}, nil
+}
+
+// passwords are what the server keeps of an account's passwords, the first one first.
+func (u SingleUser) passwords(a Account) []Factor {
+	return slices.DeleteFunc(slices.Clone(a.Passwords()), func(f Factor) bool { return !u.Server.settable(f) || f.Verifier.Empty() })
+}
+
+// Accepts reports whether a password is one that the account of the login is open to.
+func (u SingleUser) Accepts(password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) (bool, error) {
+	account := u.User.at(u.Login.Host)
+	if account == nil {
+		return false, nil
+	}
+	for _, factor := range u.passwords(*account) {
+		if fits, err := matches(factor.Plugin, factor.Verifier, password); err != nil || fits {
+			return fits, err
+		}
+	}
+	return false, nil
+}
+
+// ForeignPasswords are the accounts that are open, and whose first password is neither of
+// the two.
+func (u SingleUser) ForeignPasswords(p Passwords) (foreign []Name, err error) {
+	for _, a := range u.User.Accounts {
+		kept := u.passwords(a)
+		if a.Attributes.Locked || len(kept) == 0 {
+			continue
+		}
+		known := false
+		for _, password := range []redact.Secret{p.Current, p.Pending} {
+			if !known {
+				if known, err = p.Matches(kept[0].Plugin, kept[0].Verifier, password); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if !known {
+			foreign = append(foreign, a.Name)
+		}
+	}
+	return foreign, nil
+}
+
+// OwnPassword are the statements by which a user changes its own password where it may
+// not read what the server keeps of it (MySQL 8.0.14 and later). The first retains the
+// current password, if that is the one which the server compares with REPLACE; otherwise
+// it is refused, and the second leaves what is kept beside it.
+//
+// Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement".
+func OwnPassword(own Name, p Passwords) (retaining, plain statement.Statement) {
+	begin := func() *statement.Builder {
+		b := statement.New("ALTER USER ").Account(own.User, own.Host)
+		writePassword(b, "", p.Pending, true)
+		return b
+	}
+	b := begin()
+	retain(b, p.Current, true)
+	return b.Statement(), begin().Statement()
+}
+
+// OwnPasswordRemedy writes the GRANT that lets a user change its own password, with one
+// account, or with several.
+//
+// Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement" (one's own second
+// password needs APPLICATION_PASSWORD_ADMIN).
+func OwnPasswordRemedy(server Server, own Name, accounts int) statement.Statement {
+	if server.Flavor == MySQL && accounts < 2 {
+		return grantStatement(own, Object{}, []string{"APPLICATION_PASSWORD_ADMIN"}, nil, false)
+	}
+	return PasswordRemedy(own)
+}

@@ -1,0 +1,200 @@
+package account
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"tandem/internal/redact"
+	"tandem/internal/statement"
+)
+
+// What is kept of a password is "stored " and the password here.
+func stored(password string) redact.Secret { return redact.New("stored " + password) }
+
+var singlePasswords = Passwords{
+	Current: redact.New("current"), Pending: redact.New("pending"),
+	Matches: func(_ string, kept, password redact.Secret) (bool, error) {
+		return kept.Reveal() == "stored "+password.Reveal() || kept.Reveal() == fakeNative(password.Reveal()), nil
+	},
+	VerifierOf: func(_ string, password redact.Secret) (redact.Secret, error) {
+		return redact.New(fakeNative(password.Reveal())), nil
+	},
+}
+
+// fakeNative looks like what mysql_native_password keeps.
+func fakeNative(password string) string {
+	return "*" + strings.ToUpper(strings.Repeat("0", 40-2*len(password))+hexOf(password))
+}
+
+func hexOf(text string) string {
+	const digits = "0123456789abcdef"
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		b.WriteByte(digits[c>>4])
+		b.WriteByte(digits[c&15])
+	}
+	return b.String()
+}
+
+func mysqlAccount(host, first, second string) Account {
+	a := Account{Name: Name{User: "app", Host: host}, Factors: []Factor{{Plugin: "caching_sha2_password"}}}
+	if first != "" {
+		a.Factors[0].Verifier = stored(first)
+	}
+	if second != "" {
+		a.SecondPassword = stored(second)
+	}
+	return a
+}
+
+func mariadbAccount(host string, factors ...string) Account {
+	a := Account{Name: Name{User: "app", Host: host}}
+	for _, factor := range factors {
+		plugin, password, _ := strings.Cut(factor, " ")
+		one := Factor{Plugin: plugin}
+		if password != "" {
+			one.Verifier = redact.New(fakeNative(password))
+		}
+		a.Factors = append(a.Factors, one)
+	}
+	return a
+}
+
+func revealed(statements []statement.Statement) string {
+	var texts []string
+	for _, s := range statements {
+		text := s.Reveal()
+		for _, password := range []string{"current", "pending", "third"} {
+			text = strings.ReplaceAll(text, fakeNative(password), password)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Whatever an account is open to, after the change it is open to the pending password, to
+// the current one if it was before, and to nothing else.
+func TestChangeOfASingleUser(t *testing.T) {
+	mysql := Server{Flavor: MySQL, Major: 8, Minor: 0, Patch: 14}
+	mariadb := Server{Flavor: MariaDB, Major: 10, Minor: 11}
+	const sets, retains = "ALTER USER 'app'@'%' IDENTIFIED WITH 'caching_sha2_password' BY 'pending'", " RETAIN CURRENT PASSWORD"
+	const discards = "ALTER USER 'app'@'%' DISCARD OLD PASSWORD"
+	const via = "ALTER USER 'app'@'%' IDENTIFIED VIA `mysql_native_password` USING 'pending'"
+	const or = " OR `mysql_native_password` USING 'current'"
+	for _, test := range []struct {
+		name    string
+		server  Server
+		account Account
+		want    string
+	}{
+		{"the current one alone", mysql, mysqlAccount("%", "current", ""), sets + retains},
+		{"the current one and the one before", mysql, mysqlAccount("%", "current", "before"), sets + retains},
+		{"one given up", mysql, mysqlAccount("%", "given up", "current"), sets},
+		{"it is set", mysql, mysqlAccount("%", "pending", "current"), ""},
+		{"it is set twice", mysql, mysqlAccount("%", "pending", "pending"), ""},
+		{"it is set, and there is a stranger's", mysql, mysqlAccount("%", "pending", "third"), discards},
+		{"two strangers'", mysql, mysqlAccount("%", "third", "fourth"), discards + "; " + sets},
+		{"none, and the current one", mysql, mysqlAccount("%", "", "current"), sets},
+		{"the current one", mariadb, mariadbAccount("%", "mysql_native_password current"), via + or},
+		{"and the one before", mariadb, mariadbAccount("%", "mysql_native_password current", "mysql_native_password before"), via + or},
+		{"one given up", mariadb, mariadbAccount("%", "mysql_native_password lost", "mysql_native_password current"), via + or},
+		{"it is set", mariadb, mariadbAccount("%", "mysql_native_password pending", "mysql_native_password current"), ""},
+		{"it is set in the wrong order", mariadb, mariadbAccount("%", "mysql_native_password current", "mysql_native_password pending"), via + or},
+		{"a third", mariadb, mariadbAccount("%", "mysql_native_password pending", "mysql_native_password current", "mysql_native_password third"), via + or},
+		{"a stranger's", mariadb, mariadbAccount("%", "mysql_native_password third"), via},
+		{"it is set alone", mariadb, mariadbAccount("%", "mysql_native_password pending"), ""},
+		{"another way in", mariadb, mariadbAccount("%", "unix_socket", "mysql_native_password current"), via + or + " OR `unix_socket`"},
+		{"another way in, set", mariadb, mariadbAccount("%", "mysql_native_password pending", "mysql_native_password current", "unix_socket"), ""},
+	} {
+		t.Run(string(test.server.Flavor)+" "+test.name, func(t *testing.T) {
+			u := SingleUser{Server: test.server, User: User{Name: "app", Accounts: []Account{test.account}}}
+			statements, err := u.Change(singlePasswords)
+			if got := revealed(statements); err != nil || got != test.want {
+				t.Errorf("%v\n%s, want\n%s", err, got, test.want)
+			}
+		})
+	}
+}
+
+// All accounts are changed in one statement, each by what it has; one's own without naming
+// the plugin, and with the password that is replaced.
+func TestChangeOfSeveralAccounts(t *testing.T) {
+	u := SingleUser{
+		Server: Server{Flavor: MySQL, Major: 9}, Own: true, Login: Name{User: "app", Host: "%"},
+		User: User{Name: "app", Accounts: []Account{
+			mysqlAccount("%", "current", ""), mysqlAccount("10.%", "given up", "current"), mysqlAccount("11.%", "third", "fourth"),
+			{Name: Name{User: "app", Host: "localhost"}, Factors: []Factor{{Plugin: "auth_socket"}}},
+		}},
+	}
+	statements, err := u.Change(singlePasswords)
+	const want = "ALTER USER 'app'@'11.%' DISCARD OLD PASSWORD; " +
+		"ALTER USER 'app'@'%' IDENTIFIED BY 'pending' REPLACE 'current' RETAIN CURRENT PASSWORD, " +
+		"'app'@'10.%' IDENTIFIED WITH 'caching_sha2_password' BY 'pending', 'app'@'11.%' IDENTIFIED WITH 'caching_sha2_password' BY 'pending'"
+	if got := revealed(statements); err != nil || got != want {
+		t.Errorf("%v\n%s, want\n%s", err, got, want)
+	}
+	for _, s := range statements[1:] {
+		if strings.Contains(s.String(), "pending") || strings.Contains(s.String(), "current'") {
+			t.Errorf("it shows a password: %s", s)
+		}
+	}
+	foreign, err := u.ForeignPasswords(singlePasswords)
+	if err != nil || len(foreign) != 2 || foreign[0].Host != "10.%" || foreign[1].Host != "11.%" {
+		t.Errorf("foreign passwords of %v, %v", foreign, err)
+	}
+}
+
+// What cannot have two passwords, or cannot be altered, is refused before anything is sent.
+func TestSingleUserIsRefused(t *testing.T) {
+	mariadb := Server{Flavor: MariaDB, Major: 10, Minor: 11}
+	one := func(server Server, a Account) SingleUser {
+		return SingleUser{Server: server, Login: a.Name, User: User{Name: "app", Accounts: []Account{a}}}
+	}
+	ed25519 := mariadbAccount("%", "mysql_native_password current")
+	ed25519.Factors = append(ed25519.Factors, Factor{Plugin: "ed25519", Verifier: redact.New(strings.Repeat("a", 43))})
+	strict := one(mariadb, mariadbAccount("%", "mysql_native_password current"))
+	strict.Clear = []string{"simple_password_check"}
+	system := one(Server{Flavor: MySQL, Major: 8, Minor: 4}, mysqlAccount("%", "current", ""))
+	system.User.Accounts[0].Grants.Dynamic = []Dynamic{{Privilege: "SYSTEM_USER"}}
+	system.AdminDynamic = map[string]bool{}
+	several := one(Server{Flavor: MySQL, Major: 8, Minor: 4}, mysqlAccount("%", "current", ""))
+	several.User.Accounts[0].Factors = append(several.User.Accounts[0].Factors, Factor{Plugin: "authentication_webauthn"})
+	for _, test := range []struct {
+		name string
+		user SingleUser
+		want string
+		is   error
+	}{
+		{"MySQL of before", one(Server{Flavor: MySQL, Major: 8, Minor: 0, Patch: 13}, mysqlAccount("%", "current", "")), "8.0.14 or later", ErrUnsupported},
+		{"ed25519", one(mariadb, ed25519), "identify it by mysql_native_password", ErrUnsupported},
+		{"a strict plugin", strict, "simple_password_check", ErrUnsupported},
+		{"SYSTEM_USER", system, "SYSTEM_USER", ErrRefused},
+		{"several factors", several, "several factors", ErrUnsupported},
+		{"nobody", SingleUser{Server: mariadb, User: User{Name: "app"}}, "does not exist", ErrNotFound},
+		{"a plugin without a password", one(mariadb, mariadbAccount("%", "unix_socket")), "has no password to rotate", ErrUnsupported},
+		{"a backslash", one(Server{Flavor: MySQL, Major: 9}, mysqlAccount(`10.\_`, "current", "")), "backslash", ErrUnsupported},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.user.Check(); !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+	if err := one(Server{Flavor: MySQL, Major: 8, Minor: 0, Patch: 14}, mysqlAccount("%", "current", "")).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Only what the account of the login has counts as accepted.
+func TestAccepts(t *testing.T) {
+	u := SingleUser{
+		Server: Server{Flavor: MySQL, Major: 9}, Login: Name{User: "app", Host: "%"},
+		User: User{Name: "app", Accounts: []Account{mysqlAccount("%", "first", "second"), mysqlAccount("10.%", "other", "")}},
+	}
+	for password, want := range map[string]bool{"first": true, "second": true, "other": false} {
+		if got, err := u.Accepts(redact.New(password), singlePasswords.Matches); got != want || err != nil {
+			t.Errorf("%s: %v, %v", password, got, err)
+		}
+	}
+}

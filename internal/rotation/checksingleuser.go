@@ -1,0 +1,90 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tandem/internal/account"
+	"tandem/internal/failure"
+	"tandem/internal/timeout"
+	"tandem/internal/warning"
+)
+
+// planSingleUser looks at the user's accounts as a rotation would, and at what it would send.
+func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d documents, proof, admin Session) {
+	var w *underLock
+	var user *account.SingleUser
+	accounts := 1 // of a user that may not list them
+	i.check(ctx, checkAccounts, []string{checkAdmin}, func(ctx context.Context) outcome {
+		ctx, cancel := timeout.Check().Context(ctx)
+		defer cancel()
+		w = &underLock{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}
+		if proof != nil && !d.admin.viaReader {
+			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
+		}
+		var err error
+		if user, err = w.readSingleUser(ctx); err != nil {
+			return outcomeOf("", err)
+		}
+		if user == nil {
+			return outcome{result: ResultAttention, noAlarm: true,
+				detail: fmt.Sprintf("%s may not list accounts: whether %q has others, at other hosts, which would keep their passwords, is not known", admin.Facts().Account, d.current.Username()),
+				remedy: "if it has, name an admin secret"}
+		}
+		accounts = len(user.User.Accounts)
+		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
+	})
+	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user) })
+	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
+		ctx, cancel := timeout.Check().Context(ctx)
+		defer cancel()
+		own, err := admin.OwnGrants(ctx)
+		if err != nil {
+			return outcomeOf("", fmt.Errorf("reading what %s may do: %w", admin.Facts().Account, err))
+		}
+		lacks, err := account.PasswordLacks(admin.Facts().Server, own, d.admin.own, accounts)
+		switch {
+		case err != nil:
+			return outcomeOf("", fmt.Errorf("reading what %s may do: %w", admin.Facts().Account, err))
+		case lacks != "":
+			return outcome{
+				list: []string{lacks}, remedy: "send this as somebody who may: " + lacks,
+				err: failure.Errorf(failure.AdminAccessDenied, "%s may not change the password, and lacks %s", admin.Facts().Account, lacks),
+			}
+		}
+		return outcomeOf(fmt.Sprintf("by its grants, %s may change the password", admin.Facts().Account), nil)
+	})
+	i.check(ctx, checkSessions, []string{checkPlan}, func(context.Context) outcome {
+		return outcomeOf("not asked: with one user nothing tells a session that was opened with the password in use from one that was opened with an older one", nil)
+	})
+	i.check(ctx, checkDrift, []string{checkAccounts}, func(context.Context) outcome {
+		return outcomeOf("there is one user, which is compared with no other", nil)
+	})
+}
+
+// foretellPassword says what the next rotation does to the user's password.
+func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) outcome {
+	o := outcome{detail: "the next setSecret sets the password, and the one in use goes on until the rotation after that"}
+	if user == nil {
+		retaining, _ := account.OwnPassword(w.admin.Facts().Account, w.passwords())
+		o.list = []string{retaining.String()}
+		return o
+	}
+	statements, err := user.Change(w.passwords())
+	if err != nil {
+		return outcomeOf("", err)
+	}
+	for _, s := range statements {
+		o.list = append(o.list, s.String())
+	}
+	foreign, err := user.ForeignPasswords(w.passwords())
+	if err != nil {
+		return outcomeOf("", err)
+	}
+	for _, name := range foreign {
+		o.result, o.kind, o.remedy = ResultAttention, warning.PasswordChangedElsewhere, warning.Remedy(warning.PasswordChangedElsewhere)
+		o.detail += fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", name, Current)
+	}
+	return o
+}
