@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"tandem/internal/local/acceptance"
 )
@@ -34,10 +32,8 @@ func run() error {
 	if len(os.Args) > 1 {
 		return fmt.Errorf("%q is no argument: what to play is said by variables (.github/tutorials/acceptance.md)", os.Args[1])
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := acceptance.UntilSignal(context.Background())
 	defer stop()
-	// The second Ctrl-C ends the clean-up too; the next run goes on with it.
-	context.AfterFunc(ctx, stop)
 	options, err := acceptance.FromEnvironment(os.Getenv)
 	if err != nil {
 		return err

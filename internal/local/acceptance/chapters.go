@@ -32,7 +32,9 @@ const (
 	scheduleLimit = 2*time.Hour + 20*time.Minute
 )
 
-// chapters are what is played, in its order. own is whether the run makes a VPC.
+// chapters are what is played, in its order: the network, what each engine has, and the
+// network's end. own is whether the run makes a VPC; scheduled is the engine on which the
+// rotation from the schedule is awaited, or each if empty.
 func chapters(engines []string, own bool, scheduled string) []chapter {
 	network := chapter{name: "network", steps: []string{"settings", "network"}}
 	if own {
@@ -41,51 +43,46 @@ func chapters(engines []string, own bool, scheduled string) []chapter {
 	all := []chapter{network}
 	last := chapter{name: "clean-up of the network", needs: []string{network.id()}, steps: []string{"clean-up-rds-endpoint", "clean-up-network"}}
 	for _, engine := range engines {
-		if engine == aurora {
-			all = append(all, ofAurora(network)...)
-			continue
-		}
-		of := ofRDS(engine, network, engine == scheduled || scheduled == "")
-		all = append(all, of...)
-		last.needs = append(last.needs, of[len(of)-1].id())
+		all = append(all, ofEngine(engine, network, engine == scheduled || scheduled == "")...)
+		last.needs = append(last.needs, all[len(all)-1].id())
 	}
-	if own && !slices.Contains(engines, aurora) { // whose cluster the program itself removes
+	if own && !slices.Contains(engines, aurora) { // whose clusters keep the network, until the program removes them
 		all = append(all, last)
 	}
 	return all
 }
 
-// ofRDS are the chapters of an engine of RDS; the last is its clean-up.
-func ofRDS(engine string, network chapter, scheduled bool) []chapter {
+// ofEngine are the chapters of an engine, all of which need the network and the first
+// tutorial. Those of RDS end with its clean-up; the program itself removes Aurora's.
+func ofEngine(engine string, network chapter, scheduled bool) []chapter {
+	database, other, secret, reader := "database", "master-database", "managed-admin-secret", []string{"replica", "reader"}
+	if engine == aurora {
+		database, other, secret, reader = "aurora-database", "aurora-master-database", "aurora-managed-admin-secret", []string{"reader"}
+	}
 	first := chapter{name: firstTutorial, engine: engine, needs: []string{network.id()}, steps: []string{
-		"database", "admin-secret", "user", "user-secret", "function", "first-rotation", "check", "check-is-well", "second-rotation"}}
-	second := chapter{name: "tutorial 2", engine: engine, needs: []string{network.id(), first.id()}, steps: []string{"master-database", "test-user", "test-rotations"}}
-	killed := chapter{name: "a step that is killed", engine: engine, needs: []string{network.id(), first.id()}, steps: []string{"killed", "killed-rotation-ends"}}
-	reader := chapter{name: "a reader", engine: engine, needs: []string{network.id(), first.id()}, steps: []string{"replica", "reader"}}
-	managed := chapter{name: "a managed admin secret", engine: engine, needs: []string{network.id(), first.id(), second.id()}, steps: []string{"managed-admin-secret"}}
-	all := []chapter{first, second}
-	window := chapter{name: "a rotation from the schedule", engine: engine, needs: []string{network.id(), first.id(), second.id()}, steps: []string{"schedule"}}
-	awaited := chapter{name: "the scheduled rotation's end", engine: engine, needs: append(window.needs, window.id()), steps: []string{"scheduled-rotation"},
-		limits: map[string]time.Duration{"scheduled-rotation": scheduleLimit}}
-	if scheduled {
-		all = append(all, window, killed, reader, awaited, managed)
-	} else {
-		all = append(all, killed, reader, managed)
+		database, "admin-secret", "admin-rotation", "admin-logins", "user", "user-secret", "function", "first-rotation", "check", "check-is-well", "second-rotation"}}
+	after := func(name string, needs []string, steps ...string) chapter {
+		return chapter{name: name, engine: engine, needs: append([]string{network.id(), first.id()}, needs...), steps: steps}
+	}
+	second := after("tutorial 2", nil, other, "test-user", "test-rotations")
+	window := after("a rotation from the schedule", []string{second.id()}, "schedule")
+	killed := after("a step that is killed", nil, "killed", "killed-rotation-ends")
+	readers := after("a reader", nil, reader...)
+	awaited := after("the scheduled rotation's end", []string{second.id(), window.id()}, "scheduled-rotation")
+	awaited.limits = map[string]time.Duration{"scheduled-rotation": scheduleLimit}
+	managed := after("a managed admin secret", []string{second.id()}, secret, "managed-rotation")
+	all := []chapter{first, second, window, killed, readers, awaited, managed}
+	if !scheduled {
+		all = []chapter{first, second, killed, readers, managed}
+	}
+	if engine == aurora {
+		return all
 	}
 	cleanUp := chapter{name: "clean-up", engine: engine, needs: []string{network.id()}, steps: []string{"clean-up-reader", "clean-up"}}
 	for _, c := range all {
 		cleanUp.needs = append(cleanUp.needs, c.id())
 	}
 	return append(all, cleanUp)
-}
-
-// ofAurora are the chapters of Aurora, which is cleaned up by the program.
-func ofAurora(network chapter) []chapter {
-	first := chapter{name: firstTutorial, engine: aurora, needs: []string{network.id()}, steps: []string{
-		"aurora-database", "admin-secret", "user", "user-secret", "function", "first-rotation", "check", "check-is-well", "second-rotation"}}
-	killed := chapter{name: "a step that is killed", engine: aurora, needs: []string{network.id(), first.id()}, steps: []string{"killed", "killed-rotation-ends"}}
-	reader := chapter{name: "a reader", engine: aurora, needs: []string{network.id(), first.id()}, steps: []string{"reader"}}
-	return []chapter{first, killed, reader}
 }
 
 const firstTutorial = "tutorial 1"

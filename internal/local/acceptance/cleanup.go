@@ -50,7 +50,10 @@ func (r *run) earlier(ctx context.Context) ([]left, error) {
 			releaseAll(found)
 			return nil, err
 		}
-		if one.Run != "" {
+		if one.Ended { // and yet something may have come after
+			tagged[one.Run] = slices.DeleteFunc(tagged[one.Run], func(at resource) bool { return slices.Contains(one.Removed, at) })
+		}
+		if !one.Ended || len(tagged[one.Run]) == 0 {
 			delete(tagged, one.Run)
 		}
 		if one.lock != nil {
@@ -90,7 +93,7 @@ func (r *run) abandoned(j journal) (left, error) {
 func (r *run) others(found []left, tagged map[string][]resource) ([]left, error) {
 	for name, resources := range tagged {
 		if name != r.Remove {
-			r.say("%d resources bear the tag of the run %s, which is not written down here: they are left alone, and some may be gone already. ACCEPTANCE_REMOVE=%s removes them.", len(resources), name, name)
+			r.say("%d resources bear the tag of the run %s, which is not written down here or was ended: they are left alone, and some may be gone already. ACCEPTANCE_REMOVE=%s removes them.", len(resources), name, name)
 			continue
 		}
 		slices.SortStableFunc(resources, func(a, b resource) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
@@ -176,55 +179,34 @@ func stop(run string) error {
 
 func stopFile(run string) string { return filepath.Join(folder, run, "stop") }
 
-// cleanUp removes what a journal says was made and what bears the run's tag, both, and
-// returns what it could not.
+// removal is the removal of what a journal says was made and what bears the run's tag,
+// both.
+type removal struct {
+	*run
+	journal journal
+	said    map[string]bool
+	// seen are those that were asked to go, or were not there once. EC2 may say of what
+	// was just made that it is not there, so that only the second time counts.
+	seen map[resource]bool
+	// unknown is why the account could not be asked for what has no ID in the journal.
+	unknown error
+}
+
+// cleanUp removes what a journal has, and returns what it could not.
 func (r *run) cleanUp(ctx context.Context, j journal) (remaining []resource, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpLimit)
 	defer cancel()
-	if err := r.addUnnamed(ctx, j); err != nil {
-		return nil, err
-	}
-	said := map[resource]string{}
-	for {
-		rec, err := j.read()
-		if err != nil {
-			return nil, err
-		}
-		if len(rec.Left) == 0 {
-			break
-		}
-		waiting := false
-		for _, one := range slices.Backward(rec.Left) {
-			gone, why := r.remove(ctx, rec.Run, one)
-			if gone {
-				if err := j.write(entry{What: removed, resource: one}); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			if why == nil || !isFinal(why) {
-				waiting = true
-			}
-			if why != nil && said[one] != why.Error() {
-				said[one] = why.Error()
-				r.say("  not yet: %s: %s", one, why)
-			}
-		}
-		if !waiting || !pause(ctx, r.Interval) {
-			if rec, err = j.read(); err != nil {
-				return nil, err
-			}
-			for _, one := range rec.Left {
-				r.say("  left: %s: %s", one, said[one])
-			}
-			if len(rec.Left) > 0 {
-				return rec.Left, nil
-			}
-		}
+	all := &removal{run: r, journal: j, said: map[string]bool{}, seen: map[resource]bool{}}
+	rest := r.Interval / 8
+	for all.round(ctx) && pause(ctx, rest) {
+		rest = min(2*rest, r.Interval)
 	}
 	rec, err := j.read()
-	if err != nil {
-		return nil, err
+	if err = errors.Join(err, all.unknown); err != nil || len(rec.Left) > 0 {
+		for _, one := range rec.Left {
+			r.say("  left: %s", one)
+		}
+		return rec.Left, err
 	}
 	if text, err := os.ReadFile(scratchMarker); err == nil && string(text) == rec.Run {
 		if err := os.RemoveAll(scratch); err != nil {
@@ -232,6 +214,38 @@ func (r *run) cleanUp(ctx context.Context, j journal) (remaining []resource, err
 		}
 	}
 	return nil, j.write(entry{What: ended})
+}
+
+// round asks for the removal of all that is left, the last first, and reports whether
+// another round may remove more.
+func (r *removal) round(ctx context.Context) (more bool) {
+	if r.unknown = r.addUnnamed(ctx, r.journal); r.unknown != nil {
+		r.explain(r.unknown)
+		more = true
+	}
+	rec, err := r.journal.read()
+	if err != nil {
+		r.explain(err)
+		return true
+	}
+	for _, one := range slices.Backward(rec.Left) {
+		gone, err := r.remove(ctx, rec.Run, one)
+		if gone {
+			err = r.journal.write(entry{What: removed, resource: one})
+		}
+		if err != nil {
+			r.explain(fmt.Errorf("%s: %w", one, err))
+		}
+		more = more || (!gone || err != nil) && !isFinal(err)
+	}
+	return more
+}
+
+func (r *removal) explain(why error) {
+	if text := why.Error(); !r.said[text] {
+		r.said[text] = true
+		r.say("  not yet: %s", text)
+	}
 }
 
 // addUnnamed writes down what was being made and got an ID from EC2 that nobody has
@@ -273,27 +287,30 @@ func isFinal(err error) bool {
 }
 
 // remove asks for a resource's removal, and reports whether it is gone.
-func (r *run) remove(ctx context.Context, name string, one resource) (gone bool, why error) {
+func (r *removal) remove(ctx context.Context, name string, one resource) (gone bool, why error) {
 	s, err := r.cli.look(ctx, one)
 	switch {
 	case err != nil:
 		return false, err
 	case s.gone:
 		return true, nil
+	case s.absent:
+		seen := r.seen[one]
+		r.seen[one] = true
+		return seen, nil
 	case !s.of(name) && !s.empty:
 		return false, &notTaggedError{name}
-	case s.going:
+	}
+	r.seen[one] = true
+	if s.going {
 		return false, nil
 	}
-	for _, words := range removal(one, s) {
+	for _, words := range removalCalls(one, s) {
 		if _, err := r.cli.call(ctx, words...); err != nil && !isAbsent(err) {
 			return false, err
 		}
 	}
-	if s, err = r.cli.look(ctx, one); err != nil {
-		return false, err
-	}
-	return s.gone, nil
+	return false, nil
 }
 
 // pause waits, and reports whether ctx goes on.

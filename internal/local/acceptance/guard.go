@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // What the program tells its guard.
@@ -17,7 +18,7 @@ const (
 	runVariable    = "TANDEM_ACCEPTANCE_RUN"
 	cliVariable    = "TANDEM_ACCEPTANCE_CLI"
 	folderVariable = "TANDEM_ACCEPTANCE_JOURNAL" // the journal's path
-	stopVariable   = "TANDEM_ACCEPTANCE_STOP"    // a file that is there once nothing more may be made
+	stopVariable   = "TANDEM_ACCEPTANCE_STOP"    // a file that is there once nothing more may be done
 )
 
 // operation is what a step may have the AWS CLI do.
@@ -54,6 +55,7 @@ var operations = map[string]operation{
 	"rds create-db-instance":              creates(instanceKind, "--db-instance-identifier"),
 	"rds create-db-instance-read-replica": creates(instanceKind, "--db-instance-identifier").only("--source-db-instance-identifier", instanceKind),
 	"rds modify-db-instance":              acts("--db-instance-identifier", instanceKind),
+	"rds modify-db-cluster":               acts("--db-cluster-identifier", clusterKind),
 	"rds describe-db-instances":           acts("--db-instance-identifier", instanceKind),
 	"rds describe-db-clusters":            acts("--db-cluster-identifier", clusterKind),
 	"rds wait":                            acts("--db-instance-identifier", instanceKind),
@@ -100,6 +102,9 @@ func Guard(ctx context.Context, words []string) int {
 	j := journal{os.Getenv(folderVariable)}
 	before, err := j.read()
 	if err == nil {
+		err = over()
+	}
+	if err == nil {
 		words, err = guarded(words, os.Getenv(runVariable), before)
 	}
 	if err != nil {
@@ -109,10 +114,6 @@ func Guard(ctx context.Context, words []string) int {
 	op := operations[operationOf(words)]
 	if op.makes == "" {
 		return execute(ctx, words, os.Stdout)
-	}
-	if _, err := os.Stat(os.Getenv(stopVariable)); err == nil {
-		fmt.Fprintln(os.Stderr, "make acceptance: the run is ending: nothing more is made")
-		return 1
 	}
 	endure() // what is being made has to be written down
 	if err := j.write(entry{What: making, resource: resource{op.makes, option(words, op.named)}}); err != nil {
@@ -127,13 +128,29 @@ func Guard(ctx context.Context, words []string) int {
 	}
 	id := option(words, op.named)
 	if op.named == "" {
-		id = regexp.MustCompile(`\b` + op.prefix + `[0-9a-z]+\b`).FindString(out.String())
+		if id = regexp.MustCompile(`\b` + op.prefix + `[0-9a-z]+\b`).FindString(out.String()); id == "" {
+			fmt.Fprintln(os.Stderr, "make acceptance: the ID of what was made is not in the answer; it is looked for by its tag")
+			return 1
+		}
 	}
 	if err := j.write(entry{What: made, resource: resource{op.makes, id}}); err != nil {
 		fmt.Fprintln(os.Stderr, "make acceptance:", err)
 		return 1
 	}
 	return 0
+}
+
+// over is why a step is to do nothing more: the run is ending, or its program, which
+// reads descriptor 3, was killed. That ends the chapter, which might wait for ever.
+func over() error {
+	_, err := os.Stat(os.Getenv(stopVariable))
+	if err != nil {
+		if _, err := os.NewFile(3, "marks").WriteString("\n"); !errors.Is(err, syscall.EPIPE) {
+			return nil
+		}
+	}
+	endChapter()
+	return errors.New("the run is ending: nothing more is done")
 }
 
 func operationOf(words []string) string { return strings.Join(words[:min(2, len(words))], " ") }
@@ -144,6 +161,12 @@ func option(words []string, name string) string {
 		return words[i+1]
 	}
 	return ""
+}
+
+// once reports whether an option is given, and not twice.
+func once(words []string, name string) bool {
+	i := slices.Index(words, name)
+	return i >= 0 && !slices.Contains(words[i+1:], name)
 }
 
 // guarded are the words as the CLI gets them, with the tag for what is made; or why
@@ -172,8 +195,8 @@ func guarded(words []string, run string, made record) ([]string, error) {
 	if op.makes == "" {
 		return words, nil
 	}
-	if op.named != "" && !strings.Contains(option(words, op.named), "-"+run) {
-		return nil, fmt.Errorf("%s: what %s names has to have the name of the run in it", name, op.named)
+	if op.named != "" && (!once(words, op.named) || !strings.Contains(option(words, op.named), "-"+run)) {
+		return nil, fmt.Errorf("%s: what %s names, once, has to have the name of the run in it", name, op.named)
 	}
 	if op.prefix != "" {
 		return append(slices.Clone(words), "--tag-specifications", "ResourceType="+resourceTypes[op.makes]+",Tags=[{Key="+Tag+",Value="+run+"}]"), nil
@@ -183,14 +206,8 @@ func guarded(words []string, run string, made record) ([]string, error) {
 
 // ours looks whether the run has made what an operation is done to.
 func ours(words []string, op operation, made record) error {
-	count := 0
-	for _, word := range words {
-		if word == op.on {
-			count++
-		}
-	}
 	target := option(words, op.on)
-	if count != 1 || target == "" {
+	if !once(words, op.on) || target == "" {
 		return fmt.Errorf("%s has to name what it is done to, once", op.on)
 	}
 	if i := slices.Index(words, op.on); i+2 < len(words) && !strings.HasPrefix(words[i+2], "--") {
@@ -231,15 +248,15 @@ const samVariable = "TANDEM_ACCEPTANCE_SAM"
 // group, before SAM makes them.
 func GuardSAM(ctx context.Context, words []string) int {
 	stack := option(words, "--stack-name")
-	if err := guardedSAM(words, os.Getenv(runVariable), stack); err != nil {
+	err := over()
+	if err == nil {
+		err = guardedSAM(words, os.Getenv(runVariable), stack)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "make acceptance:", err)
 		return 1
 	}
 	if stack != "" {
-		if _, err := os.Stat(os.Getenv(stopVariable)); err == nil {
-			fmt.Fprintln(os.Stderr, "make acceptance: the run is ending: nothing more is made")
-			return 1
-		}
 		j := journal{os.Getenv(folderVariable)}
 		for _, one := range []resource{{logGroupKind, "/aws/lambda/" + stack}, {stackKind, stack}} {
 			if err := j.write(entry{What: making, resource: one}); err != nil {

@@ -90,6 +90,7 @@ type record struct {
 	Left []resource
 	// Unnamed are the kinds of which one may have been made whose ID is not known.
 	Unnamed []kind
+	Removed []resource // known to be gone
 	Ended   bool
 }
 
@@ -119,7 +120,7 @@ func (j journal) read() (record, error) {
 func (r *record) add(e entry) {
 	switch e.What {
 	case begun:
-		r.Run, r.Account, r.Region = e.Run, e.Account, e.Region
+		r.Run, r.Account, r.Region, r.Ended = e.Run, e.Account, e.Region, false
 	case making:
 		if e.ID == "" {
 			r.Unnamed = append(r.Unnamed, e.Kind)
@@ -135,6 +136,7 @@ func (r *record) add(e entry) {
 		}
 	case removed:
 		r.Left = slices.DeleteFunc(r.Left, func(one resource) bool { return one == e.resource })
+		r.Removed = append(r.Removed, e.resource)
 	case ended:
 		r.Ended = true
 	}

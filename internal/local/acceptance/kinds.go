@@ -12,9 +12,10 @@ type tag struct{ Key, Value string }
 
 // state is what an account says of a resource.
 type state struct {
-	gone  bool
-	going bool // it is being removed
-	tags  []tag
+	absent bool // nobody has it
+	gone   bool // it is removed, and there all the same
+	going  bool // it is being removed
+	tags   []tag
 	// empty is that there is nothing in it yet and that it can have no tags, so that
 	// removing it takes nothing from anybody.
 	empty bool
@@ -47,7 +48,7 @@ var described = map[kind][4]string{
 func (c cli) look(ctx context.Context, one resource) (state, error) {
 	s, err := c.lookAt(ctx, one)
 	if isAbsent(err) {
-		return state{gone: true}, nil
+		return state{absent: true}, nil
 	}
 	return s, err
 }
@@ -118,12 +119,12 @@ func (c cli) lookAtLogGroup(ctx context.Context, name string) (state, error) {
 		}
 		return s, err
 	}
-	return state{gone: true}, nil
+	return state{absent: true}, nil
 }
 
-// removal are the calls that remove a resource, in their order. A call that fails may
+// removalCalls are the calls that remove a resource, in their order. A call that fails may
 // be made again.
-func removal(one resource, s state) [][]string {
+func removalCalls(one resource, s state) [][]string {
 	switch one.Kind {
 	case secretKind:
 		return [][]string{{"secretsmanager", "delete-secret", "--secret-id", one.ID, "--recovery-window-in-days", "7"}}

@@ -103,13 +103,7 @@ func (r *run) playChapters(ctx context.Context, j journal) (secrets []string) {
 }
 
 func (r *run) chapters() []chapter {
-	scheduled := "none"
-	for _, engine := range slices.Backward(r.Engines) {
-		if engine != aurora {
-			scheduled = engine
-		}
-	}
-	return chapters(r.Engines, r.VPC == "", scheduled)
+	return chapters(r.Engines, r.VPC == "", r.Engines[0])
 }
 
 func (r *run) skip(c chapter, steps []string) {
@@ -373,7 +367,7 @@ func (r *run) functionFailures(engine string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var all []string
-	for _, name := range []string{"tutorial-alternating-users-rotation", "mytest-rotation"} {
+	for _, name := range []string{"tutorial-admin-rotation", "tutorial-alternating-users-rotation", "mytest-rotation"} {
 		var lines []string
 		group := "/aws/lambda/" + renamed(name, r.name, engine)
 		if err := r.cli.query(ctx, &lines, "logs", "filter-log-events", "--log-group-name", group, "--filter-pattern", `{ $.message = "step failed" }`, "--query", "events[].message"); err == nil {

@@ -46,7 +46,7 @@ func steps(project string) (map[string]string, error) {
 var names = []string{
 	"SecretsManagerTutorialAppuser", "SecretsManagerTutorialAdmin", "SecretsManagerTutorialReader", "SecretsManagerTutorial",
 	"secretsmanagertutorialcluster", "secretsmanagertutorialreader", "secretsmanagertutorialdb", "secretsmanagertutorial",
-	"tutorial-alternating-users-rotation", "MyTestDatabaseMasterSecret", "MyTestDatabaseUserSecret", "mytestdatabaseinstance", "mytest-rotation",
+	"tutorial-alternating-users-rotation", "tutorial-admin-rotation", "MyTestDatabaseMasterSecret", "MyTestDatabaseUserSecret", "mytestdatabaseinstance", "mytestdatabasecluster", "mytest-rotation",
 }
 
 // shared are the names that all engines of a run share.
