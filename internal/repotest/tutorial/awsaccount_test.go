@@ -34,7 +34,7 @@ import (
 type awsAccount struct {
 	t       *testing.T
 	binary  string
-	names   *names
+	names   *lambdahost.Names
 	source  *dbserver.Server // has all instances that write
 	replica *dbserver.Server // replicates from it once there is a reader; may be nil
 	secrets *secretsmanager.Client
@@ -72,7 +72,7 @@ const administrator = "ADMINISTRATOR"
 func newAWSAccount(t *testing.T, binary string, source, replica *dbserver.Server, failed func(error)) *awsAccount {
 	t.Helper()
 	c := &awsAccount{
-		t: t, binary: binary, names: newNames(t), source: source, replica: replica, failed: failed, standing: map[string]map[string]string{}, managed: map[string]string{},
+		t: t, binary: binary, names: lambdahost.NewNames(t.TempDir()), source: source, replica: replica, failed: failed, standing: map[string]map[string]string{}, managed: map[string]string{},
 		functions: map[string]*function{}, outputs: map[string]map[string]string{}, schedules: map[string]any{}, clock: emulator.NewManualClock(time.Now()), windows: map[string]bool{},
 	}
 	service := emulator.New(emulator.Options{
@@ -326,7 +326,7 @@ func (c *awsAccount) start(name string, stack *template.Stack) (*function, error
 		f.role = append(f.role, allowed.Statement...)
 	}
 	f.source, _ = stack.Resources["RotationPermission"].Properties["SourceArn"].(string)
-	env := []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + c.url, "AWS_ACCESS_KEY_ID=" + name, "AWS_SECRET_ACCESS_KEY=x", "SSL_CERT_FILE=" + c.source.CAFile, "AWS_ENDPOINT_URL_RDS=" + c.url, "TEST_NAMES=" + c.names.file}
+	env := []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + c.url, "AWS_ACCESS_KEY_ID=" + name, "AWS_SECRET_ACCESS_KEY=x", "SSL_CERT_FILE=" + c.source.CAFile, "AWS_ENDPOINT_URL_RDS=" + c.url, lambdahost.NamesVariable + "=" + c.names.File}
 	environment, _ := stack.Resources["RotationFunction"].Properties["Environment"].(map[string]any)
 	variables, _ := environment["Variables"].(map[string]any)
 	for variable, value := range variables {

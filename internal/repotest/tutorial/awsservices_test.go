@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -320,7 +321,9 @@ func (c *awsAccount) answerOfRDS(action string, form url.Values) (answer, code s
 	case "CreateDBInstanceReadReplica":
 		return c.createReplica(id, form)
 	case "ModifyDBInstance":
-		return c.manage(id)
+		return c.manage(action, "db", id)
+	case "ModifyDBCluster":
+		return c.manage(action, "cluster", form.Get("DBClusterIdentifier"))
 	case "DescribeDBInstances":
 		return c.describeInstance(id)
 	case "DescribeDBClusters":
@@ -362,12 +365,19 @@ func (c *awsAccount) execute(on *dbserver.Server, statements ...string) error {
 // database adds an instance, whose name leads to a server.
 func (c *awsAccount) database(one emulator.DBInstance, on *dbserver.Server, tags map[string]string) {
 	one.Host, one.Port = one.ID+rdsSuffix, 3306
-	c.names.lead(one.Host, one.Port, on)
+	c.lead(one.Host, on)
 	c.stand("DB "+one.ID, tags)
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.instances = append(c.instances, one)
 	c.service.SetDatabases(c.instances, c.clusters)
+}
+
+// lead has a name, at the port that RDS uses, lead to a server.
+func (c *awsAccount) lead(host string, to *dbserver.Server) {
+	if err := c.names.Lead(host, 3306, net.JoinHostPort(to.Host, strconv.Itoa(to.Port))); err != nil {
+		c.t.Error(err)
+	}
 }
 
 func (c *awsAccount) removeDatabase(id string) {
@@ -377,6 +387,12 @@ func (c *awsAccount) removeDatabase(id string) {
 	c.instances = slices.DeleteFunc(c.instances, func(one emulator.DBInstance) bool { return one.ID == id })
 	c.clusters = slices.DeleteFunc(c.clusters, func(one emulator.DBCluster) bool { return one.ID == id })
 	c.service.SetDatabases(c.instances, c.clusters)
+	if secret := c.managed[id]; secret != "" { // goes with it
+		delete(c.managed, id)
+		if _, err := c.secrets.DeleteSecret(c.t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String(secret), ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
+			c.t.Error(err)
+		}
+	}
 }
 
 const failure = "InternalFailure"
@@ -391,7 +407,7 @@ func (c *awsAccount) createInstance(id string, form url.Values) (answer, code st
 		if err := c.administrator(form); err != nil {
 			return err.Error(), failure
 		}
-	case len(c.instances) > 0: // the second of a cluster
+	case c.isReader(one):
 		on = c.replica
 		if err := c.replicate(); err != nil {
 			return err.Error(), failure
@@ -399,6 +415,19 @@ func (c *awsAccount) createInstance(id string, form url.Values) (answer, code st
 	}
 	c.database(one, on, tagsOf(form))
 	return "<CreateDBInstanceResult><DBInstance/></CreateDBInstanceResult>", ""
+}
+
+// isReader makes the first instance of a cluster its writer, and reports whether one is
+// another.
+func (c *awsAccount) isReader(one emulator.DBInstance) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	i := slices.IndexFunc(c.clusters, func(cluster emulator.DBCluster) bool { return cluster.ID == one.Cluster })
+	if i >= 0 && c.clusters[i].Writer == "" {
+		c.clusters[i].Writer = one.ID
+		return false
+	}
+	return true
 }
 
 // replicate makes the second server a reader of the first.
@@ -427,9 +456,8 @@ func (c *awsAccount) createCluster(form url.Values) (answer, code string) {
 	}
 	id := form.Get("DBClusterIdentifier")
 	cluster := emulator.DBCluster{ID: id, Engine: form.Get("Engine"), Host: id + ".cluster-c9akciq32rs1." + template.Region + ".rds.amazonaws.com", Reader: id + ".cluster-ro-c9akciq32rs1." + template.Region + ".rds.amazonaws.com", Port: 3306}
-	cluster.Writer = strings.Replace(id, "cluster", "db", 1)
-	c.names.lead(cluster.Host, cluster.Port, c.source)
-	c.names.lead(cluster.Reader, cluster.Port, c.replica)
+	c.lead(cluster.Host, c.source)
+	c.lead(cluster.Reader, c.replica)
 	c.stand("DB "+id, tagsOf(form))
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -437,15 +465,16 @@ func (c *awsAccount) createCluster(form url.Values) (answer, code string) {
 	return "<CreateDBClusterResult><DBCluster/></CreateDBClusterResult>", ""
 }
 
-// manage has RDS keep the password of an instance's admin, with a new one.
-func (c *awsAccount) manage(id string) (answer, code string) {
+// manage has RDS keep the password of the admin of an instance or a cluster ("db",
+// "cluster"), with a new one.
+func (c *awsAccount) manage(action, kind, id string) (answer, code string) {
 	const password = "managed-by-RDS-0a1b2c3d"
 	if err := c.execute(c.source, "ALTER USER 'adminuser'@'%' IDENTIFIED BY '"+password+"'"); err != nil {
 		return err.Error(), failure
 	}
 	made, err := c.secrets.CreateSecret(c.t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String("rds!db-11111111-2222-3333-4444-555555555555"), SecretString: aws.String(`{"username": "adminuser", "password": "` + password + `"}`),
-		Tags: []types.Tag{{Key: aws.String("aws:rds:primaryDBInstanceArn"), Value: aws.String("arn:aws:rds:" + template.Region + ":" + template.AccountID + ":db:" + id)}},
+		Tags: []types.Tag{{Key: aws.String(map[string]string{"db": "aws:rds:primaryDBInstanceArn", "cluster": "aws:rds:primaryDBClusterArn"}[kind]), Value: aws.String("arn:aws:rds:" + template.Region + ":" + template.AccountID + ":" + kind + ":" + id)}},
 	})
 	if err != nil {
 		return err.Error(), failure
@@ -453,7 +482,7 @@ func (c *awsAccount) manage(id string) (answer, code string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.managed[id] = aws.ToString(made.ARN)
-	return "<ModifyDBInstanceResult><DBInstance/></ModifyDBInstanceResult>", ""
+	return "<" + action + "Result/>", ""
 }
 
 func (c *awsAccount) describeInstance(id string) (answer, code string) {
@@ -479,6 +508,6 @@ func (c *awsAccount) describeCluster(id string) (answer, code string) {
 		return "there is no such cluster", "DBClusterNotFoundFault"
 	}
 	one := c.clusters[i]
-	return fmt.Sprintf("<DescribeDBClustersResult><DBClusters><DBCluster><DBClusterIdentifier>%s</DBClusterIdentifier><Status>available</Status><Endpoint>%s</Endpoint><ReaderEndpoint>%s</ReaderEndpoint><Port>%d</Port>%s</DBCluster></DBClusters></DescribeDBClustersResult>",
-		id, one.Host, one.Reader, one.Port, tags), ""
+	return fmt.Sprintf("<DescribeDBClustersResult><DBClusters><DBCluster><DBClusterIdentifier>%s</DBClusterIdentifier><Status>available</Status><Endpoint>%s</Endpoint><ReaderEndpoint>%s</ReaderEndpoint><Port>%d</Port><MasterUserSecret><SecretArn>%s</SecretArn><SecretStatus>active</SecretStatus></MasterUserSecret>%s</DBCluster></DBClusters></DescribeDBClustersResult>",
+		id, one.Host, one.Reader, one.Port, c.managed[id], tags), ""
 }

@@ -1,6 +1,7 @@
 package tutorial
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -15,10 +16,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"tandem/internal/local/lambdahost"
 	"tandem/internal/repotest/template"
 )
 
@@ -32,13 +36,14 @@ const (
 	// internal/local/archive.
 	functionVariable = "TUTORIAL_FUNCTION"
 	archiveVariable  = "TUTORIAL_ARCHIVE"
-	namesVariable    = "TEST_NAMES" // where names of hosts lead
+	// cliVariable is the socket of testdata/warm_cli.py.
+	cliVariable = "TUTORIAL_CLI"
 )
 
-var tools = map[string]func(words []string) error{"mysql": mysqlTool, "curl": curlTool, "sam": samTool, "go": goTool}
+var tools = map[string]func(words []string) error{"mysql": mysqlTool, "curl": curlTool, "sam": samTool, "go": goTool, "sleep": sleepTool, "aws": awsTool}
 
-// install puts the tools into a folder.
-func install(t *testing.T) string {
+// install puts the tools into a folder; the AWS CLI among them if it is started.
+func install(t *testing.T, started bool) string {
 	t.Helper()
 	own, err := os.Executable()
 	if err != nil {
@@ -46,7 +51,11 @@ func install(t *testing.T) string {
 	}
 	folder := t.TempDir()
 	for name := range tools {
-		script := "#!/bin/sh\n" + toolVariable + "=" + name + " exec '" + own + "' \"$@\"\n"
+		if name == "aws" && !started {
+			continue
+		}
+		// Built with the race detector, it would sleep for a second before it ends.
+		script := "#!/bin/sh\nGORACE=atexit_sleep_ms=0 " + toolVariable + "=" + name + " exec '" + own + "' \"$@\"\n"
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -60,6 +69,62 @@ func runTool(name string, words []string) int {
 		return 1
 	}
 	return 0
+}
+
+// startCLI starts the AWS CLI once for all calls, with the environment of the tests, and
+// returns its socket; none where python3 has no package awscli. Then each call starts it.
+func startCLI(t *testing.T, environment []string) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "cli")
+	server := exec.CommandContext(t.Context(), "python3", "testdata/warm_cli.py", socket)
+	server.Env, server.Stderr, server.WaitDelay = environment, t.Output(), time.Second
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err == nil {
+		t.Cleanup(func() { _ = server.Wait() }) // ended with the test's context
+		_, err = bufio.NewReader(out).ReadString('\n')
+	}
+	if err != nil {
+		t.Logf("the AWS CLI is started for each call, which takes minutes: python3 does not start it: %v", err)
+		return ""
+	}
+	return socket
+}
+
+// awsTool is a call of the AWS CLI that has been started.
+func awsTool(words []string) error {
+	folder, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	call, err := json.Marshal(map[string]any{"words": words, "folder": folder, "environment": os.Environ()})
+	if err != nil {
+		return err
+	}
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: os.Getenv(cliVariable), Net: "unix"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, _, err := conn.WriteMsgUnix(append(call, '\n'), syscall.UnixRights(0, 1, 2), nil); err != nil {
+		return err
+	}
+	var status int
+	if _, err := fmt.Fscan(conn, &status); err != nil {
+		return err
+	}
+	if status != 0 {
+		os.Exit(status) // the CLI has said why
+	}
+	return nil
+}
+
+// sleepTool sleeps less: nothing here takes as long as AWS does.
+func sleepTool([]string) error {
+	time.Sleep(20 * time.Millisecond)
+	return nil
 }
 
 // curlTool has the address of this machine, and the authorities of the server.
@@ -146,7 +211,7 @@ func goTool(words []string) error {
 
 // dialNamed knows the hosts of the account.
 func dialNamed(ctx context.Context, network, address string) (net.Conn, error) {
-	content, err := os.ReadFile(os.Getenv(namesVariable))
+	content, err := os.ReadFile(os.Getenv(lambdahost.NamesVariable))
 	if err != nil {
 		return nil, err
 	}

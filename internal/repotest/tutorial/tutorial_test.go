@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/dbserver/servertest"
+	"tandem/internal/local/lambdahost"
 	"tandem/internal/repotest/document"
 	"tandem/internal/repotest/template"
 )
@@ -40,7 +42,8 @@ func TestMain(m *testing.M) {
 	}
 	folder, err := os.MkdirTemp("", "tandem-tutorial-")
 	if err == nil {
-		binary, err = compileNamed(folder)
+		binary = filepath.Join(folder, "bootstrap")
+		err = lambdahost.CompileNamed(context.Background(), binary)
 	}
 	if err == nil {
 		err = exec.Command("go", "build", "-o", folder, "tandem/internal/local/archive", "tandem/cmd/acceptance").Run()
@@ -73,12 +76,15 @@ func project(t *testing.T) string {
 	return folder
 }
 
-// asked skips a test that starts the AWS CLI so often that it takes minutes of a core,
-// unless TEST_TUTORIALS asks for it, which make test sets.
-func asked(t *testing.T) {
+// asked skips a test unless TEST_TUTORIALS asks for it: with 1, as make test sets it,
+// for the one that plays every step once, and with full for all.
+func asked(t *testing.T, full bool) {
 	t.Helper()
-	if os.Getenv("TEST_TUTORIALS") == "" && os.Getenv("CI") == "" {
-		t.Skip("SKIPPED: set TEST_TUTORIALS=1 to type in the tutorials")
+	switch wanted := os.Getenv("TEST_TUTORIALS"); {
+	case full && wanted != "full":
+		t.Skip("SKIPPED: set TEST_TUTORIALS=full to play everything")
+	case wanted == "" && os.Getenv("CI") == "":
+		t.Skip("SKIPPED: set TEST_TUTORIALS=1 to play the tutorials")
 	}
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("SKIPPED: the tutorials use the AWS CLI, and there is no aws on this machine")
@@ -100,18 +106,20 @@ func start(t *testing.T, release string, reader bool, failed func(error)) (accou
 	account = newAWSAccount(t, binary, source, replica, failed)
 	endpoint := httptest.NewServer(account)
 	t.Cleanup(endpoint.Close)
-	return account, append(os.Environ(),
-		"PATH="+install(t)+":"+os.Getenv("PATH"), "GO=go", cloudVariable+"="+endpoint.URL, rootsVariable+"="+source.CAFile,
-		functionVariable+"="+binary, archiveVariable+"="+filepath.Join(filepath.Dir(binary), "archive"), namesVariable+"="+account.names.file,
-		"AWS_ENDPOINT_URL="+endpoint.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER="+account.url, "AWS_ACCESS_KEY_ID="+administrator, "AWS_SECRET_ACCESS_KEY=x",
+	environment = append(os.Environ(),
+		"GO=go", cloudVariable+"="+endpoint.URL, rootsVariable+"="+source.CAFile,
+		functionVariable+"="+binary, archiveVariable+"="+filepath.Join(filepath.Dir(binary), "archive"), lambdahost.NamesVariable+"="+account.names.File,
+		"AWS_ENDPOINT_URL="+endpoint.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER="+account.url, "AWS_ACCESS_KEY_ID="+administrator, "AWS_SECRET_ACCESS_KEY=x", "AWS_DEFAULT_REGION="+template.Region,
 		"AWS_CONFIG_FILE="+filepath.Join(t.TempDir(), "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(t.TempDir(), "none"), "NO_PROXY=127.0.0.1", "MAKEFLAGS=", "MAKELEVEL=")
+	cli := startCLI(t, environment)
+	return account, append(environment, cliVariable+"="+cli, "PATH="+install(t, cli != "")+":"+os.Getenv("PATH"))
 }
 
-// The tutorials, typed in from the first line to the last: by the AWS CLI, in an
-// account in which Secrets Manager, the function, its role and the database are
-// as real as they are anywhere in these tests.
+// The tutorials as they stand, typed into one bash from the first line to the last, in an
+// account in which Secrets Manager, the function, its role and the database are as real as
+// they are anywhere in these tests.
 func TestTutorials(t *testing.T) {
-	asked(t)
+	asked(t, true)
 	t.Parallel()
 	var script strings.Builder
 	for _, b := range document.Get(t, ".github/tutorials/README.md").Blocks {
@@ -133,41 +141,33 @@ func TestTutorials(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v, %v\n%s\n%s", err, context.Cause(ctx), out, account.log())
 	}
-	want := []string{
-		"admin@%", "admin@%", // by two passwords
-		"appuser_clone@%", "appuser@%", "appuser@%", "appuser_clone@%",
-		"mytestuser@%", "mytestuser_clone@%", "mytestuser@%", "mytestuser_clone@%",
-	}
-	if diff := cmp.Diff(want, regexp.MustCompile(`(?m)^\w+@%$`).FindAllString(string(out), -1)); diff != "" {
+	want := append(slices.Clone(logins["tutorial-1"]), logins["tutorial-2"]...)
+	if diff := cmp.Diff(want, loggedIn.FindAllString(string(out), -1)); diff != "" {
 		t.Errorf("who logged in (-want +got):\n%s\n%s", diff, out)
 	}
 	if !strings.Contains(string(out), `"ok":true`) {
 		t.Errorf("the check does not say that all is well:\n%s", out)
 	}
-	if left := account.left(); len(left) != 0 {
-		t.Errorf("the clean-up leaves %q", left)
-	}
-	if _, err := os.Stat(filepath.Join(folder, "tutorial")); err == nil {
-		t.Error("the clean-up leaves the folder tutorial")
-	}
-	secrets, err := account.secrets.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{IncludePlannedDeletion: aws.Bool(true)})
-	if err != nil || len(secrets.SecretList) != 4 {
-		t.Errorf("%d secrets were made, error %v", len(secrets.SecretList), err)
-	}
-	for _, secret := range secrets.SecretList {
-		if secret.DeletedDate == nil {
-			t.Errorf("the clean-up leaves the secret %s", aws.ToString(secret.Name))
-		}
-	}
+	checkNothingLeft(t, account, folder, 4)
 }
 
-// make acceptance, with every line of the documents that it plays: on each engine, in
-// the same kind of account. What it makes is gone at the end, and what its report says
-// has nothing of the account.
+// who logs in, in the chapters in which nothing else may happen.
+var logins = map[string][]string{
+	"tutorial-1":                  {"admin@%", "admin@%", "appuser_clone@%", "appuser@%", "appuser@%", "appuser_clone@%"}, // the admin by two passwords
+	"tutorial-2":                  {"mytestuser@%", "mytestuser_clone@%", "mytestuser@%", "mytestuser_clone@%"},
+	"the-scheduled-rotations-end": {"mytestuser_clone@%", "mytestuser@%"},
+	"a-managed-admin-secret":      {"mytestuser@%", "mytestuser_clone@%"},
+	"a-reader":                    {"reportuser@%", "reportuser_clone@%", "reportuser@%"},
+}
+
+// make acceptance, in the same kind of account: with every line of the tutorials, and of
+// what goes beyond them, on each engine. What it makes is gone at the end, and what its
+// report says has nothing of the account.
 func TestAcceptance(t *testing.T) {
-	asked(t)
 	for engine, release := range map[string]string{"mysql": "mysql-9", "mariadb": "mariadb-11.8", "aurora-mysql": "mysql-9"} {
 		t.Run(engine, func(t *testing.T) {
+			asked(t, engine != "mysql")
+			t.Parallel()
 			account, environment := start(t, release, true, func(error) {}) // a step is killed
 			folder := project(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -175,13 +175,10 @@ func TestAcceptance(t *testing.T) {
 			program := exec.CommandContext(ctx, filepath.Join(filepath.Dir(binary), "acceptance"))
 			program.Cancel = func() error { return program.Process.Signal(os.Interrupt) } // so that it says how far it has come
 			program.WaitDelay = time.Minute
-			program.Dir, program.Env = folder, append(environment, "ACCEPTANCE_ENGINES="+engine, "ACCEPTANCE_YES="+template.AccountID, "AWS_DEFAULT_REGION="+template.Region)
+			program.Dir, program.Env = folder, append(environment, "ACCEPTANCE_ENGINES="+engine, "ACCEPTANCE_YES="+template.AccountID)
 			out, err := program.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s\n%s", err, out, account.log())
-			}
-			if left := account.left(); len(left) != 0 {
-				t.Errorf("it leaves %q", left)
 			}
 			files, _ := filepath.Glob(filepath.Join(folder, ".acceptance", "*.report.txt"))
 			report, err := os.ReadFile(strings.Join(files, ""))
@@ -191,12 +188,44 @@ func TestAcceptance(t *testing.T) {
 			if strings.Contains(string(report), template.AccountID) || strings.Contains(string(report), "rds.amazonaws.com") {
 				t.Errorf("the report has something of the account:\n%s", report)
 			}
+			for chapter, want := range logins {
+				files, _ := filepath.Glob(filepath.Join(folder, ".acceptance", "*", engine+"-"+chapter+".log"))
+				printed, err := os.ReadFile(strings.Join(files, ""))
+				if diff := cmp.Diff(want, loggedIn.FindAllString(string(printed), -1)); err != nil || diff != "" {
+					t.Errorf("%s: error %v; who logged in (-want +got):\n%s\n%s", chapter, err, diff, printed)
+				}
+			}
 			if killed := strings.Count(account.log(), "Runtime.ExitError"); killed == 0 {
 				t.Error("no step was killed")
 			}
-			if engine != "aurora-mysql" && time.Until(account.clock.Now()) < time.Hour {
+			if time.Until(account.clock.Now()) < time.Hour {
 				t.Error("no window was awaited")
 			}
+			checkNothingLeft(t, account, folder, 5)
 		})
+	}
+}
+
+// loggedIn is what login shows.
+var loggedIn = regexp.MustCompile(`(?m)^\w+@%$`)
+
+// checkNothingLeft looks for what was made and not removed, and counts the secrets, which
+// can be restored.
+func checkNothingLeft(t *testing.T, account *awsAccount, folder string, made int) {
+	t.Helper()
+	if left := account.left(); len(left) != 0 {
+		t.Errorf("this is left: %q", left)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "tutorial")); err == nil {
+		t.Error("the folder tutorial is left")
+	}
+	secrets, err := account.secrets.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{IncludePlannedDeletion: aws.Bool(true)})
+	if err != nil || len(secrets.SecretList) != made {
+		t.Errorf("%d secrets were made, want %d, error %v", len(secrets.SecretList), made, err)
+	}
+	for _, secret := range secrets.SecretList {
+		if secret.DeletedDate == nil {
+			t.Errorf("the secret %s is left", aws.ToString(secret.Name))
+		}
 	}
 }
