@@ -342,6 +342,7 @@ func TestInterrupted(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, nil)
 			standing := p.others()
+			p.late = true
 			reached, goOn := make(chan struct{}), make(chan struct{})
 			var once atomic.Bool
 			p.after = func(words []string) {

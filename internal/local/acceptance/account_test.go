@@ -25,6 +25,7 @@ type account struct {
 	resources map[string]*thing // by their kind and name
 	calls     [][]string
 	next      int
+	late      bool // what is made is not seen at the first look
 	// before, where set, is told of a call before it is answered, and may fail it with a
 	// code.
 	before func(words []string) (code string)
@@ -35,6 +36,7 @@ type account struct {
 type thing struct {
 	tags  map[string]string
 	looks int // at it, before it is gone; 0 as long as nobody deletes it
+	late  bool
 	in    string
 }
 
@@ -213,7 +215,7 @@ func (a *account) make(how [2]string, words []string) (out, code string) {
 	if a.resources[how[0]+" "+name] != nil {
 		return "", "AlreadyExists"
 	}
-	a.resources[how[0]+" "+name] = &thing{tags: tagsOf(words), in: option(words, "--vpc-id")}
+	a.resources[how[0]+" "+name] = &thing{tags: tagsOf(words), in: option(words, "--vpc-id"), late: a.late}
 	return name + "\n", ""
 }
 
@@ -243,6 +245,9 @@ func (a *account) delete(name string, _ []string) (out, code string) {
 func (a *account) look(name string, words []string) (out, code string) {
 	one := a.resources[name]
 	kind, _, _ := strings.Cut(name, " ")
+	if one != nil && one.late {
+		one.late, one = false, nil
+	}
 	switch {
 	case one == nil && kind == "stack":
 		return "", "ValidationError"

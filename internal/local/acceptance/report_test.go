@@ -114,6 +114,17 @@ func TestStepsOfTheDocuments(t *testing.T) {
 	}
 }
 
+// A run of which something came after its end begins again.
+func TestJournalBegunAgain(t *testing.T) {
+	var r record
+	for _, e := range []entry{{What: begun, Run: "abcdefgh"}, {What: made, resource: resource{vpcKind, "vpc-1"}}, {What: removed, resource: resource{vpcKind, "vpc-1"}}, {What: ended}, {What: begun, Run: "abcdefgh"}} {
+		r.add(e)
+	}
+	if r.Ended || len(r.Left) != 0 || len(r.Removed) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A journal that ends in the middle of a line is read to the line before.
 func TestJournalCutOff(t *testing.T) {
 	j := journal{filepath.Join(t.TempDir(), "j")}
