@@ -23,21 +23,39 @@ import (
 	"tandem/internal/local/acceptance"
 )
 
+// tools is a folder with what plays call: the aws and the sam of testdata/tools, something
+// that is called mysql, and the guard, which is cmd/acceptance.
+var tools string
+
 func TestMain(m *testing.M) {
-	switch tool := os.Getenv(toolVariable); tool {
-	case "":
-		os.Exit(m.Run())
-	case "program":
+	if os.Getenv(programVariable) != "" {
 		os.Exit(runProgram())
-	case "guard":
-		if os.Args[1] == "aws" {
-			os.Exit(acceptance.Guard(context.Background(), os.Args[2:]))
-		}
-		os.Exit(acceptance.GuardSAM(context.Background(), os.Args[2:]))
-	default:
-		os.Exit(runTool(tool, os.Args[1:]))
 	}
+	os.Exit(withTools(m.Run))
 }
+
+func withTools(run func() int) int {
+	var err error
+	if tools, err = os.MkdirTemp("", "tandem-acceptance-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(tools) }()
+	if out, err := exec.Command("go", "build", "-o", tools, "./testdata/tools", "tandem/cmd/acceptance").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
+		return 1
+	}
+	for _, name := range []string{"aws", "sam", "mysql"} {
+		if err := os.Symlink("tools", filepath.Join(tools, name)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return run()
+}
+
+// programVariable has the test's binary be the program.
+const programVariable = "ACCEPTANCE_TEST_PROGRAM"
 
 // runProgram is cmd/acceptance, with a shorter time between two looks.
 func runProgram() int {
@@ -45,7 +63,7 @@ func runProgram() int {
 	defer stop()
 	options, err := acceptance.FromEnvironment(os.Getenv)
 	if err == nil {
-		options.Program, options.In, options.Out, options.Interval = os.Getenv("GUARD"), os.Stdin, os.Stdout, time.Millisecond
+		options.Program, options.In, options.Out, options.Interval = os.Getenv(programVariable), os.Stdin, os.Stdout, time.Millisecond
 		err = acceptance.Run(ctx, options)
 	}
 	if err != nil {
@@ -91,19 +109,7 @@ type project struct {
 
 func newProject(t *testing.T, changed map[string]string) *project {
 	t.Helper()
-	own, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &project{account: newAccount(), t: t, folder: t.TempDir()}
-	tools := t.TempDir()
-	for _, name := range []string{"aws", "sam", "mysql", "guard", "program"} {
-		// Built with the race detector, it would sleep for a second before it ends.
-		script := "#!/bin/sh\nGORACE=atexit_sleep_ms=0 " + toolVariable + "=" + name + " exec '" + own + "' \"$@\"\n"
-		if err := os.WriteFile(filepath.Join(tools, name), []byte(script), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
 	var text strings.Builder
 	for name, step := range steps {
 		if other, is := changed[name]; is {
@@ -121,8 +127,9 @@ func newProject(t *testing.T, changed map[string]string) *project {
 	}
 	server := httptest.NewServer(p.account)
 	t.Cleanup(server.Close)
-	p.env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "GUARD="+filepath.Join(tools, "guard"), urlVariable+"="+server.URL,
-		"AWS_REGION=eu-west-1", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	p.env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), urlVariable+"="+server.URL,
+		"AWS_REGION=eu-west-1", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1",
+		"GORACE=atexit_sleep_ms=0") // the detector has a program sleep for a second before it ends
 	return p
 }
 
@@ -133,14 +140,12 @@ func (p *project) command(typed string, env ...string) *exec.Cmd {
 		p.t.Fatal(err)
 	}
 	command := exec.CommandContext(p.t.Context(), own)
-	command.Dir, command.Stdin, command.Env = p.folder, strings.NewReader(typed), slices.Concat(p.env, []string{toolVariable + "=program"}, env)
+	command.Dir, command.Stdin, command.Env = p.folder, strings.NewReader(typed), slices.Concat(p.env, []string{programVariable + "=" + filepath.Join(tools, "acceptance")}, env)
 	return command
 }
 
 func (p *project) run(typed string, env ...string) (string, error) {
 	command := p.command(typed, env...)
-	late := time.AfterFunc(time.Minute, func() { _ = command.Process.Kill() }) // one that hangs shows what it has said
-	defer late.Stop()
 	command.WaitDelay = time.Second
 	out, err := command.CombinedOutput()
 	return string(out), err

@@ -1,13 +1,11 @@
 package acceptance_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +13,6 @@ import (
 
 const (
 	accountNumber = "123456789012"
-	toolVariable  = "ACCEPTANCE_TEST_TOOL"
 	urlVariable   = "ACCEPTANCE_TEST_ACCOUNT"
 )
 
@@ -311,32 +308,4 @@ func asJSON(value any) string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// runTool is the aws and the sam of the tests: it has the account answer.
-func runTool(tool string, words []string) int {
-	if tool == "sam" {
-		if words[0] != "deploy" {
-			return 0
-		}
-		_, run, _ := strings.Cut(option(words, "--tags"), "=")
-		words = []string{"sam", "deploy", option(words, "--stack-name"), run}
-	}
-	body, err := json.Marshal(words)
-	if err != nil {
-		return 1
-	}
-	answer, err := http.Post(os.Getenv(urlVariable), "application/json", bytes.NewReader(body))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = answer.Body.Close() }()
-	text, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != http.StatusOK {
-		fmt.Fprintf(os.Stderr, "\n%s\n", text)
-		return 254
-	}
-	fmt.Print(string(text))
-	return 0
 }

@@ -14,7 +14,7 @@ import (
 // file of TEST_NAMES is read anew each time, as a name is resolved anew: after a
 // failover it leads elsewhere.
 func dialNamed(ctx context.Context, network, address string) (net.Conn, error) {
-	addresses, err := named()
+	addresses, err := namesOfTest()
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func dialNamed(ctx context.Context, network, address string) (net.Conn, error) {
 }
 
 func lookupNamed(_ context.Context, name string) ([]string, error) {
-	addresses, err := named()
+	addresses, err := namesOfTest()
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func lookupNamed(_ context.Context, name string) ([]string, error) {
 	return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
-func named() (addresses map[string]string, err error) {
+func namesOfTest() (addresses map[string]string, err error) {
 	content, err := os.ReadFile(os.Getenv("TEST_NAMES"))
 	if err != nil {
 		return nil, err
