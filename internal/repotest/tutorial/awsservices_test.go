@@ -383,15 +383,17 @@ func (c *awsAccount) lead(host string, to *dbserver.Server) {
 func (c *awsAccount) removeDatabase(id string) {
 	c.remove("DB " + id)
 	c.mutex.Lock()
-	defer c.mutex.Unlock()
 	c.instances = slices.DeleteFunc(c.instances, func(one emulator.DBInstance) bool { return one.ID == id })
 	c.clusters = slices.DeleteFunc(c.clusters, func(one emulator.DBCluster) bool { return one.ID == id })
 	c.service.SetDatabases(c.instances, c.clusters)
-	if secret := c.managed[id]; secret != "" { // goes with it
-		delete(c.managed, id)
-		if _, err := c.secrets.DeleteSecret(c.t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String(secret), ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
-			c.t.Error(err)
-		}
+	secret := c.managed[id]
+	delete(c.managed, id)
+	c.mutex.Unlock()
+	if secret == "" {
+		return
+	}
+	if _, err := c.secrets.DeleteSecret(c.t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String(secret), ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
+		c.t.Error(err)
 	}
 }
 
