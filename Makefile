@@ -55,9 +55,11 @@ test: modules ## all tests, on a MariaDB and a MySQL that are started for them
 	@echo "testing; the first time Go compiles for a minute or two before it says anything ..."
 	@$(call tested,./...,TEST_TUTORIALS=1)
 
-test-matrix: modules ## the tests that need a server, on every release in the matrix
-	@TEST_MATRIX=1 $(SANDBOX_FETCH)
-	@$(call tested,-count=1 ./internal/e2e,TEST_MATRIX=1)
+MATRIX ?= 1
+
+test-matrix: modules ## the tests that need a server, on every release, or on MATRIX="mariadb-10.5 mysql-9"
+	@TEST_MATRIX='$(MATRIX)' $(SANDBOX_FETCH)
+	@$(call tested,-count=1 ./internal/e2e,TEST_MATRIX='$(MATRIX)')
 
 FIRE ?= full
 

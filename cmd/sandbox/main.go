@@ -212,10 +212,11 @@ func check(set *flag.FlagSet, stdout, _ io.Writer) func(context.Context) error {
 }
 
 const fetchHelp = `sandbox fetch gets the database servers that the tests need into the cache: a MariaDB and
-MySQL 9, or with TEST_MATRIX=1 every release that the project answers for. What cannot be
-had is a line, and where CI is set a failure.
+MySQL 9, or with TEST_MATRIX=1 every release that the project answers for, or those that it
+names. What cannot be had is a line, and where CI is set a failure.
 
   TEST_MATRIX=1 go run ./cmd/sandbox fetch
+  TEST_MATRIX="mariadb-10.5 mysql-9" go run ./cmd/sandbox fetch
 `
 
 func fetch(_ *flag.FlagSet, stdout, stderr io.Writer) func(context.Context) error {

@@ -17,7 +17,7 @@ import (
 
 // cpu measures the CPU time of the four steps, warm, and in turn that of testdata/floor,
 // a function that makes the same logins and the same calls of Secrets Manager by the same
-// clients, and does nothing else.
+// clients, and does nothing else; and of an earlier build.
 //
 // It is the time of the functions' processes. A client in the bench's own would be
 // measured with all that goes on there: Secrets Manager, Lambda, and what has piled up for
@@ -31,7 +31,11 @@ func (b *bench) cpu(ctx context.Context, on *dbserver.Server) (err error) {
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	for name, p := range map[string]program{"cpu": b.own, "floor": b.floor} {
+	programs := map[string]program{"cpu": b.own, "floor": b.floor}
+	if b.earlier.binary != "" {
+		programs["earlier"] = b.earlier
+	}
+	for name, p := range programs {
 		w, err := open(ctx, on, p, name)
 		if w != nil {
 			worlds[name] = w
@@ -70,6 +74,13 @@ func (b *bench) cpu(ctx context.Context, on *dbserver.Server) (err error) {
 	b.report.add(Figure{Server: title, What: what, Value: own, Unit: "ms"})
 	b.report.add(Figure{Server: title, What: "CPU of its logins and calls alone, by the same clients", Value: floor, Unit: "ms", FloorOf: what})
 	b.report.add(Figure{Server: title, What: what + ", times that of its logins and calls alone", Value: own / floor, Unit: "times", Limit: 1.5})
+	if earlier := worlds["earlier"]; earlier != nil {
+		then := ms(median(figures["earlier"]))
+		b.report.add(Figure{Server: title, What: what + ", an earlier build", Value: then, Unit: "ms"})
+		b.report.add(Figure{Server: title, What: what + ", share of an earlier build's", Value: own / then, Unit: "times"})
+		b.report.add(Figure{Server: title, What: "resident after these rotations", Value: residentOf(worlds["cpu"].pid), Unit: "MB"})
+		b.report.add(Figure{Server: title, What: "resident after these rotations, an earlier build", Value: residentOf(earlier.pid), Unit: "MB"})
+	}
 	compared, err := worlds["cpu"].compared(ctx)
 	if err != nil {
 		return err

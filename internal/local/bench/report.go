@@ -109,7 +109,7 @@ func (r *Report) Print(to io.Writer) {
 // numbers of grants once, and these.
 func (f Figure) inReadme() bool {
 	for _, begin := range []string{
-		"process start", "resident when ready", "CPU of a rotation", "CPU of its logins", "CPU of comparing",
+		"process start", "resident when ready", "resident after these", "CPU of a rotation", "CPU of its logins", "CPU of comparing",
 		"setSecret, nothing changed, 5000 grants", "round trips that the first login", "round trips to the server one after the other, whole rotation", "cold, at 256 MB's share of a core: whole", "cold, at 256 MB's share of a core: CPU", "cold, at 128 MB's share of a core: whole", "1 secrets at once, cold", "10 secrets at once, cold", "50 secrets at once, cold", "200 secrets at once, cold",
 	} {
 		if strings.HasPrefix(f.What, begin) {

@@ -80,12 +80,12 @@ func (q *quota) throttled() int {
 func (q *quota) remove() { _ = os.Remove(q.folder) }
 
 // share measures a cold rotation, each step in a process of its own, with the share of
-// a core that a small function has.
+// a core that a small function has; and in turn that of testdata/floor, see cpu.
 func (b *bench) share(ctx context.Context, on *dbserver.Server) (err error) {
 	if b.lambdaRoots, err = rootsAsOnLambda(b.folder, on.CAPEM); err != nil {
 		return err
 	}
-	programs := []program{b.own}
+	programs := []program{b.own, b.floor}
 	if b.earlier.binary != "" {
 		programs = append(programs, b.earlier)
 	}
@@ -145,7 +145,9 @@ func (b *bench) shareOf(ctx context.Context, on *dbserver.Server, memoryMB int, 
 	}
 	add(Figure{What: row(whole), Value: own, Unit: "ms"})
 	add(Figure{What: row(ofCore), Value: cpu, Unit: "ms"})
-	if len(programs) > 1 {
+	add(Figure{What: row(whole + ", of its logins and calls alone"), Value: median(figures[b.floor.name][whole]), Unit: "ms", FloorOf: row(whole)})
+	add(Figure{What: row(ofCore + ", of its logins and calls alone"), Value: median(figures[b.floor.name][ofCore]), Unit: "ms", FloorOf: row(ofCore)})
+	if b.earlier.binary != "" {
 		earlier, then := median(figures[b.earlier.name][whole]), median(figures[b.earlier.name][ofCore])
 		add(Figure{What: row(whole + ", an earlier build"), Value: earlier, Unit: "ms"})
 		add(Figure{What: row(whole + ", share of an earlier build's"), Value: own / earlier, Unit: "times", Limit: 0.5})

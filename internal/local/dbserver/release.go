@@ -23,3 +23,8 @@ func Usual() []Release { return release.Usual() }
 
 // Matrix are the releases that the project answers for.
 func Matrix() []Release { return release.Matrix() }
+
+// WantedReleases are those that TEST_MATRIX asks for, see release.Wanted.
+func WantedReleases(matrix string) (wanted []Release, exact bool, err error) {
+	return release.Wanted(matrix)
+}

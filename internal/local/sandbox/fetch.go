@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"tandem/internal/local/dbserver"
@@ -22,15 +21,9 @@ func Fetch(ctx context.Context, finder dbserver.Finder, out io.Writer) error {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	releases := dbserver.Usual()
-	if text := getenv("TEST_MATRIX"); text != "" {
-		matrix, err := strconv.ParseBool(text)
-		if err != nil {
-			return fmt.Errorf("TEST_MATRIX is %q: set it to 1, or not at all", text)
-		}
-		if matrix {
-			releases = dbserver.Matrix()
-		}
+	releases, _, err := dbserver.WantedReleases(getenv("TEST_MATRIX"))
+	if err != nil {
+		return err
 	}
 	var ready []string
 	var missing []error

@@ -42,8 +42,9 @@ func TestFetch(t *testing.T) {
 		"none":             {"", env{}, []string{"MISSING"}, 2, ""},
 		"none in CI":       {"", env{"CI": "true"}, []string{"MISSING"}, 2, "2 of 2 servers cannot be had, and in CI every test must run"},
 		"the whole matrix": {"9.1.0", env{"TEST_MATRIX": "1"}, []string{"MySQL 9.1.0", "no MariaDB 10.5", "no MariaDB 10.11", "no MariaDB 11.8"}, 3, ""},
+		"two releases":     {"9.1.0", env{"TEST_MATRIX": "mariadb-10.5 mysql-9"}, []string{"MySQL 9.1.0", "no MariaDB 10.5"}, 1, ""},
 		"no matrix":        {"9.1.0", env{"TEST_MATRIX": "0"}, []string{"MySQL 9.1.0"}, 1, ""},
-		"a mistake":        {"9.1.0", env{"TEST_MATRIX": "all"}, nil, 0, `TEST_MATRIX is "all": set it to 1, or not at all`},
+		"a mistake":        {"9.1.0", env{"TEST_MATRIX": "all"}, nil, 0, `TEST_MATRIX is "all": set it to 1 or to releases (mariadb-10.5 mysql-9), or not at all`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -4,9 +4,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tandem/internal/local/dbserver"
 )
 
 // enoughTests runs .ci/enough-tests on what a run has printed.
@@ -56,14 +61,16 @@ func TestTheGateHoldsTheFloors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var held []string
 	for _, test := range []struct {
-		run, target string
-		servers     []string
+		run, target, with string
+		servers           []string
 	}{
-		{"make-test", "test", []string{"MariaDB", "MySQL 9"}},
-		{"make-test-matrix", "test-matrix", []string{"MariaDB 10.5", "MariaDB 10.11", "MariaDB 11.8", "MySQL 9"}},
+		{"make-test", "test", " TEST_FLAGS=-race", []string{"MariaDB 11.8", "MySQL 9"}},
+		{"make-test-matrix", "test-matrix", ` MATRIX="mariadb-10.5 mariadb-10.11"`, []string{"MariaDB 10.5", "MariaDB 10.11"}},
 	} {
-		if !strings.Contains(string(gate), "\nmake "+test.target) || !strings.Contains(string(gate), "\n.ci/enough-tests "+test.run+" .ci/floors ") {
+		held = append(held, test.servers...)
+		if !strings.Contains(string(gate), "\nmake "+test.target+test.with+" |") || !strings.Contains(string(gate), "\n.ci/enough-tests "+test.run+" .ci/floors ") {
 			t.Errorf(".ci/run does not run make %s and hold it to its floor", test.target)
 		}
 		least := floorsOf(t, test.run)
@@ -96,6 +103,15 @@ func TestTheGateHoldsTheFloors(t *testing.T) {
 			t.Errorf("make %s, the tests having failed: error %v\n%s", test.target, err, printed)
 		}
 	}
+	var matrix []string
+	for _, one := range dbserver.Matrix() {
+		matrix = append(matrix, one.Title())
+	}
+	slices.Sort(held)
+	slices.Sort(matrix)
+	if diff := cmp.Diff(matrix, held); diff != "" {
+		t.Errorf("the releases that the gate runs the tests on (-the matrix +run):\n%s", diff)
+	}
 }
 
 // floorsOf reads the floors of a run, by server.
@@ -122,9 +138,6 @@ func floorsOf(t *testing.T, run string) map[string]int {
 
 // report is a line of a package's report.
 func report(on string, tests int) string {
-	if on == "MariaDB" {
-		on = "MariaDB 11.8"
-	}
 	return strconv.Itoa(tests) + " tests ran against " + on + ".4"
 }
 

@@ -129,6 +129,28 @@ func Matrix() []Release {
 	return []Release{{MariaDB, "10.5"}, {MariaDB, "10.11"}, {MariaDB, "11.8"}, {MySQL, "9"}}
 }
 
+// Wanted reads TEST_MATRIX: nothing is Usual, 1 is Matrix, and else it names releases, as
+// Parse reads them, with spaces between. exact: no other series will do for one.
+func Wanted(matrix string) (wanted []Release, exact bool, err error) {
+	if matrix == "" {
+		return Usual(), false, nil
+	}
+	if all, err := strconv.ParseBool(matrix); err == nil {
+		if all {
+			return Matrix(), true, nil
+		}
+		return Usual(), false, nil
+	}
+	for _, name := range strings.Fields(matrix) {
+		one, err := Parse(name)
+		if err != nil || one.Flavor == "" {
+			return nil, false, fmt.Errorf("TEST_MATRIX is %q: set it to 1 or to releases (mariadb-10.5 mysql-9), or not at all", matrix)
+		}
+		wanted = append(wanted, one)
+	}
+	return wanted, true, nil
+}
+
 // Compare tells which of two versions is the newer: less than 0 where it is b.
 func Compare(a, b string) int {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")

@@ -12,7 +12,8 @@
 //	}
 //
 // The environment says which servers: TEST_MATRIX=1 every release that the
-// project answers for, else one MariaDB and MySQL 9; TEST_SERVERS the addresses
+// project answers for, TEST_MATRIX="mariadb-10.5 mysql-9" these releases, else one
+// MariaDB and MySQL 9; TEST_SERVERS the addresses
 // of others besides, between white space, as server.Connect reads them. Where CI
 // is set a server that cannot be had fails the tests; elsewhere they are
 // skipped, and the reason is printed. With -short every test that wants a server is
@@ -156,22 +157,16 @@ type starter func(context.Context, dbserver.Release, dbserver.Options) (*dbserve
 
 // targets lists the releases that the environment asks for.
 func targets(getenv func(string) string, start starter) ([]*target, error) {
-	releases, matrix := dbserver.Usual(), false
-	if value := getenv("TEST_MATRIX"); value != "" {
-		var err error
-		if matrix, err = strconv.ParseBool(value); err != nil {
-			return nil, fmt.Errorf("TEST_MATRIX is %q: set it to 1, or not at all", value)
-		}
-	}
-	if matrix {
-		releases = dbserver.Matrix()
+	releases, exact, err := dbserver.WantedReleases(getenv("TEST_MATRIX"))
+	if err != nil {
+		return nil, err
 	}
 	var all []*target
 	for _, release := range releases {
 		all = append(all, &target{name: release.String(), release: release, get: func(ctx context.Context) (*dbserver.Server, error) {
 			started, err := start(ctx, release, dbserver.Options{})
 			unavailable := (*dbserver.UnavailableError)(nil)
-			if !errors.As(err, &unavailable) || matrix || getenv("CI") != "" || release.Series == "" {
+			if !errors.As(err, &unavailable) || exact || getenv("CI") != "" || release.Series == "" {
 				return started, err
 			}
 			// A person's machine, such as Ubuntu, may have another series: better
@@ -292,9 +287,17 @@ func (f *Fleet) CAFile() string { return f.caFile }
 // CA returns the fleet's CA, for certificates of what stands before its servers.
 func (f *Fleet) CA() *dbserver.CA { return f.ca }
 
+// variables say against what tests run, and where that is reported.
+var variables = []string{"TEST_MATRIX", "TEST_SERVERS", "TEST_SERVERS_REPORT", "CI"}
+
 // mustBegin is where every test that wants a server comes by.
 func (f *Fleet) mustBegin(t *testing.T) {
 	t.Helper()
+	// Go shows a package's last result again, without running it, where the variables
+	// that its tests have read are the same, and what TestMain reads is no part of that.
+	for _, name := range variables {
+		_ = os.Getenv(name)
+	}
 	if testing.Short() {
 		t.Skip("SKIPPED: it needs a server, and -short is for what needs none")
 	}

@@ -78,7 +78,9 @@ func TestTargets(t *testing.T) {
 		{ci: "true", names: []string{"mariadb", "mysql-9"}, started: []string{"mariadb", "missing"}},
 		{matrix: "0", names: []string{"mariadb", "mysql-9"}, started: []string{"mariadb", "mysql"}},
 		{matrix: "1", names: []string{"mariadb-10.5", "mariadb-10.11", "mariadb-11.8", "mysql-9"}, started: []string{"missing", "missing", "missing", "missing"}},
+		{matrix: "mariadb-10.5 mysql-9", names: []string{"mariadb-10.5", "mysql-9"}, started: []string{"missing", "missing"}},
 		{matrix: "all", err: "TEST_MATRIX"},
+		{matrix: "mariadb-10.5 oracle-23", err: "TEST_MATRIX"},
 	} {
 		getenv := func(name string) string { return map[string]string{"TEST_MATRIX": test.matrix, "CI": test.ci}[name] }
 		last := ""

@@ -160,6 +160,24 @@ func TestRanOnNone(t *testing.T) {
 	}
 }
 
+// The result of tests against other servers, or of ones that were reported elsewhere, is
+// not shown again in the place of a run.
+func TestResultIsNotCached(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "testlog")
+	run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestFixture$", "-test.testlogfile", log)
+	run.Env = append(os.Environ(), fixtureVariable+"=in a subtest")
+	out, err := run.CombinedOutput() // fails, as that fixture has to
+	content, readErr := os.ReadFile(log)
+	if readErr != nil {
+		t.Fatalf("%v (%v)\n%s", readErr, err, out)
+	}
+	for _, name := range []string{"TEST_MATRIX", "TEST_SERVERS", "TEST_SERVERS_REPORT", "CI"} {
+		if !strings.Contains(string(content), "getenv "+name+"\n") {
+			t.Errorf("Go is not told that the result depends on %s:\n%s", name, content)
+		}
+	}
+}
+
 // The report says how many tests ran against each server: each test once, and none
 // that was skipped.
 func TestReportCounts(t *testing.T) {
