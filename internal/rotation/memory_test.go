@@ -300,6 +300,10 @@ func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts,
 	return account.RoleFacts{}, nil
 }
 
+func (s *fakeSession) RoleGrants(context.Context, []account.Name) (account.RoleGrants, error) {
+	return account.RoleGrants{}, s.do("grants of roles")
+}
+
 func (s *fakeSession) PluginsNeedingPlaintext(context.Context) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
