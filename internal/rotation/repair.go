@@ -145,6 +145,33 @@ func (w *underLock) notRepaired(why error, remedy string) error {
 	return failure.WithRemedy(err, remedy)
 }
 
+// orRepairCurrent does in a check what orRepair does in a rotation.
+func (i *inspection) orRepairCurrent(user string, own bool, refused error) {
+	f := i.findings[checkCurrent]
+	if own || f.Type != string(failure.CurrentCredentialsRejected) || i.mayRepair(user, refused) {
+		return
+	}
+	err := i.orRepair(user, failure.Mark(failure.CurrentCredentialsRejected, refused))
+	f.Remedy = failure.Line(failure.RemedyOf(err))
+	i.findings[checkCurrent] = f
+}
+
+// foretellRepair says in a check that a rotation goes on without the login that was
+// refused. What would need that login is left open.
+func (i *inspection) foretellRepair(w *underLock) {
+	for _, name := range []string{checkCurrent, checkDatabase, checkIdentity} {
+		switch f := i.findings[name]; {
+		case f.Type == string(failure.CurrentCredentialsRejected):
+			f.Result, f.Type, f.Number, f.Remedy = ResultAttention, warning.RepairedWithAdmin, 0, warning.Remedy(warning.RepairedWithAdmin)
+			f.Detail = failure.Line(fmt.Sprintf("%s; somebody has changed the password by hand: the next setSecret has %s set another, as REPAIR_WITH_ADMIN allows", f.Detail, w.admin.Facts().Account))
+			i.findings[name] = f
+		case f.Result == ResultSkipped:
+			f.Result, f.Detail = ResultUnprovable, "only the password that a rotation sets would log in to show it"
+			i.findings[name] = f
+		}
+	}
+}
+
 // warnOfRepair tells of a password that the admin has set although nobody has proven the
 // one before. It comes after the change: what is warned of has happened.
 func (w *underLock) warnOfRepair(ctx context.Context) {
