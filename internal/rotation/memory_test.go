@@ -63,6 +63,8 @@ type memory struct {
 	refuse bool
 	// release is the server's version.
 	release string
+	// single, where set, are the settings of a single user's rotation.
+	single *rotation.Settings
 	// keepConnectionStrings is the setting.
 	keepConnectionStrings bool
 	log                   bytes.Buffer
@@ -116,6 +118,9 @@ func (w *memory) rotator() *rotation.Rotator {
 	settings := rotation.Settings{Mode: account.Merge, KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
 	if w.refuse {
 		settings.PendingUserSessions = rotation.RefuseSessions
+	}
+	if w.single != nil {
+		settings = *w.single
 	}
 	return &rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: settings,
