@@ -119,7 +119,7 @@ func (w *underLock) checkRepairable(ctx context.Context, user account.SingleUser
 		return err
 	}
 	if reason != nil {
-		return w.notRepaired(errors.New(reason.Text), reason.Remedy)
+		return w.notRepaired(failure.New(failure.CurrentCredentialsRejected, reason.Text), reason.Remedy)
 	}
 	roles, err := w.admin.RoleGrants(ctx, user.User.RoleNames())
 	if err != nil {
@@ -130,7 +130,7 @@ func (w *underLock) checkRepairable(ctx context.Context, user account.SingleUser
 		if to == (account.Name{}) {
 			to = privileged
 		}
-		return w.notRepaired(fmt.Errorf("%s has %s, which is more than to act on data, and whoever may do more gets no password by the admin's word alone", privileged, more),
+		return w.notRepaired(failure.Errorf(failure.CurrentCredentialsRejected, "%s has %s, which is more than to act on data, and whoever may do more gets no password by the admin's word alone", privileged, more),
 			fmt.Sprintf("store in the secret the password that the server has; or, to set it by hand to the one in the secret, run: %s", user.ByHand(to)))
 	}
 	return nil
