@@ -192,6 +192,7 @@ func TestReplicaOfRDS(t *testing.T) {
 	eachReplication(t, func(t *testing.T, release string, how dbserver.Replication) {
 		p := replicate(t, release, how)
 		t.Run("follows", p.follows)
+		t.Run("is repaired", p.isRepaired)
 		t.Run("lags", p.lags)
 		if how.GTID {
 			return // what follows takes its time, and how it replicates is nothing to it
