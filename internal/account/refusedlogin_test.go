@@ -41,6 +41,7 @@ func TestOtherReason(t *testing.T) {
 		{"no host", mysql, "10.0.0.7", false, []Account{mysqlAccount("11.%", "third", "")}, `no account of "app" is for clients at 10.0.0.7`, "create one for this client's host"},
 		{"no host, by name", mysql, "ip-10-0-0-7.example", false, []Account{mysqlAccount("%.test", "third", "")}, "no account of", "create one"},
 		{"a host with a name, an account for addresses", mysql, "ip-10-0-0-7.example", false, []Account{mysqlAccount("10.0.%", "third", "")}, "", ""},
+		{"the nearer one by name is locked", mysql, "ip-10-0-0-7.example", false, []Account{mysqlAccount("%", "third", ""), with(mysqlAccount("ip-%", "third", ""), locked)}, "'app'@'ip-%' is locked", "UNLOCK"},
 		{"this machine", mysql, "localhost", false, []Account{mysqlAccount("127.0.0.1", "third", "")}, "", ""},
 		{"locked", mysql, "10.0.0.7", false, []Account{with(mysqlAccount("%", "third", ""), locked)}, "'app'@'%' is locked", "run: ALTER USER 'app'@'%' ACCOUNT UNLOCK"},
 		{"locked elsewhere", mysql, "10.0.0.7", false, []Account{mysqlAccount("%", "third", ""), with(mysqlAccount("11.%", "third", ""), locked)}, "", ""},

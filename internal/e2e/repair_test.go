@@ -30,12 +30,13 @@ func (w *deployment) changeByHand() {
 // mustNotBeRepaired wants a rotation to fail with these words, and nothing changed.
 func (w *deployment) mustNotBeRepaired(words ...string) {
 	w.t.Helper()
-	before, sent := w.state(), len(w.statements())
+	accounts := func() []string { return append(w.others(), oracle(w.t, w.Server, w.Root, w.user)...) }
+	before, sent := accounts(), len(w.statements())
 	w.mustFail(append(words, "the AWSCURRENT credentials")...)
 	if now := w.statements(); len(now) > sent {
 		w.t.Errorf("sent %q", now[sent:])
 	}
-	if diff := difference(before, w.state()); diff != "" {
+	if diff := difference(before, accounts()); diff != "" {
 		w.t.Errorf("something has changed: %s", diff)
 	}
 	if len(w.warnings(warning.RepairedWithAdmin)) > 0 {
