@@ -192,12 +192,13 @@ func TestNoRepairOfPrivileged(t *testing.T) {
 			w.execute(kind.revoke)
 		}
 		w.execute(kinds[0].grant)
-		if f := finding(t, w.check(), "accounts"); f.Result != rotation.ResultFailed || f.Type != string(failure.CurrentCredentialsRejected) || !strings.Contains(f.Remedy, "run: ALTER USER "+app) {
+		f := finding(t, w.check(), "accounts")
+		if f.Result != rotation.ResultFailed || f.Type != string(failure.CurrentCredentialsRejected) || !strings.Contains(f.Remedy, "run: ALTER USER "+app) {
 			t.Errorf("a check says %+v", f)
 		}
-		statement := regexp.MustCompile(`run: (ALTER USER .*)$`).FindStringSubmatch(w.lastSaid())
+		statement := regexp.MustCompile(`run: (ALTER USER .*)$`).FindStringSubmatch(f.Remedy)
 		if statement == nil {
-			t.Fatalf("no statement in %s", w.lastSaid())
+			t.Fatalf("no statement in %s", f.Remedy)
 		}
 		w.execute(strings.Replace(statement[1], account.PasswordPlaceholder, firstPassword, 1))
 		w.mustRotate()

@@ -102,7 +102,7 @@ func (s step) orRepair(user string, refused error) error {
 	if s.Settings.Strategy != SingleUser || failure.Of(refused) != failure.CurrentCredentialsRejected {
 		return refused
 	}
-	return failure.WithRemedy(refused, fmt.Sprintf("if somebody has changed the password by hand, store it in the secret, or have the admin set another: REPAIR_WITH_ADMIN is %s, and has to be true or to name %q",
+	return failure.WithRemedy(refused, fmt.Sprintf("if somebody has changed the password by hand, store it in the secret, or have the admin set another: REPAIR_WITH_ADMIN is %s, and has to name %q for that",
 		s.Settings.Repair.inWords(), user))
 }
 

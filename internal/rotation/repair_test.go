@@ -83,7 +83,7 @@ func TestNoRepairWithoutPermission(t *testing.T) {
 			w := repairWorld(t, reader, "shop"+suffix, refusedAt)
 			w.single.Repair = allowed
 			err := w.step(rotation.SetSecret)
-			if failure.Of(err) != failure.CurrentCredentialsRejected || !strings.Contains(err.Error(), "REPAIR_WITH_ADMIN") || !strings.Contains(failure.RemedyOf(err), `to name "app"`) {
+			if failure.Of(err) != failure.CurrentCredentialsRejected || !strings.Contains(err.Error(), "REPAIR_WITH_ADMIN") || !strings.Contains(failure.RemedyOf(err), `has to name "app"`) {
 				t.Errorf("error %v, of which the remedy is %q", err, failure.RemedyOf(err))
 			}
 			if w.position("lock") >= 0 || w.position("apply") >= 0 || strings.Contains(w.log.String(), warning.RepairedWithAdmin) {
