@@ -63,6 +63,8 @@ type memory struct {
 	refuse bool
 	// release is the server's version.
 	release string
+	// anonymous, where set, is the account without a name that the user's logins are taken for.
+	anonymous account.Name
 	// single, where set, are the settings of a single user's rotation.
 	single *rotation.Settings
 	// keepConnectionStrings is the setting.
@@ -313,6 +315,10 @@ func (s *fakeSession) PluginsNeedingPlaintext(context.Context) ([]string, error)
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
+}
+
+func (s *fakeSession) Anonymous(context.Context, string) (account.Name, bool, error) {
+	return s.anonymous, s.anonymous != account.Name{}, nil
 }
 
 func (s *fakeSession) Exists(_ context.Context, object account.Object, column string) (bool, error) {
