@@ -178,7 +178,7 @@ func (w *underLock) warnOfRepair(ctx context.Context) {
 	if w.refused == nil {
 		return
 	}
-	w.step.warn(ctx, warning.RepairedWithAdmin, fmt.Sprintf("the password under %s was refused, as somebody has changed it by hand, and %s has set the pending one, as REPAIR_WITH_ADMIN allows: "+
-		"nobody has shown to know a password of %q, and the one that was set by hand has ended; look who changed it, and who wrote the secret",
+	w.step.warn(ctx, warning.RepairedWithAdmin, fmt.Sprintf("the password under %s was refused, as somebody has changed it by hand, or by another secret for the same user, and %s has set the pending one, as REPAIR_WITH_ADMIN allows: "+
+		"nobody has shown to know a password of %q, and the one that it had has ended; look who changed it, and who wrote the secret, and keep one secret to a user",
 		Current, w.admin.Facts().Account, w.current.Username()), "user", w.current.Username(), "admin", w.admin.Facts().Account.String())
 }
