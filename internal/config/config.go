@@ -89,6 +89,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 			UsernameLimit: env.number("USERNAME_CHARACTER_LIMIT", 0, 1, maxUsernameLimit),
 			Mode:          choice(&env, "PRIVILEGE_SYNC", account.Merge, account.ParseMode),
 			Strategy:      choice(&env, "ROTATION_STRATEGY", rotation.AlternatingUsers, rotation.ParseStrategy),
+			Repair:        choice(&env, "REPAIR_WITH_ADMIN", rotation.Repair{}, rotation.ParseRepair),
 
 			KeepConnectionStrings: env.keepConnectionStrings("CONNECTION_STRINGS"),
 			PendingUserSessions:   choice(&env, "PENDING_USER_SESSIONS", rotation.WarnOfSessions, rotation.ParseSessionPolicy),
@@ -101,6 +102,9 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 	}
 	if c.Role.ARN == "" && c.RDSAsRole {
 		env.problem("ROTATION_ROLE_FOR_RDS", "it is about the role of ROTATION_ROLE_ARN, which is not set: set both, or leave both out")
+	}
+	if c.Rotation.Repair.AllowsAny() && c.Rotation.Strategy != rotation.SingleUser {
+		env.problem("REPAIR_WITH_ADMIN", "it is about ROTATION_STRATEGY=%s, and of two users the one in use is never changed: set both, or leave it out", rotation.SingleUser)
 	}
 	if c.Rotation.Strategy == rotation.SingleUser && c.Rotation.PendingUserSessions == rotation.RefuseSessions {
 		env.problem("PENDING_USER_SESSIONS", "with ROTATION_STRATEGY=%s there is one user, whose sessions are not told apart by their passwords, so that nobody can wait for some of them: leave it out, or rotate with two users", rotation.SingleUser)

@@ -8,6 +8,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/config"
+	"tandem/internal/failure"
 	"tandem/internal/rotation"
 )
 
@@ -68,6 +69,17 @@ func TestLoad(t *testing.T) {
 		{"sessions warn", variables{"PENDING_USER_SESSIONS": "warn"}, func(*config.Config) {}},
 		{"two users", variables{"ROTATION_STRATEGY": "alternating-users"}, func(*config.Config) {}},
 		{"one user", variables{"ROTATION_STRATEGY": " single-user"}, func(c *config.Config) { c.Rotation.Strategy = rotation.SingleUser }},
+		{"one user, who is not repaired", variables{"ROTATION_STRATEGY": "single-user", "REPAIR_WITH_ADMIN": " False"}, func(c *config.Config) { c.Rotation.Strategy = rotation.SingleUser }},
+		{"nobody of two users", variables{"REPAIR_WITH_ADMIN": "false"}, func(*config.Config) {}},
+		{"one user, and everybody may be repaired", variables{"ROTATION_STRATEGY": "single-user", "REPAIR_WITH_ADMIN": "TRUE "}, func(c *config.Config) {
+			c.Rotation.Strategy, c.Rotation.Repair.Everybody = rotation.SingleUser, true
+		}},
+		{"some users", variables{"ROTATION_STRATEGY": "single-user", "REPAIR_WITH_ADMIN": "app, me@example.com,reports 2"}, func(c *config.Config) {
+			c.Rotation.Strategy, c.Rotation.Repair.Users = rotation.SingleUser, []string{"app", "me@example.com", "reports 2"}
+		}},
+		{"one user by name", variables{"ROTATION_STRATEGY": "single-user", "REPAIR_WITH_ADMIN": " App"}, func(c *config.Config) {
+			c.Rotation.Strategy, c.Rotation.Repair.Users = rotation.SingleUser, []string{"App"}
+		}},
 		{"plain text", variables{"ALLOW_PLAINTEXT": "true"}, func(c *config.Config) { c.AllowPlaintext = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -104,6 +116,20 @@ func TestLoadRefusesWhatItCannotRead(t *testing.T) {
 			_, err := config.Load(variables{name: value}.lookup)
 			if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s=%q: error %v, want one that names the variable and shows no credentials", name, value, err)
+			}
+		}
+	}
+	for _, value := range []string{"yes", "1", "off", "app,", "app,,x", ",", "app, true", "false,app", "'app'", "`app`@`%`", "app@%", "app@10.%", "app@localhost", strings.Repeat("x", 129), "a\x00b"} {
+		_, err := config.Load(variables{"REPAIR_WITH_ADMIN": value, "ROTATION_STRATEGY": "single-user"}.lookup)
+		if err == nil || !strings.Contains(err.Error(), "REPAIR_WITH_ADMIN") {
+			t.Errorf("REPAIR_WITH_ADMIN=%q: error %v, want one that names the variable", value, err)
+		}
+	}
+	for _, strategy := range []string{"", "alternating-users"} {
+		for _, value := range []string{"true", "app"} {
+			_, err := config.Load(variables{"REPAIR_WITH_ADMIN": value, "ROTATION_STRATEGY": strategy}.lookup)
+			if err == nil || !strings.Contains(err.Error(), "ROTATION_STRATEGY=single-user") || failure.Of(err) != failure.ConfigurationInvalid {
+				t.Errorf("REPAIR_WITH_ADMIN=%s of two users: error %v, want one that asks for single-user", value, err)
 			}
 		}
 	}

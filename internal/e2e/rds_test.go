@@ -196,6 +196,7 @@ func TestReplicaOfRDS(t *testing.T) {
 		if how.GTID {
 			return // what follows takes its time, and how it replicates is nothing to it
 		}
+		t.Run("is repaired", p.isRepaired)
 		t.Run("stands still", p.standsStill)
 		t.Run("has another name", p.hasAnotherName)
 		t.Run("has a delay", p.hasADelay)

@@ -285,6 +285,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 			defer i.close(ctx, admin)
 		}
 		i.nameAnonymous(ctx, admin, current.Username(), refused)
+		i.orRepairCurrent(current.Username(), d.admin.own, refused)
 	}
 	i.checkServerState(ctx, proof, admin, current)
 	i.check(ctx, checkIdentity, []string{checkCurrent, checkAdmin}, func(ctx context.Context) outcome {
@@ -292,7 +293,8 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		if d.admin.viaReader {
 			there, err := i.Database.Connect(ctx, d.admin.topology.login(current.Document))
 			if err != nil {
-				return outcomeOf("", refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err)))
+				refused = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err))
+				return outcomeOf("", i.orRepair(current.Username(), refused))
 			}
 			defer i.close(ctx, there)
 			at = there
@@ -301,7 +303,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	})
 	i.lock(ctx, admin, current)
 	if i.Settings.Strategy == SingleUser {
-		i.planSingleUser(ctx, labels, d, proof, admin)
+		i.planSingleUser(ctx, labels, d, proof, admin, refused)
 		return
 	}
 	i.plan(ctx, labels, d, proof, admin)

@@ -12,7 +12,8 @@ import (
 )
 
 // planSingleUser looks at the user's accounts as a rotation would, and at what it would send.
-func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d documents, proof, admin Session) {
+// refused is why the current credentials log in nowhere, if they do not.
+func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d documents, proof, admin Session, refused error) {
 	var w *underLock
 	var user *account.SingleUser
 	accounts := 1 // of a user that may not list them
@@ -22,6 +23,9 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		w = &underLock{step: i.step, documents: d, admin: admin, labels: labels, withoutProof: true}
 		if proof != nil && !d.admin.viaReader {
 			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
+		}
+		if !d.admin.own && i.mayRepair(d.current.Username(), refused) {
+			w.withoutProof, w.refused = true, refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, refused))
 		}
 		var err error
 		if user, err = w.readSingleUser(ctx); err != nil {
@@ -33,6 +37,9 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 				remedy: "if it has, name an admin secret"}
 		}
 		accounts = len(user.User.Accounts)
+		if w.refused != nil {
+			i.foretellRepair(w)
+		}
 		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
 	})
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user) })
@@ -77,6 +84,11 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 	}
 	for _, s := range statements {
 		o.list = append(o.list, s.String())
+	}
+	if w.refused != nil {
+		o.result, o.kind, o.remedy = ResultAttention, warning.RepairedWithAdmin, warning.Remedy(warning.RepairedWithAdmin)
+		o.detail = fmt.Sprintf("the next setSecret sets the password as %s, though the one under %s is refused, and the one that was set by hand ends", w.admin.Facts().Account, Current)
+		return o
 	}
 	foreign, err := user.ForeignPasswords(w.passwords())
 	if err != nil {

@@ -122,20 +122,21 @@ type choice struct {
 
 // What can happen to an effect, to an invocation and between invocations.
 const (
-	happens      = ""
-	lost         = "the answer is lost"
-	lostKept     = "the answer is lost, and the server keeps the session"
-	unheard      = "it is not heard"
-	unheardKept  = "it is not heard, and the server keeps the session"
-	dies         = "dies"
-	diesKept     = "dies, and the server keeps the session"
-	killed       = "has its session killed by the server"
-	unseen       = "does not see it yet"
-	serviceNext  = "the service gives AWSPENDING to the next token"
-	serviceTakes = "the service takes AWSPENDING off"
-	serverFrees  = "the server ends the sessions of clients that are gone"
-	ownerEdits   = "the secret's owner edits the document"
-	again        = "everybody else dies, and the four steps are run alone, of " // a token
+	happens        = ""
+	lost           = "the answer is lost"
+	lostKept       = "the answer is lost, and the server keeps the session"
+	unheard        = "it is not heard"
+	unheardKept    = "it is not heard, and the server keeps the session"
+	dies           = "dies"
+	diesKept       = "dies, and the server keeps the session"
+	killed         = "has its session killed by the server"
+	unseen         = "does not see it yet"
+	serviceNext    = "the service gives AWSPENDING to the next token"
+	serviceTakes   = "the service takes AWSPENDING off"
+	serverFrees    = "the server ends the sessions of clients that are gone"
+	ownerEdits     = "the secret's owner edits the document"
+	somebodyByHand = "somebody changes the password by hand"
+	again          = "everybody else dies, and the four steps are run alone, of " // a token
 )
 
 // scenario is what is there in the beginning, and whose steps run.
@@ -346,7 +347,7 @@ func (x *exploration) expand(at int32) *violation {
 	if only >= 0 {
 		return nil
 	}
-	for _, kind := range []string{serviceNext, serviceTakes, serverFrees, ownerEdits} {
+	for _, kind := range []string{serviceNext, serviceTakes, serverFrees, ownerEdits, somebodyByHand} {
 		if err := x.around(at, kind); err != nil {
 			return err
 		}
@@ -376,6 +377,9 @@ func (x *exploration) around(at int32, kind string) *violation {
 			return nil
 		}
 	}
+	if kind == somebodyByHand && !x.byHandNow(u, key) {
+		return nil
+	}
 	c := choice{-1, kind, ""}
 	id := effectKey{key.world, noHistory, -1, kind}
 	known, ok := x.effects[id]
@@ -391,6 +395,8 @@ func (x *exploration) around(at int32, kind string) *violation {
 			after.locks = slices.DeleteFunc(after.locks, func(l worldLock) bool { return l.orphan })
 		case ownerEdits:
 			after.edit()
+		case somebodyByHand:
+			after.changeByHand()
 		}
 		world, err := x.world(after, at, c)
 		if err != nil {
@@ -405,6 +411,14 @@ func (x *exploration) around(at int32, kind string) *violation {
 	}
 	x.arrive(at, c, key)
 	return nil
+}
+
+// byHandNow reports whether somebody may change the password by hand now. They do not
+// between two statements of one that holds the lock, nor between the last step's login and
+// the label's move, which nobody but they could prevent.
+func (x *exploration) byHandNow(u *modelState, key stateKey) bool {
+	finishing := slices.ContainsFunc(key.actors[:], func(h int32) bool { return h >= 0 && stepOrder[x.all[h].step] == rotation.FinishSecret })
+	return x.scenario.mayChangeByHand() && u.byHand.at == "" && len(u.locks) == 0 && !finishing
 }
 
 func (h *history) alone(u *modelState, actor int) bool {
@@ -576,6 +590,7 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 			return token, fmt.Errorf("in the four steps again, alone: %w", broken)
 		case failed == nil && end.current != token:
 			return token, fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", end.current)
+		case failed != nil && x.scenario.stranded(end):
 		case failed != nil && end.pending != "":
 			return token, fmt.Errorf("promise 4: the four steps again, alone, fail, and AWSPENDING stays in the way of the next rotation: %w", failed)
 		case failed != nil:
@@ -590,6 +605,7 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 		switch {
 		case broken != nil:
 			return fresh, fmt.Errorf("in a new rotation, alone: %w", broken)
+		case failed != nil && x.scenario.stranded(end):
 		case failed != nil:
 			return fresh, fmt.Errorf("promise 4: a new rotation, alone, does not finish: %w", failed)
 		case end.current != fresh:

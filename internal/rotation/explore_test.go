@@ -101,6 +101,9 @@ var beginnings = []struct {
 	{"first rotation", []account.Mode{singleUser}, firstRotation},
 	{"later rotation", []account.Mode{singleUser}, laterRotation},
 	{"after one that was given up", []account.Mode{singleUser}, afterGivenUp},
+	{"first rotation", []account.Mode{changedByHand, repaired}, firstRotation},
+	{"later rotation", []account.Mode{changedByHand, repaired}, laterRotation},
+	{"refused for another reason", []account.Mode{changedByHand, repaired}, lockedUser},
 	{"first rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(firstRotation()) }},
 	{"later rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(laterRotation()) }},
 	{"after one that was given up", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(afterGivenUp()) }},
@@ -111,18 +114,43 @@ var beginnings = []struct {
 const (
 	singleUser  account.Mode = "single-user"
 	ownPassword account.Mode = "single-user without an admin"
+	// Of these somebody changes the password by hand, once, at any moment; and then a
+	// rotation stops, or goes on from the admin's word.
+	changedByHand account.Mode = "single-user changed by hand"
+	repaired      account.Mode = "single-user repaired by the admin"
 )
 
 // settings are those of a scenario.
 func (s scenario) settings() rotation.Settings {
 	if s.single() {
-		return rotation.Settings{Strategy: rotation.SingleUser}
+		return rotation.Settings{Strategy: rotation.SingleUser, Repair: rotation.Repair{Everybody: s.mode == repaired}}
 	}
 	return rotation.Settings{Mode: s.mode}
 }
 
 // single reports whether one user is rotated.
-func (s scenario) single() bool { return s.mode == singleUser || s.mode == ownPassword }
+func (s scenario) single() bool {
+	return s.mode == singleUser || s.mode == ownPassword || s.mayChangeByHand()
+}
+
+// mayChangeByHand reports whether somebody may change the user's password by hand.
+func (s scenario) mayChangeByHand() bool { return s.mode == changedByHand || s.mode == repaired }
+
+// stranded reports whether the login under AWSCURRENT is refused, and no rotation may
+// set another password.
+func (s scenario) stranded(u *modelState) bool {
+	a := u.account(account.Name{User: "app", Host: "%"})
+	return s.mayChangeByHand() && !a.letsIn(u.password(u.current)) && (s.mode == changedByHand || a.locked)
+}
+
+// lockedUser is a user whose login is refused, whatever its password is.
+func lockedUser() *modelState {
+	u := firstRotation()
+	for i := range u.accounts {
+		u.accounts[i].locked = u.accounts[i].name.User == "app"
+	}
+	return u
+}
 
 // laterRotation is one of a single user whose password before is still there, if the
 // server keeps two.
@@ -246,6 +274,11 @@ func sizes() []size {
 				tries, faults = 2, 2
 			}
 			all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, true, false}, size{mode, on, two, 1, faults, false, true})
+		}
+	}
+	for _, on := range []*dialect{mariaDB, mySQL} {
+		for _, mode := range []account.Mode{changedByHand, repaired} {
+			all = append(all, size{mode, on, two, 1, 1, mode == repaired, false})
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {

@@ -351,6 +351,10 @@ func (s *askedSession) Roles(context.Context, []account.Name) (account.RoleFacts
 	return account.RoleFacts{}, s.through(request{text: "roles", alone: true, do: nothing}).err
 }
 
+func (s *askedSession) RoleGrants(context.Context, []account.Name) (account.RoleGrants, error) {
+	return account.RoleGrants{}, s.through(request{text: "grants of roles", alone: true, do: nothing}).err
+}
+
 // PluginsNeedingPlaintext is answered by what Lock has read.
 func (s *askedSession) PluginsNeedingPlaintext(context.Context) ([]string, error) { return nil, nil }
 

@@ -63,6 +63,10 @@ type memory struct {
 	refuse bool
 	// release is the server's version.
 	release string
+	// anonymous, where set, is the account without a name that the user's logins are taken for.
+	anonymous account.Name
+	// single, where set, are the settings of a single user's rotation.
+	single *rotation.Settings
 	// keepConnectionStrings is the setting.
 	keepConnectionStrings bool
 	log                   bytes.Buffer
@@ -116,6 +120,9 @@ func (w *memory) rotator() *rotation.Rotator {
 	settings := rotation.Settings{Mode: account.Merge, KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
 	if w.refuse {
 		settings.PendingUserSessions = rotation.RefuseSessions
+	}
+	if w.single != nil {
+		settings = *w.single
 	}
 	return &rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: settings,
@@ -300,10 +307,18 @@ func (s *fakeSession) Roles(context.Context, []account.Name) (account.RoleFacts,
 	return account.RoleFacts{}, nil
 }
 
+func (s *fakeSession) RoleGrants(context.Context, []account.Name) (account.RoleGrants, error) {
+	return account.RoleGrants{}, s.do("grants of roles")
+}
+
 func (s *fakeSession) PluginsNeedingPlaintext(context.Context) ([]string, error) { return nil, nil }
 
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
+}
+
+func (s *fakeSession) Anonymous(context.Context, string) (account.Name, bool, error) {
+	return s.anonymous, s.anonymous != account.Name{}, nil
 }
 
 func (s *fakeSession) Exists(_ context.Context, object account.Object, column string) (bool, error) {

@@ -34,6 +34,18 @@ type modelState struct {
 	begun                      int              // rotations that the service has begun
 	// reported: all four steps of a rotation have reported success.
 	reported bool
+	byHand   byHand
+}
+
+// byHand is what somebody has done who has changed a single user's password by hand.
+type byHand struct {
+	// at was AWSCURRENT then; empty where nobody has.
+	at string
+	// broken: AWSCURRENT's password has ended with that.
+	broken bool
+	// replaced is what was stored of the passwords of AWSCURRENT and AWSPREVIOUS that have
+	// ended with that.
+	replaced string
 }
 
 const maxActors = 3
@@ -77,7 +89,7 @@ func (u *modelState) key() string {
 // seen tells apart what a promise could tell apart.
 func (u *modelState) seen() string {
 	var b strings.Builder
-	b.WriteString(u.current + "|" + u.previous + "|" + u.pending + "|" + strconv.FormatBool(u.reported) + "\n")
+	b.WriteString(u.current + "|" + u.previous + "|" + u.pending + "|" + strconv.FormatBool(u.reported) + fmt.Sprint(u.byHand) + "\n")
 	for _, id := range slices.Sorted(maps.Keys(u.values)) {
 		b.WriteString(id + "=" + u.values[id] + "\n")
 	}
@@ -196,6 +208,41 @@ func (u *modelState) edited() bool { _, done := u.values[editedVersion]; return 
 func (u *modelState) edit() {
 	u.values[editedVersion] = strings.Replace(u.values[u.current], `"dbname":"db"`, `"dbname":"corrected"`, 1)
 	u.previous, u.current = u.current, editedVersion
+}
+
+// passwordByHand is what somebody has changed the user's password to.
+const passwordByHand = "by hand"
+
+// changeByHand is ALTER USER ... IDENTIFIED BY, sent by somebody for all accounts of the user:
+// MySQL keeps the second password.
+func (u *modelState) changeByHand() {
+	u.byHand.at = u.current
+	for i := range u.accounts {
+		if a := &u.accounts[i]; a.name.User == "app" {
+			a.verifier = nativeVerifier(passwordByHand)
+			if u.server.Flavor == account.MariaDB {
+				a.second = ""
+			}
+		}
+	}
+	u.byHand.broken = !u.keeps(u.password(u.current))
+	for _, version := range []string{u.current, u.previous} {
+		if version != "" && !u.keeps(u.password(version)) {
+			u.byHand.replaced += nativeVerifier(u.password(version))
+		}
+	}
+}
+
+// password is a version's.
+func (u *modelState) password(version string) string {
+	_, password := credentials(u.values[version])
+	return password
+}
+
+// keeps reports whether the server keeps a password for some account of the single user.
+func (u *modelState) keeps(password string) bool {
+	stored := nativeVerifier(password)
+	return slices.ContainsFunc(u.of("app"), func(a worldAccount) bool { return a.verifier == stored || a.second == stored })
 }
 
 func (u *modelState) drop(id string) error {

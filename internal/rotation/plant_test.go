@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -66,6 +67,45 @@ func TestPlantedDefectsOfASingleUserAreFound(t *testing.T) {
 			mustFind(t, scenarios(singleUser, test.on, 1, "A", "B"), test.plant, test.promise)
 		})
 	}
+}
+
+// The defects of a rotation that goes on from the admin's word.
+func TestPlantedDefectsOfARepairAreFound(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		mode    account.Mode
+		plant   wrapping
+		promise string
+	}{
+		{"it goes on though the server keeps the current password", repaired, in(rotation.SetSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return strangers{s} })), "promise 6"},
+		{"it goes on without permission", changedByHand, in(rotation.SetSecret, unproven), "promise 6"},
+		{"the password that was set by hand is kept", repaired, in(rotation.SetSecret, rewritten(always)), "promise 9"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			mustFind(t, scenarios(test.mode, mySQL, 1, "A", "B"), test.plant, test.promise)
+		})
+	}
+}
+
+// strangers has each locked account read as an open one, with a password that is nobody's.
+type strangers struct{ rotation.Session }
+
+func (s strangers) Users(ctx context.Context, names ...string) ([]account.User, error) {
+	users, err := s.Session.Users(ctx, names...)
+	users = slices.Clone(users)
+	for i := range users {
+		users[i].Accounts = slices.Clone(users[i].Accounts)
+		for n := range users[i].Accounts {
+			a := &users[i].Accounts[n]
+			if !a.Attributes.Locked {
+				continue
+			}
+			a.Factors = []account.Factor{{Plugin: "mysql_native_password", Verifier: redact.New(nativeVerifier("a stranger's"))}}
+			a.SecondPassword, a.Attributes.Locked = redact.Secret{}, false
+		}
+	}
+	return users, err
 }
 
 // mustFind explores until a promise is broken.

@@ -200,6 +200,9 @@ type Session interface {
 	GrantedTo(ctx context.Context, user string) ([]account.Name, error)
 	// Roles tells what the accounts do not say of the roles that they name.
 	Roles(ctx context.Context, names []account.Name) (account.RoleFacts, error)
+	// RoleGrants reads what roles were granted, those that they have in turn and those that
+	// each account has among them.
+	RoleGrants(ctx context.Context, names []account.Name) (account.RoleGrants, error)
 	// PluginsNeedingPlaintext lists the plugins for whose sake the server refuses verifiers, and
 	// has to be sent passwords in clear.
 	PluginsNeedingPlaintext(ctx context.Context) ([]string, error)

@@ -35,6 +35,27 @@ func (x *exploration) current(u *modelState) error {
 	return nil
 }
 
+// currentUnlessByHand is promise 1 but for what somebody has changed by hand, or locked:
+// from the next rotation's end on it holds again.
+func (x *exploration) currentUnlessByHand(u *modelState) error {
+	if u.of("app")[0].locked || u.byHand.broken && u.byHand.at == u.current {
+		return nil
+	}
+	return x.current(u)
+}
+
+// replacedEnded is that no password comes back that somebody has replaced by hand.
+func (x *exploration) replacedEnded(u *modelState) error {
+	for _, a := range u.of("app") {
+		for _, stored := range []string{a.verifier, a.second} {
+			if stored != "" && strings.Contains(u.byHand.replaced, stored) {
+				return fmt.Errorf("promise 9: %s has a password again that somebody has replaced by hand", a.name)
+			}
+		}
+	}
+	return nil
+}
+
 // previous is the promise of a single user: the password under AWSPREVIOUS logs in until
 // the next rotation sets its own.
 func (x *exploration) previous(u *modelState) error {
@@ -59,7 +80,7 @@ func (x *exploration) oldEnded(u *modelState) error {
 	}
 	for _, a := range u.of("app") {
 		for _, stored := range []string{a.verifier, a.second} {
-			known := stored == ""
+			known := stored == "" || stored == nativeVerifier(passwordByHand) && u.byHand.at == u.current
 			for _, value := range u.values {
 				_, password := credentials(value)
 				known = known || stored == nativeVerifier(password)
@@ -203,6 +224,9 @@ func (x *exploration) inState(u *modelState) error {
 	if x.scenario.single() {
 		checks = []func(*modelState) error{x.current, x.previous, x.oldEnded, x.neverMore, x.bystanders, x.survives}
 	}
+	if x.scenario.mayChangeByHand() {
+		checks = []func(*modelState) error{x.currentUnlessByHand, x.replacedEnded, x.oldEnded, x.neverMore, x.bystanders, x.survives}
+	}
 	for _, check := range checks {
 		if err := check(u); err != nil {
 			return err
@@ -232,6 +256,9 @@ func (x *exploration) inChange(u *modelState, at *history, r request) error {
 			return fmt.Errorf("promise 3: %s, and %q is not the user whose turn it is", r.text, user)
 		}
 	}
+	if x.scenario.mode == repaired && !at.loggedIn(currentUser) {
+		return x.inRepair(u, at, r)
+	}
 	proven := []string{currentUser, "admin"}
 	if x.scenario.mode == ownPassword {
 		proven = proven[:1]
@@ -240,6 +267,20 @@ func (x *exploration) inChange(u *modelState, at *history, r request) error {
 		if !at.loggedIn(user) {
 			return fmt.Errorf("promise 6: %s, and the invocation has not logged in as %q", r.text, user)
 		}
+	}
+	return nil
+}
+
+// inRepair is promise 6 where nobody has logged in with the current credentials: the admin
+// has, and the server keeps no password that is theirs.
+func (x *exploration) inRepair(u *modelState, at *history, r request) error {
+	switch {
+	case !at.loggedIn("admin"):
+		return fmt.Errorf("promise 6: %s, and nobody has logged in as the admin", r.text)
+	case u.keeps(u.password(u.current)):
+		return fmt.Errorf("promise 6: %s, and the invocation has not logged in with the current credentials, whose password the server keeps", r.text)
+	case u.of("app")[0].locked:
+		return fmt.Errorf("promise 6: %s, and it may be for another reason than its password that the login was refused", r.text)
 	}
 	return nil
 }

@@ -9,8 +9,10 @@ import (
 
 // reached is who has logged in, before the lock is taken.
 type reached struct {
-	// proof is the login with the current credentials.
-	proof Session
+	// proof is the login with the current credentials. It is nil where they were refused,
+	// and the admin may set others.
+	proof   Session
+	refused error
 	// admin changes the users, logged in as: the proof itself where a user changes its
 	// own password.
 	admin Session
@@ -32,12 +34,15 @@ func (s step) reach(ctx context.Context, d documents) (reached, error) {
 		return session, err
 	}}
 	s.concurrently(proof.run, changing.run)
-	err := proofRefused(proof.err)
+	user, err := d.current.Username(), proofRefused(proof.err)
 	switch {
 	case err == nil:
 		err = changing.err
+	case changing.err == nil && s.mayRepair(user, err):
+		r.admin, r.refused = changing.result, err
+		return r, nil
 	case changing.err == nil:
-		err = nameAnonymous(ctx, changing.result, d.current.Username(), err)
+		err = s.orRepair(user, nameAnonymous(ctx, changing.result, user, err))
 	}
 	if err == nil {
 		r.proof, r.admin = proof.result, changing.result

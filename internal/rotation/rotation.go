@@ -39,6 +39,8 @@ type Settings struct {
 	UsernameLimit int
 	// Strategy is ROTATION_STRATEGY.
 	Strategy Strategy
+	// Repair is REPAIR_WITH_ADMIN.
+	Repair Repair
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.

@@ -117,6 +117,8 @@ func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) 
 			begin()
 		case serviceTakes:
 			u.pending = ""
+		case somebodyByHand:
+			u.changeByHand()
 		case ownerEdits:
 			u = u.clone()
 			u.edit()

@@ -37,8 +37,10 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 	if user == nil {
 		return w.changeOwnPassword(ctx)
 	}
-	if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
-		return "", err
+	if w.refused == nil { // of which the warning tells otherwise
+		if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
+			return "", err
+		}
 	}
 	statements, err := user.Change(w.passwords())
 	if err != nil {
@@ -49,6 +51,7 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+	w.warnOfRepair(ctx)
 	if len(statements) == 0 {
 		return asItMustBe, nil
 	}
@@ -83,7 +86,9 @@ func (w *underLock) readSingleUser(ctx context.Context) (*account.SingleUser, er
 	}
 	user.User = users[0]
 	w.pendingAccounts = accountNames(user.User)
-	if !w.withoutProof {
+	if w.refused != nil {
+		user.Login, _ = user.User.Serving(w.admin.Facts().From)
+	} else if !w.withoutProof {
 		if user.Login = w.proof.Account; !user.User.Has(user.Login) {
 			return nil, w.loggedInAsOther()
 		}
@@ -91,8 +96,14 @@ func (w *underLock) readSingleUser(ctx context.Context) (*account.SingleUser, er
 	if user.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
 		return nil, err
 	}
-	if err := user.Check(); err != nil {
+	err = user.Check()
+	switch {
+	case err != nil && w.refused != nil:
+		return nil, w.notRepaired(err, "")
+	case err != nil:
 		return nil, err
+	case w.refused != nil:
+		return user, w.checkRepairable(ctx, *user)
 	}
 	return user, w.checkStillAccepted(*user)
 }

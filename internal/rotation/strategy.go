@@ -38,7 +38,7 @@ func (s Settings) next(username string) string {
 // inWords says what is rotated, to a person.
 func (s Settings) inWords() string {
 	if s.Strategy == SingleUser {
-		return fmt.Sprintf("ROTATION_STRATEGY is %s", SingleUser)
+		return fmt.Sprintf("ROTATION_STRATEGY is %s, REPAIR_WITH_ADMIN %s", SingleUser, s.Repair.inWords())
 	}
 	return fmt.Sprintf("PRIVILEGE_SYNC is %s", s.Mode)
 }

@@ -147,6 +147,11 @@ func (t timedSession) Roles(ctx context.Context, names []account.Name) (account.
 	return t.Session.Roles(ctx, names)
 }
 
+func (t timedSession) RoleGrants(ctx context.Context, names []account.Name) (account.RoleGrants, error) {
+	defer t.record.time(phaseReading)()
+	return t.Session.RoleGrants(ctx, names)
+}
+
 func (t timedSession) PluginsNeedingPlaintext(ctx context.Context) ([]string, error) {
 	defer t.record.time(phaseReading)()
 	return t.Session.PluginsNeedingPlaintext(ctx)

@@ -22,8 +22,10 @@ type underLock struct {
 	admin  Session
 	labels Labels
 	proof  proof
-	// withoutProof is true where a check looks on without such a session.
+	// withoutProof is true where a check looks on without such a session, or the current
+	// credentials were refused, as refused says, and the admin may set others.
 	withoutProof bool
+	refused      error
 	clear        []string // the plugins that insist on clear passwords
 	compared     verifier.Comparisons
 	warned       map[account.Warning]bool
@@ -43,7 +45,7 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 	}
 	d.admin = r.as
 	w = &underLock{step: s, documents: d, admin: r.admin, opened: []Session{r.admin}}
-	if err = w.lockServer(ctx, r.proof, began); err == nil {
+	if err = w.lockServer(ctx, r, began); err == nil {
 		finished, err = w.readLabels(ctx)
 	}
 	if finished || err != nil {
@@ -55,28 +57,30 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 
 // lockServer takes the lock where the users are changed, and sees that this is the server
 // whose credentials were proven, and takes changes.
-func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Time) error {
-	d, reader := w.documents, Session(nil)
+func (w *underLock) lockServer(ctx context.Context, r reached, began time.Time) error {
+	d, proof, reader := w.documents, r.proof, Session(nil)
+	w.refused = r.refused
 	if d.admin.viaReader {
-		// The application's host is a reader. What is changed is changed at the
-		// writer, so there too the current credentials have to be those of its users.
-		reader = proof
-		w.opened = append(w.opened, reader)
 		var err error
-		if proof, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err != nil {
-			return refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
+		if proof, reader, err = w.proveAtWriter(ctx, proof); err != nil {
+			return err
 		}
 	}
-	w.proof = proofOf(proof, began)
-	if !d.admin.own {
-		w.close(ctx, proof) // its part is done
+	w.withoutProof = w.refused != nil
+	if !w.withoutProof {
+		w.proof = proofOf(proof, began)
+		if !d.admin.own {
+			w.close(ctx, proof) // its part is done
+		}
 	}
 	if err := w.lockAdmin(ctx); err != nil {
 		return err
 	}
 	facts := w.admin.Facts()
-	if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
-		return err
+	if !w.withoutProof {
+		if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
+			return err
+		}
 	}
 	if err := writable(w.admin); err != nil {
 		return err
@@ -93,6 +97,36 @@ func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Ti
 		return w.lock(ctx, reader, d.current.Document)
 	}
 	return nil
+}
+
+// proveAtWriter is for an application whose host is a reader. What is changed is changed
+// at the writer, so there too the current credentials have to be those of its users. It
+// returns the session at the reader as well, where finishSecret takes the lock: the admin's,
+// if the current credentials were refused there.
+func (w *underLock) proveAtWriter(ctx context.Context, proof Session) (atWriter, reader Session, err error) {
+	d := w.documents
+	if reader = proof; reader == nil && !isReaderEndpoint(d.current.Host()) {
+		there := d.admin.login()
+		there.Host, there.Port, there.Admin = d.current.Host(), d.current.Port(), false
+		if reader, err = w.Database.Connect(ctx, there); err != nil {
+			return nil, nil, w.adminError(d, err)
+		}
+	}
+	if reader != nil {
+		w.opened = append(w.opened, reader)
+	}
+	if w.refused != nil {
+		return nil, reader, nil
+	}
+	if atWriter, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err == nil {
+		return atWriter, reader, nil
+	}
+	err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
+	if w.mayRepair(d.current.Username(), err) {
+		w.refused = err
+		return nil, reader, nil
+	}
+	return nil, nil, w.orRepair(d.current.Username(), err)
 }
 
 // lockAdmin takes the lock for the session that changes the users. A user that changes

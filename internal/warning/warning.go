@@ -29,6 +29,7 @@ const (
 	LoginWithoutPassword     = "LoginWithoutPassword"
 	OldPasswordLeft          = "OldPasswordLeft"
 	PendingUserInUse         = "PendingUserInUse"
+	RepairedWithAdmin        = "RepairedWithAdmin"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -59,6 +60,7 @@ func Causes() []Cause {
 		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
 		{OldPasswordLeft, "a string in the secret beside `password` contains the password that has been replaced, and was left: it is no connection string with exactly the current username and password", "have the application take `username` and `password`, or a connection string with both, and take the string out of the secret"},
 		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before, or a pool that keeps a connection from then", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
+		{RepairedWithAdmin, "with `single-user`, the password under AWSCURRENT was refused, as somebody had changed it by hand, and the admin set another, as `REPAIR_WITH_ADMIN` allows: nobody has shown to know a password of the user", "look who changed the password, and who wrote the secret; keep one secret to a user"},
 	}
 }
 
