@@ -14,7 +14,8 @@ import (
 	"tandem/internal/verifier"
 )
 
-// underLock is what setSecret has, whatever the strategy, once it holds the lock.
+// underLock is what a step has that changes passwords, whatever the strategy, once it holds
+// the lock.
 type underLock struct {
 	step
 	documents
@@ -22,6 +23,9 @@ type underLock struct {
 	admin  Session
 	labels Labels
 	proof  proof
+	// refused is why the current credentials were, where the proof is to be, or is, with the
+	// pending ones.
+	refused error
 	// withoutProof is true where a check looks on without such a session.
 	withoutProof bool
 	clear        []string // the plugins that insist on clear passwords
@@ -42,9 +46,14 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 		return nil, false, err
 	}
 	d.admin = r.as
-	w = &underLock{step: s, documents: d, admin: r.admin, opened: []Session{r.admin}}
+	w = &underLock{step: s, documents: d, admin: r.admin, opened: []Session{r.admin}, refused: r.refused}
 	if err = w.lockServer(ctx, r.proof, began); err == nil {
 		finished, err = w.readLabels(ctx)
+	} else if w.refused != nil {
+		err = fmt.Errorf("%w; looking whether it is the pending password that is in force: %w", w.refused, err)
+	}
+	if !finished && err == nil {
+		err = w.provePending(ctx, began)
 	}
 	if finished || err != nil {
 		w.leave(ctx)
@@ -57,26 +66,35 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 // whose credentials were proven, and takes changes.
 func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Time) error {
 	d, reader := w.documents, Session(nil)
-	if d.admin.viaReader {
+	if d.admin.viaReader && proof != nil {
 		// The application's host is a reader. What is changed is changed at the
 		// writer, so there too the current credentials have to be those of its users.
 		reader = proof
 		w.opened = append(w.opened, reader)
 		var err error
 		if proof, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err != nil {
-			return refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
+			err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
+			if !w.mayBePending(err) {
+				return err
+			}
+			w.refused, proof = err, nil
 		}
 	}
-	w.proof = proofOf(proof, began)
-	if !d.admin.own {
-		w.close(ctx, proof) // its part is done
+	if proof != nil {
+		w.proof = proofOf(proof, began)
+		w.proof.pending = w.refused != nil
+		if !d.admin.own {
+			w.close(ctx, proof) // its part is done
+		}
 	}
 	if err := w.lockAdmin(ctx); err != nil {
 		return err
 	}
 	facts := w.admin.Facts()
-	if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
-		return err
+	if proof != nil {
+		if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
+			return err
+		}
 	}
 	if err := writable(w.admin); err != nil {
 		return err
@@ -87,12 +105,68 @@ func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Ti
 			return fmt.Errorf("the server is MySQL, the secret's engine %s: %w", d.current.Engine(), err)
 		}
 	}
-	if reader != nil && !isReaderEndpoint(d.current.Host()) && reader.Facts().Identity != facts.Identity {
-		// finishSecret, which need not know that there is a writer, takes it there. After
-		// a failover the reader may have become the writer, whose lock is taken by now.
-		return w.lock(ctx, reader, d.current.Document)
+	return w.lockReader(ctx, reader)
+}
+
+// lockReader takes the lock at a reader too, where finishSecret, which need not know that
+// there is a writer, takes it. After a failover the reader may have become the writer,
+// whose lock is taken by now.
+func (w *underLock) lockReader(ctx context.Context, reader Session) error {
+	if reader == nil || isReaderEndpoint(w.current.Host()) || reader.Facts().Identity == w.admin.Facts().Identity {
+		return nil
 	}
-	return nil
+	return w.lock(ctx, reader, w.current.Document)
+}
+
+// provePending is the proof where the current credentials were refused: of a single user of
+// whom the server keeps one password, the pending one is in force from its change in
+// finishSecret on, whoever has died since. Anything else is the refusal that it was.
+func (w *underLock) provePending(ctx context.Context, began time.Time) error {
+	if w.refused == nil {
+		return nil
+	}
+	user, err := w.readAccounts(ctx)
+	if err != nil {
+		return fmt.Errorf("%w; looking whether it is the pending password that is in force: %w", w.refused, err)
+	}
+	if w.onePassword(user).Why == "" {
+		return w.refused
+	}
+	if w.proof.pending { // it was, when the user that changes its own password logged in
+		if set, err := w.logsIn(ctx, w.pending.Document); err != nil || !set {
+			return errors.Join(w.refused, err)
+		}
+		return nil
+	}
+	if set, err := user.AnyAccepts(w.pending.Password(), w.matches); err != nil || !set {
+		return fmt.Errorf("%w; the server keeps one password of %q, and it is neither this one nor the pending one: somebody has changed it, or a rotation that had set its own has lost %s before %s moved; to set the one under %s, send: %s",
+			w.refused, w.current.Username(), Pending, Current, Current, user.SetByHand())
+	}
+	proof, err := w.Database.Connect(ctx, w.documents.admin.topology.login(w.pending.Document))
+	if err != nil {
+		return fmt.Errorf("%w; and so are the pending ones, whose password is in force: %w", w.refused, err)
+	}
+	w.proof = proofOf(proof, began)
+	w.proof.pending = true
+	w.record.gapBegan()
+	w.close(ctx, proof)
+	if err := w.documents.admin.sameServer(w.proof.Facts, w.admin.Facts()); err != nil {
+		return err
+	}
+	return w.lockLaggingReader(ctx)
+}
+
+// lockLaggingReader takes the lock at a reader that has refused the current credentials.
+func (w *underLock) lockLaggingReader(ctx context.Context) error {
+	if !w.documents.admin.viaReader || len(w.opened) > 1 {
+		return nil
+	}
+	reader, err := w.Database.Connect(ctx, login(w.pending.Document))
+	if err != nil {
+		return refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in at the reader with the pending credentials, which are in force at the writer: %w", err))
+	}
+	w.opened = append(w.opened, reader)
+	return w.lockReader(ctx, reader)
 }
 
 // lockAdmin takes the lock for the session that changes the users. A user that changes
@@ -111,12 +185,15 @@ func (w *underLock) readLabels(ctx context.Context) (finished bool, err error) {
 	if w.labels, err = w.Secrets.Describe(ctx, w.event.SecretID); err != nil {
 		return false, err
 	}
-	if finished, err := w.labels.progress(w.event.Token); finished || err != nil {
+	if finished, err := w.labels.progress(w.event.Token); finished && !w.moved || err != nil {
 		return finished, err
+	}
+	if w.moved { // nothing is left to do but what comes after that
+		return false, nil
 	}
 	// A version's value never changes: as long as the label is where it was, the
 	// document is the one that the pending one was compared with.
-	if carrier := w.labels.VersionWith(Current); carrier != w.current.versionID {
+	if carrier := w.labels.VersionWith(Current); carrier != w.current.versionID || wasCurrent(w.labels.Stages[w.event.Token]) {
 		return false, failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
 			Current, w.current.versionID, carrier)
 	}

@@ -29,6 +29,7 @@ const (
 	LoginWithoutPassword     = "LoginWithoutPassword"
 	OldPasswordLeft          = "OldPasswordLeft"
 	PendingUserInUse         = "PendingUserInUse"
+	OnePassword              = "OnePassword"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -59,6 +60,7 @@ func Causes() []Cause {
 		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
 		{OldPasswordLeft, "a string in the secret beside `password` contains the password that has been replaced, and was left: it is no connection string with exactly the current username and password", "have the application take `username` and `password`, or a connection string with both, and take the string out of the secret"},
 		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before, or a pool that keeps a connection from then", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
+		{OnePassword, "with `single-user`, the server keeps one password of the user: the one under AWSCURRENT is refused from the change in finishSecret until the label has moved", "identify the user by `mysql_native_password` on MariaDB, turn `strict_password_validation` off, or upgrade MySQL to 8.0.14 or later; or rotate alternating users"},
 	}
 }
 
@@ -68,7 +70,7 @@ func Causes() []Cause {
 // of in each rotation and each check all the same.
 func Lasting(kind string) bool {
 	switch kind {
-	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept:
+	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept, OnePassword:
 		return true
 	}
 	return false
