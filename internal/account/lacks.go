@@ -52,19 +52,39 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 // password, by its own grants; empty where nothing lacks. own: it is that user itself, who
 // has so many accounts.
 func PasswordLacks(server Server, grants OwnGrants, own bool, accounts int) (string, error) {
+	got, lacks, err := mayChangePassword(server, grants, own, accounts)
+	if err != nil || got == allowed {
+		return "", err
+	}
+	return lacks, nil
+}
+
+// PasswordDenied is the same where it is certain that it may not.
+func PasswordDenied(server Server, grants OwnGrants, own bool, accounts int) (string, error) {
+	got, lacks, err := mayChangePassword(server, grants, own, accounts)
+	if err != nil || got != denied {
+		return "", err
+	}
+	return lacks, nil
+}
+
+func mayChangePassword(server Server, grants OwnGrants, own bool, accounts int) (got answer, lacks string, err error) {
 	if own && accounts < 2 && server.Flavor == MySQL {
+		if !server.keepsTwoPasswords() {
+			return allowed, "", nil
+		}
 		if dynamic, err := OwnDynamic(server, grants); err != nil || dynamic["APPLICATION_PASSWORD_ADMIN"] {
-			return "", err
+			return allowed, "", err
 		}
 	}
 	a, err := readAuthority(server, grants)
-	if err != nil || a.manages("UPDATE") == allowed {
-		return "", err
+	if err != nil {
+		return denied, "", err
 	}
 	if own {
-		return OwnPasswordRemedy(server, grants.Name, accounts).String(), nil
+		return a.manages("UPDATE"), OwnPasswordRemedy(server, grants.Name, accounts).String(), nil
 	}
-	return PasswordRemedy(grants.Name).String(), nil
+	return a.manages("UPDATE"), PasswordRemedy(grants.Name).String(), nil
 }
 
 // Summary says what a plan's steps do, to a person.

@@ -5,14 +5,14 @@ import (
 	"slices"
 	"strings"
 
-	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/statement"
 )
 
-// SingleUser is a user who keeps its name while its password changes. The server keeps two
-// passwords of an account, so that the one in use logs in beside the new one until the
-// next change: there is no moment at which it is refused.
+// SingleUser is a user who keeps its name while its password changes. Where the server keeps
+// two passwords of an account, the one in use logs in beside the new one until the next
+// change: there is no moment at which it is refused. Where it keeps one (onepassword.go),
+// the one in use ends with the change.
 type SingleUser struct {
 	Server Server
 	User   User
@@ -41,19 +41,6 @@ type Passwords struct {
 // Support"; MySQL 8.0 Release Notes, 8.0.14.
 func (s Server) keepsTwoPasswords() bool { return s.Flavor == MySQL && s.AtLeast(8, 0, 14) }
 
-const useTwoUsers = "or rotate alternating users (ROTATION_STRATEGY=alternating-users)"
-
-// CheckServer refuses a server that keeps one password of an account.
-func (u SingleUser) CheckServer() error {
-	switch {
-	case u.Server.Flavor == MySQL && !u.Server.keepsTwoPasswords():
-		return failure.Errorf(failure.ServerUnsupported, "%s keeps one password of an account, so that the one in use would end before AWSCURRENT has the new one: nothing was changed; upgrade it to MySQL 8.0.14 or later, %s: %w", u.Server, useTwoUsers, ErrUnsupported)
-	case u.Server.Flavor == MariaDB && len(u.Clear) > 0:
-		return failure.Errorf(failure.ServerUnsupported, "the plugin %s has to see each password that an account gets (strict_password_validation is ON), also the one in use, which it may refuse: nothing was changed; turn that off, %s: %w", strings.Join(u.Clear, ", "), useTwoUsers, ErrUnsupported)
-	}
-	return nil
-}
-
 // notNative is the plugin of a password of the account's on MariaDB that is not
 // mysql_native_password; empty for none.
 func (u SingleUser) notNative(a Account) string {
@@ -68,13 +55,8 @@ func (u SingleUser) notNative(a Account) string {
 	return ""
 }
 
-// Check finds what stands in the way of a change. MariaDB takes mysql_native_password twice
-// in one account, and the driver logs in by either; at a second ed25519 it breaks off
-// (tried on 10.5, 10.11 and 11.8).
+// Check finds what stands in the way of a change.
 func (u SingleUser) Check() error {
-	if err := u.CheckServer(); err != nil {
-		return err
-	}
 	if len(u.User.Accounts) == 0 {
 		return fmt.Errorf("the user %q does not exist: create it, or correct username in the secret's document: %w", u.User.Name, ErrNotFound)
 	}
@@ -87,9 +69,6 @@ func (u SingleUser) Check() error {
 		if err := mayAlter(u.AdminDynamic, a); err != nil {
 			return err
 		}
-		if plugin := u.notNative(*a); plugin != "" {
-			return fmt.Errorf("%s authenticates with %s, of which MariaDB and this function have one password in an account, so that the one in use would end before AWSCURRENT has the new one: nothing was changed; identify it by mysql_native_password, %s: %w", a.Name, plugin, useTwoUsers, ErrUnsupported)
-		}
 		any = any || u.hasPassword(a)
 		if a.Name != u.Login {
 			continue
@@ -101,7 +80,7 @@ func (u SingleUser) Check() error {
 	if !any {
 		return fmt.Errorf("no account of the user %q has a password to rotate: give one a password plugin, or rotate another user: %w", u.User.Name, ErrUnsupported)
 	}
-	return nil
+	return u.mixed()
 }
 
 // hasPassword reports whether the account has a password that a rotation sets.
@@ -113,8 +92,8 @@ func (u SingleUser) hasPassword(a *Account) bool {
 }
 
 // Change writes the statements after which the accounts are open to the pending password
-// and, where an account had it, to the current one; and to no other that a rotation can
-// end. There are none where that is so already: MySQL would retain the pending password
+// and, where the server keeps two and an account had it, to the current one; and to no
+// other that a rotation can end. There are none where that is so already: MySQL would retain the pending password
 // itself, in place of the current one.
 //
 // All accounts are changed in one statement, the last. A second password that is neither
@@ -165,18 +144,22 @@ func (u SingleUser) changeMySQL(altered *alterations, a *Account, p Passwords) (
 		same, err = p.Matches(plugin, stored, password)
 		return same
 	}
-	retains := fits(first, p.Current)
-	if !retains {
+	isCurrent := fits(first, p.Current)
+	retains := isCurrent && u.Server.keepsTwoPasswords()
+	if !isCurrent {
 		discards = !a.SecondPassword.Empty() && !fits(a.SecondPassword, p.Current) && !fits(a.SecondPassword, p.Pending)
 	}
-	if done := !retains && fits(first, p.Pending); done || err != nil {
+	if done := !isCurrent && fits(first, p.Pending); done || err != nil {
 		return discards, err
 	}
 	altered.account(a.Name)
 	own := u.Own && a.Name == u.Login
 	writePassword(altered.builder, plugin, p.Pending, own)
+	if isCurrent && own {
+		u.Server.replace(altered.builder, p.Current)
+	}
 	if retains {
-		retain(altered.builder, p.Current, own)
+		altered.builder.SQL(" RETAIN CURRENT PASSWORD")
 	}
 	return discards, nil
 }
@@ -191,13 +174,12 @@ func writePassword(b *statement.Builder, plugin string, password redact.Secret, 
 	writeCredentials(b, Server{Flavor: MySQL}, credential{plugin: plugin, secret: password, clear: true})
 }
 
-// retain keeps the password that is replaced. One's own has to be named where PASSWORD
-// REQUIRE CURRENT says so; another's must not be.
-func retain(b *statement.Builder, replaced redact.Secret, own bool) {
-	if own {
+// replace names the password that a change of one's own replaces, as it has to be where
+// PASSWORD REQUIRE CURRENT says so; another's must not be named.
+func (s Server) replace(b *statement.Builder, replaced redact.Secret) {
+	if s.verifiesReplaced() {
 		b.SQL(" REPLACE ").Secret(replaced)
 	}
-	b.SQL(" RETAIN CURRENT PASSWORD")
 }
 
 // changeMariaDB writes the pending password before the current one, each as a factor of
@@ -207,6 +189,9 @@ func retain(b *statement.Builder, replaced redact.Secret, own bool) {
 //
 // Source: MariaDB, "Authentication from MariaDB 10.4", "ALTER USER" (IDENTIFIED VIA ... OR).
 func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords) (discards bool, err error) {
+	if u.OnePassword() != (OnePassword{}) {
+		return false, u.onePasswordMariaDB(altered, a, p)
+	}
 	kept, err := u.storedCurrent(a, p)
 	if err != nil {
 		return false, err
@@ -266,7 +251,11 @@ func (u SingleUser) Accepts(password redact.Secret, matches func(plugin string, 
 	if account == nil {
 		return false, nil
 	}
-	for _, factor := range u.passwords(*account) {
+	return u.accepts(*account, password, matches)
+}
+
+func (u SingleUser) accepts(a Account, password redact.Secret, matches func(plugin string, stored, password redact.Secret) (bool, error)) (bool, error) {
+	for _, factor := range u.passwords(a) {
 		if fits, err := matches(factor.Plugin, factor.Verifier, password); err != nil || fits {
 			return fits, err
 		}
@@ -298,19 +287,23 @@ func (u SingleUser) ForeignPasswords(p Passwords) (foreign []Name, err error) {
 }
 
 // OwnPassword are the statements by which a user changes its own password where it may
-// not read what the server keeps of it (MySQL 8.0.14 and later). The first retains the
-// current password, if that is the one which the server compares with REPLACE; otherwise
-// it is refused, and the second leaves what is kept beside it.
+// not read what the server keeps of it (MySQL). The first retains the current password,
+// where the server keeps two, if that is the one which the server compares with REPLACE;
+// otherwise it is refused, and the second leaves what is kept beside it.
 //
-// Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement".
-func OwnPassword(own Name, p Passwords) (retaining, plain statement.Statement) {
+// Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement"; MySQL 5.7
+// Reference Manual, 13.7.1.1 (one's own password needs no privilege).
+func OwnPassword(server Server, own Name, p Passwords) (first, plain statement.Statement) {
 	begin := func() *statement.Builder {
 		b := statement.New("ALTER USER ").Account(own.User, own.Host)
 		writePassword(b, "", p.Pending, true)
 		return b
 	}
 	b := begin()
-	retain(b, p.Current, true)
+	server.replace(b, p.Current)
+	if server.keepsTwoPasswords() {
+		b.SQL(" RETAIN CURRENT PASSWORD")
+	}
 	return b.Statement(), begin().Statement()
 }
 
@@ -320,7 +313,7 @@ func OwnPassword(own Name, p Passwords) (retaining, plain statement.Statement) {
 // Source: MySQL 8.4 Reference Manual, 15.7.1.1 "ALTER USER Statement" (one's own second
 // password needs APPLICATION_PASSWORD_ADMIN).
 func OwnPasswordRemedy(server Server, own Name, accounts int) statement.Statement {
-	if server.Flavor == MySQL && accounts < 2 {
+	if server.keepsTwoPasswords() && accounts < 2 {
 		return grantStatement(own, Object{}, []string{"APPLICATION_PASSWORD_ADMIN"}, nil, false)
 	}
 	return PasswordRemedy(own)

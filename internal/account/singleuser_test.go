@@ -151,10 +151,8 @@ func TestSingleUserIsRefused(t *testing.T) {
 	one := func(server Server, a Account) SingleUser {
 		return SingleUser{Server: server, Login: a.Name, User: User{Name: "app", Accounts: []Account{a}}}
 	}
-	ed25519 := mariadbAccount("%", "mysql_native_password current")
-	ed25519.Factors = append(ed25519.Factors, Factor{Plugin: "ed25519", Verifier: redact.New(strings.Repeat("a", 43))})
-	strict := one(mariadb, mariadbAccount("%", "mysql_native_password current"))
-	strict.Clear = []string{"simple_password_check"}
+	mixed := one(mariadb, mariadbAccount("%", "mysql_native_password current"))
+	mixed.User.Accounts = append(mixed.User.Accounts, ed25519Account("10.%", "current"))
 	system := one(Server{Flavor: MySQL, Major: 8, Minor: 4}, mysqlAccount("%", "current", ""))
 	system.User.Accounts[0].Grants.Dynamic = []Dynamic{{Privilege: "SYSTEM_USER"}}
 	system.AdminDynamic = map[string]bool{}
@@ -166,9 +164,7 @@ func TestSingleUserIsRefused(t *testing.T) {
 		want string
 		is   error
 	}{
-		{"MySQL of before", one(Server{Flavor: MySQL, Major: 8, Minor: 0, Patch: 13}, mysqlAccount("%", "current", "")), "8.0.14 or later", ErrUnsupported},
-		{"ed25519", one(mariadb, ed25519), "identify it by mysql_native_password", ErrUnsupported},
-		{"a strict plugin", strict, "simple_password_check", ErrUnsupported},
+		{"plugins of both kinds", mixed, "identify both by one plugin, best by mysql_native_password", ErrUnsupported},
 		{"SYSTEM_USER", system, "SYSTEM_USER", ErrRefused},
 		{"several factors", several, "several factors", ErrUnsupported},
 		{"nobody", SingleUser{Server: mariadb, User: User{Name: "app"}}, "does not exist", ErrNotFound},
@@ -181,8 +177,11 @@ func TestSingleUserIsRefused(t *testing.T) {
 			}
 		})
 	}
-	if err := one(Server{Flavor: MySQL, Major: 8, Minor: 0, Patch: 14}, mysqlAccount("%", "current", "")).Check(); err != nil {
-		t.Error(err)
+	mixed.Clear = []string{"simple_password_check"} // then it keeps one of each
+	for _, good := range []SingleUser{mixed, one(Server{Flavor: MySQL, Major: 5, Minor: 7}, mysqlAccount("%", "current", "")), one(mariadb, ed25519Account("%", "current"))} {
+		if err := good.Check(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ package awssecrets
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -15,6 +16,7 @@ import (
 	"tandem/internal/config"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
+	"tandem/internal/retries"
 	"tandem/internal/rotation"
 )
 
@@ -109,13 +111,20 @@ func (c *Client) PutPending(ctx context.Context, pending rotation.PendingVersion
 // MoveCurrent implements rotation.Secrets by UpdateSecretVersionStage.
 func (c *Client) MoveCurrent(ctx context.Context, secretID, to, from string) error {
 	ctx, w := traced(ctx)
+	before := retries.Noted(ctx)
 	_, err := c.service.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId:            aws.String(secretID),
 		VersionStage:        aws.String(rotation.Current),
 		MoveToVersionId:     aws.String(to),
 		RemoveFromVersionId: aws.String(from),
 	})
-	return explainAt(w, err, "UpdateSecretVersionStage", secretID)
+	err = explainAt(w, err, "UpdateSecretVersionStage", secretID)
+	// Of several attempts an earlier one may still be carried out, whatever the last one
+	// was answered.
+	if answer := (*ServiceError)(nil); errors.As(err, &answer) && answer.refusesForGood() && retries.Noted(ctx) == before {
+		answer.kind = rotation.ErrNotMoved
+	}
+	return err
 }
 
 // DropPending implements rotation.Secrets by UpdateSecretVersionStage.

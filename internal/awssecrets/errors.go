@@ -98,6 +98,19 @@ func (e *ServiceError) Remedy() string {
 	return failure.Remedy(e.FailureType())
 }
 
+// refusesForGood reports whether the service says that it has not carried out what it was
+// asked for.
+//
+// Source: AWS Secrets Manager API Reference, UpdateSecretVersionStage, "Errors", and "Common
+// Errors".
+func (e *ServiceError) refusesForGood() bool {
+	switch e.Code {
+	case "InvalidParameterException", "InvalidRequestException", "LimitExceededException", "ResourceNotFoundException":
+		return true
+	}
+	return e.class == awssdk.AccessDenied || e.class == awssdk.CredentialsRejected
+}
+
 // explain turns an error of the SDK into one that may be shown. What must not be
 // seen in it, is named. Nil stays nil.
 func explain(err error, operation, secretID string, hidden ...redact.Secret) error {

@@ -314,14 +314,17 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 	p.mutex.Lock()
 	p.act = nil
 	p.mutex.Unlock()
-	for err != nil && !same && tries <= death.tries {
+	for again := 0; err != nil && !same && tries <= death.tries; {
 		now := p.current(report())
 		if p.moved(before, now) {
 			p.abandonFinished()
 			break // it had moved the label, and only the answer was lost
 		}
 		if p.logsIn(now) != nil {
-			err = p.nextTry() // whoever gave it up now would take the only password away
+			if again++; again > mostTries {
+				p.t.Fatalf("%s: %d tries after it were not enough: %v", report(), again, err)
+			}
+			err = p.tryAgain(true) // whoever gave it up now would take the only password away
 			continue
 		}
 		p.abandon()
@@ -336,7 +339,7 @@ func (p *target) strike(turn string, n int, death death, same bool) (fired bool,
 	}
 	p.inOrder(report())
 	p.gather()
-	if previous, err := p.staged("AWSPREVIOUS"); err != nil || p.logsIn(previous) != nil {
+	if previous, err := p.staged("AWSPREVIOUS"); err != nil || !p.way.onePassword && p.logsIn(previous) != nil {
 		p.t.Errorf("%s: the previous credentials do not work any more: %v", report(), err)
 	}
 	if ends && p.logsIn(old) == nil {

@@ -18,13 +18,21 @@ import (
 	"tandem/internal/secret"
 )
 
-// A single user under fire: changed by the admin, and by itself.
+// A single user under fire: changed by the admin, by itself, and where the server keeps
+// one password.
 //
 // A server's tables say how many passwords an account has, and logins say whose they are.
 
 var (
 	byAdmin = wayOfSingleUser("by an admin", (*target).furnishSingleUser)
 	byOwn   = wayOfSingleUser("by itself", (*target).furnishOwn)
+	// withOne has no turns in which there is a second password.
+	withOne = func() way {
+		one := wayOfSingleUser("with one password", (*target).furnishOnePassword)
+		one.turns, one.onePassword = []string{"a rotation with one password"}, true
+		one.reset = func(*target) {}
+		return one
+	}()
 )
 
 func wayOfSingleUser(name string, furnish func(*target)) way {
@@ -69,6 +77,9 @@ func (f *fireServer) singleUser(t *testing.T) {
 	t.Run("the admin rotates too", func(t *testing.T) { f.adminRotatesIn(t, "a single user, the admin rotates too", byAdmin, 2) })
 	t.Run("deadline", func(t *testing.T) { f.deadlineIn(t, "a single user, deadline", byAdmin, hangsOfSingleUser) })
 	t.Run("availability", f.singleUserAvailable)
+	if f.Flavor == dbserver.MariaDB {
+		t.Run("one password", func(t *testing.T) { f.killedInEach(t, "one password, killed anywhere", withOne) })
+	}
 }
 
 func (p *target) furnishSingleUser() { p.addHost("10.9.%") }
@@ -84,6 +95,11 @@ func (p *target) furnishOwn() {
 		p.execute("GRANT CREATE USER ON *.* TO "+user, "GRANT SELECT ON mysql.* TO "+user)
 	}
 	p.put(p.app, map[string]any{"masterarn": nil})
+}
+
+func (p *target) furnishOnePassword() {
+	p.t.Helper()
+	p.identified("VIA ed25519 USING PASSWORD(PW)")
 }
 
 // givenUp leaves the user as a rotation does that was given up when it had set its
@@ -236,6 +252,9 @@ func (p *target) twoPasswords(when string) {
 	}
 	p.strays = nil // they have ended
 	want := []string{current.Password().Reveal(), previous.Password().Reveal()}
+	if p.way.onePassword {
+		want = want[:1]
+	}
 	p.onlyKnown(when)
 	for host, count := range p.passwordsKept() {
 		if count != len(want) {
@@ -348,4 +367,14 @@ func (f *fireServer) singleUserAvailable(t *testing.T) {
 	}
 	f.say("a single user, availability", fmt.Sprintf("%d rotations, %d logins, %d of them one rotation late, %d failed", rotations, punctual.Load()+tardy.Load(), tardy.Load(), failed.Load()),
 		"in %s, of %d clients; %d by AWSPREVIOUS right before its end", took.Round(time.Second), len(readers), previous.Load())
+}
+
+// inTheGap reports whether the pending password is in force where the server keeps one,
+// and the current one may be refused until the label moves.
+func (p *target) inTheGap() bool {
+	if !p.way.onePassword {
+		return false
+	}
+	pending, err := p.staged("AWSPENDING")
+	return err == nil && p.logsIn(pending) == nil
 }

@@ -38,6 +38,7 @@ var scenariosOfReadme = []struct{ scenario, label string }{
 	{"a single user, the admin rotates too", "a single user: the admin's secret is rotated"},
 	{"a single user, deadline", "a single user: hangs under short timeouts, reported in time"},
 	{"a single user, availability", "a single user: clients log in without pause, half of them with the secret of one rotation before"},
+	{"one password, killed anywhere", "a single user with one password (ed25519): killed, dropped, silent; then the next try"},
 	{"the process dumps its state", "the process is made to dump its state"},
 	{"nobody else is touched", "accounts of others"},
 	{"nothing leaks", "secrets searched for in what the function wrote and (passwords) in the server's logs"},

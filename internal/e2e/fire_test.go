@@ -89,6 +89,8 @@ func underFire(t *testing.T, release string, extent size, counts *fireTable) {
 	}
 	if strings.HasPrefix(release, "mysql") {
 		args = append(args, "--partial-revokes=ON")
+	} else {
+		args = append(args, load("auth_ed25519")...) // of which an account has one password
 	}
 	f := &fireServer{Server: servers.MustStart(t, release, args...), args: args, size: extent, counts: counts, kept: leakscan.Secrets{}, owned: map[string]bool{}}
 	f.populate(t)
@@ -364,7 +366,14 @@ func (p *target) logsInAs(user, password string) error {
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	_, err = db.ExecContext(p.t.Context(), "INSERT INTO "+p.database+".t VALUES (1, 2)")
+	insert := func() error {
+		_, err := db.ExecContext(p.t.Context(), "INSERT INTO "+p.database+".t VALUES (1, 2)")
+		return err
+	}
+	err = insert()
+	for tries := 0; tries < 2 && errors.Is(err, mysql.ErrMalformPkt); tries++ {
+		err = insert() // the driver breaks off one ed25519 login of 256
+	}
 	return err
 }
 
@@ -375,7 +384,7 @@ func (p *target) current(when string) secret.Document {
 	if err != nil {
 		p.t.Fatalf("%s: %v", when, err)
 	}
-	if err := p.logsIn(document); err != nil {
+	if err := p.logsIn(document); err != nil && !p.inTheGap() {
 		p.t.Errorf("%s: the current credentials of %q do not work: %v", when, document.Username(), err)
 	}
 	return document

@@ -26,6 +26,9 @@ type way struct {
 	watch func(p *target, before secret.Document) (stands func(when string))
 	// inOrder wants the users to be what a rotation leaves.
 	inOrder func(p *target, when string)
+	// onePassword: the server keeps one of the user, so that the previous one ends, and the
+	// current one is refused from the change to the label's move.
+	onePassword bool
 }
 
 var alternatingTurns = []string{"the first rotation", "the original's turn", "the clone's turn"}

@@ -52,8 +52,8 @@ func function(t *testing.T) (*token.FileSet, map[string][]*ast.File) {
 }
 
 // sentinels are the errors that have no type since the step alone knows whose
-// login, or which secret, it was.
-var sentinels = map[string]bool{"ErrVersionNotFound": true, "ErrVersionExists": true, "ErrLoginRefused": true}
+// login, or which secret, it was, or that say more of one that has a type.
+var sentinels = map[string]bool{"ErrVersionNotFound": true, "ErrVersionExists": true, "ErrNotMoved": true, "ErrLoginRefused": true}
 
 // marked are the packages whose exported functions give each of their errors a
 // type on its way out; TestMarked calls them.

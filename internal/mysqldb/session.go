@@ -49,6 +49,20 @@ func (s *Session) expiry(ctx context.Context, name account.Name) (account.Expiry
 	return account.Expiry{Kind: account.ExpireInterval, Days: uint64(days.Int64)}, nil
 }
 
+// OwnAccount reads SHOW CREATE USER and SHOW GRANTS of the session's own account, which
+// MariaDB shows to everybody.
+func (s *Session) OwnAccount(ctx context.Context) (account.Account, error) {
+	if err := s.pin(ctx); err != nil {
+		return account.Account{}, err
+	}
+	name := s.facts.Account
+	shown, err := s.show(ctx, []listed{{name: name}})
+	if err != nil {
+		return account.Account{}, err
+	}
+	return s.account(ctx, name, shown[0])
+}
+
 // OwnGrants reads SHOW GRANTS of the session itself.
 func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	if err := s.pin(ctx); err != nil {

@@ -22,6 +22,14 @@ func With(ctx context.Context) (context.Context, *Count) {
 	return context.WithValue(ctx, key{}, c), c
 }
 
+// Noted is how often something was tried again so far; 0 in a context without a count.
+func Noted(ctx context.Context) int {
+	if c, ok := ctx.Value(key{}).(*Count); ok {
+		return c.Value()
+	}
+	return 0
+}
+
 // Note counts one. In a context without a count it does nothing.
 func Note(ctx context.Context) {
 	if c, ok := ctx.Value(key{}).(*Count); ok {

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"tandem/internal/account"
@@ -25,7 +26,7 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
 		}
 		if !d.admin.own && i.mayRepair(d.current.Username(), refused) {
-			w.withoutProof, w.refused = true, refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, refused))
+			w.withoutProof, w.repairs, w.refused = true, true, refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, refused))
 		}
 		var err error
 		if user, err = w.readSingleUser(ctx); err != nil {
@@ -37,7 +38,7 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 				remedy: "if it has, name an admin secret"}
 		}
 		accounts = len(user.User.Accounts)
-		if w.refused != nil {
+		if w.repairs {
 			i.foretellRepair(w)
 		}
 		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
@@ -73,8 +74,14 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 // foretellPassword says what the next rotation does to the user's password.
 func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) outcome {
 	o := outcome{detail: "the next setSecret sets the password, and the one in use goes on until the rotation after that"}
+	if one := w.onePassword(user); one.Why != "" {
+		o = outcome{
+			result: ResultAttention, kind: warning.OnePassword, remedy: one.Remedy + "; or rotate alternating users (ROTATION_STRATEGY=alternating-users)",
+			detail: fmt.Sprintf("the next finishSecret sets the password, directly before it moves %s, and a login in between is refused: %s", Current, one.Why),
+		}
+	}
 	if user == nil {
-		retaining, _ := account.OwnPassword(w.admin.Facts().Account, w.passwords())
+		retaining, _ := account.OwnPassword(w.admin.Facts().Server, w.admin.Facts().Account, w.passwords())
 		o.list = []string{retaining.String()}
 		return o
 	}
@@ -85,7 +92,7 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 	for _, s := range statements {
 		o.list = append(o.list, s.String())
 	}
-	if w.refused != nil {
+	if w.repairs {
 		o.result, o.kind, o.remedy = ResultAttention, warning.RepairedWithAdmin, warning.Remedy(warning.RepairedWithAdmin)
 		o.detail = fmt.Sprintf("the next setSecret sets the password as %s, though the one under %s is refused, and the one that was set by hand ends", w.admin.Facts().Account, Current)
 		return o
@@ -95,8 +102,11 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 		return outcomeOf("", err)
 	}
 	for _, name := range foreign {
-		o.result, o.kind, o.remedy = ResultAttention, warning.PasswordChangedElsewhere, warning.Remedy(warning.PasswordChangedElsewhere)
+		o.result, o.kind = ResultAttention, warning.PasswordChangedElsewhere
 		o.detail += fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", name, Current)
+	}
+	if len(foreign) > 0 {
+		o.remedy = strings.TrimSuffix(warning.Remedy(warning.PasswordChangedElsewhere)+"; "+o.remedy, "; ")
 	}
 	return o
 }

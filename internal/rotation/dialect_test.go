@@ -60,6 +60,42 @@ var mySQL = &dialect{
 	verifier: nativeVerifier,
 }
 
+// mySQLBefore is a MySQL that keeps one password of an account.
+var mySQLBefore = func() *dialect {
+	before := *mySQL
+	before.server = mustServer("8.0.13")
+	return &before
+}()
+
+// ed25519 is a MariaDB whose accounts authenticate with ed25519, of which an account has
+// one password.
+var ed25519 = &dialect{
+	server: mariaDB.server,
+	create: func(name, verifier, _ string) string {
+		return "CREATE USER " + name + " IDENTIFIED VIA ed25519 USING '" + verifier + "'"
+	},
+	locked: mariaDB.locked,
+	usage: func(name, verifier, _ string) string {
+		return "GRANT USAGE ON *.* TO " + name + " IDENTIFIED VIA ed25519 USING '" + verifier + "'"
+	},
+	created:  " IDENTIFIED VIA `ed25519` USING '([^']*)'",
+	altered:  " IDENTIFIED VIA `ed25519` USING '([^']*)'( OR nothing)?",
+	verifier: mariaDB.verifier,
+}
+
+// keepsTwo reports whether the server keeps two passwords of an account.
+func (d *dialect) keepsTwo() bool { return d != mySQLBefore && d != ed25519 }
+
+// stores is what the server keeps of a password.
+func (d *dialect) stores(password string) string {
+	if d == ed25519 {
+		return verifierOf("ed25519", password)
+	}
+	return nativeVerifier(password)
+}
+
+var dialects = []*dialect{mariaDB, mySQL, mySQLBefore, ed25519}
+
 const mySQLDefaults = " PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT PASSWORD REQUIRE CURRENT DEFAULT"
 
 func mustServer(version string) account.Server {
@@ -70,7 +106,15 @@ func mustServer(version string) account.Server {
 	return server
 }
 
-func (d *dialect) String() string { return string(d.server.Flavor) }
+func (d *dialect) String() string {
+	switch d {
+	case mySQLBefore:
+		return d.server.String()
+	case ed25519:
+		return "MariaDB with ed25519"
+	}
+	return string(d.server.Flavor)
+}
 
 // rows prints an account.
 func (d *dialect) rows(a worldAccount) account.Rows {
@@ -112,7 +156,7 @@ var (
 )
 
 func init() {
-	for _, d := range []*dialect{mariaDB, mySQL} {
+	for _, d := range dialects {
 		createPatterns[d] = regexp.MustCompile("^CREATE USER " + accountPattern + d.created + "( ACCOUNT LOCK)?$")
 		alteredPatterns[d] = regexp.MustCompile("^" + accountPattern + "(?:" + d.altered + ")?$")
 	}

@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -134,6 +135,10 @@ const (
 	serviceNext    = "the service gives AWSPENDING to the next token"
 	serviceTakes   = "the service takes AWSPENDING off"
 	serverFrees    = "the server ends the sessions of clients that are gone"
+	refusedMove    = "it is refused for good"
+	movesLate      = "the answer is lost, and it is carried out later"
+	lands          = "the late move of AWSCURRENT is carried out"
+	ownerReplaces  = "the secret's owner replaces the password"
 	ownerEdits     = "the secret's owner edits the document"
 	somebodyByHand = "somebody changes the password by hand"
 	again          = "everybody else dies, and the four steps are run alone, of " // a token
@@ -151,11 +156,21 @@ type scenario struct {
 	reversed bool
 	// edits: once, at any moment, the secret's owner edits the document under AWSCURRENT.
 	edits bool
+	// replaces: once, at any moment, the owner sets another password, and stores it.
+	replaces bool
 }
 
 func (s scenario) start() *modelState {
 	u := s.begins()
 	u.dialect = s.dialect
+	for _, id := range []string{firstVersion, secondVersion} {
+		if _, there := u.values[id]; there {
+			u.made = append(u.made, id)
+		}
+	}
+	if !s.keepsTwo() {
+		u.storing(s.dialect)
+	}
 	return u
 }
 
@@ -347,7 +362,7 @@ func (x *exploration) expand(at int32) *violation {
 	if only >= 0 {
 		return nil
 	}
-	for _, kind := range []string{serviceNext, serviceTakes, serverFrees, ownerEdits, somebodyByHand} {
+	for _, kind := range []string{serviceNext, serviceTakes, serverFrees, ownerEdits, ownerReplaces, lands, somebodyByHand} {
 		if err := x.around(at, kind); err != nil {
 			return err
 		}
@@ -376,6 +391,15 @@ func (x *exploration) around(at int32, kind string) *violation {
 		if !x.scenario.edits || u.edited() {
 			return nil
 		}
+	case ownerReplaces:
+		// Who replaces a password that is refused at the moment has other things to do.
+		if !x.scenario.replaces || u.edited() || x.scenario.stranded(u) {
+			return nil
+		}
+	case lands:
+		if u.late == ([2]string{}) {
+			return nil
+		}
 	}
 	if kind == somebodyByHand && !x.byHandNow(u, key) {
 		return nil
@@ -393,10 +417,8 @@ func (x *exploration) around(at int32, kind string) *violation {
 			after.pending = ""
 		case serverFrees:
 			after.locks = slices.DeleteFunc(after.locks, func(l worldLock) bool { return l.orphan })
-		case ownerEdits:
-			after.edit()
-		case somebodyByHand:
-			after.changeByHand()
+		default:
+			after.happen(kind)
 		}
 		world, err := x.world(after, at, c)
 		if err != nil {
@@ -447,6 +469,9 @@ func (h *history) faults(u *modelState, actor int, beyond bool) []string {
 	if inSession && holds {
 		kinds = append(kinds, unheardKept)
 	}
+	if r.moves[0] != "" && !u.keepsTwo() {
+		kinds = append(kinds, refusedMove, movesLate)
+	}
 	if r.mutates {
 		kinds = append(kinds, lost)
 		if inSession {
@@ -475,6 +500,12 @@ func perform(u *modelState, actor int, r request, kind string) (after *modelStat
 	case dies, diesKept:
 		after.endActor(actor, kind == diesKept)
 		return after, answer{}
+	case refusedMove:
+		after.refused = true
+		return after, failed(notMoved{fmt.Errorf("not authorized to move it")})
+	case movesLate:
+		after.late = r.moves
+		return after, failed(fmt.Errorf("connection lost"))
 	case unseen:
 		return after, failed(rotation.ErrVersionNotFound)
 	}
@@ -530,11 +561,52 @@ func (x *exploration) perform(at int32, actor int, h *history, kind string) (eff
 		h = x.learn(x.after(h, a))
 		stands = h.id
 		if h.ended {
+			if err := x.atEnd(after, h); err != nil {
+				return effect{}, x.violated(err, at, c)
+			}
 			stands = x.ended(after, actor, h)
 		}
 	}
 	world, err := x.world(after, at, c)
 	return effect{world, stands}, err
+}
+
+// happen is what others do.
+func (u *modelState) happen(kind string) {
+	switch kind {
+	case ownerEdits:
+		u.edit()
+	case ownerReplaces:
+		u.replace()
+	case somebodyByHand:
+		u.changeByHand()
+	case lands:
+		landed := u.move(u.late[0], u.late[1]) == nil // or it is refused by now
+		u.landed = landed && u.refused
+		u.late = [2]string{}
+	}
+}
+
+// atEnd is what holds when a step has failed, and did not die: where it is certain that
+// AWSCURRENT does not move, it logs in. Where the owner has replaced the password, or an
+// earlier move has been carried out late, the next try sees to that.
+func (x *exploration) atEnd(u *modelState, h *history) error {
+	if h.err == nil || !x.scenario.stranded(u) || u.replaced != "" || u.landed {
+		return nil
+	}
+	refused := false
+	for ; h.parent != nil; h = h.parent {
+		switch {
+		case errors.Is(h.last.err, rotation.ErrNotMoved):
+			refused = true
+		case h.last.err != nil && strings.Contains(h.last.err.Error(), "connection lost"):
+			return nil
+		}
+	}
+	if refused {
+		return fmt.Errorf("promise 1: AWSCURRENT was refused to move from %s, and its password does not log in", u.current)
+	}
+	return nil
 }
 
 // ended is where an actor stands when its step has returned.
@@ -575,6 +647,9 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 	rest := u.clone()
 	rest.quiet()
 	rest.reported, rest.begun = false, 0
+	if x.scenario.stranded(rest) && !(u.landed && rest.pending == rest.current) {
+		x.putBack(rest)
+	}
 	key := rest.key()
 	if x.recovered[key] {
 		return "", nil
@@ -583,14 +658,25 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 	x.recoveries++
 
 	ends := []*modelState{rest}
-	if token := rest.pending; token != "" && token != rest.current {
+	if x.scenario.stranded(rest) {
+		ends = nil // first has the rotation to end that has set the only password
+	}
+	if u.landed && rest.pending == rest.current && x.scenario.stranded(rest) {
+		// The service runs the steps of the token again, whose finishSecret has not succeeded.
+		token := rest.current
+		end, failed, broken := x.alone(rest, token)
+		if broken != nil || failed != nil || x.scenario.stranded(end) {
+			return token, fmt.Errorf("promise 4: AWSCURRENT has moved late, to a password that is not set, and the four steps again, alone, leave it so: %w", errors.Join(broken, failed))
+		}
+		ends = append(ends, end)
+	} else if token := rest.pending; token != "" && token != rest.current {
 		end, failed, broken := x.alone(rest, token)
 		switch {
 		case broken != nil:
 			return token, fmt.Errorf("in the four steps again, alone: %w", broken)
 		case failed == nil && end.current != token:
 			return token, fmt.Errorf("promise 4: the four steps again, alone, succeed, and AWSCURRENT is on %s", end.current)
-		case failed != nil && x.scenario.stranded(end):
+		case failed != nil && x.scenario.stuck(end):
 		case failed != nil && end.pending != "":
 			return token, fmt.Errorf("promise 4: the four steps again, alone, fail, and AWSPENDING stays in the way of the next rotation: %w", failed)
 		case failed != nil:
@@ -605,7 +691,7 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 		switch {
 		case broken != nil:
 			return fresh, fmt.Errorf("in a new rotation, alone: %w", broken)
-		case failed != nil && x.scenario.stranded(end):
+		case failed != nil && x.scenario.stuck(end):
 		case failed != nil:
 			return fresh, fmt.Errorf("promise 4: a new rotation, alone, does not finish: %w", failed)
 		case end.current != fresh:
@@ -613,6 +699,17 @@ func (x *exploration) recover(u *modelState) (token string, err error) {
 		}
 	}
 	return "", nil
+}
+
+// putBack is what an operator does who has taken AWSPENDING off between the change of the
+// only password and the label's move: the label goes back to the version that has it.
+func (x *exploration) putBack(u *modelState) {
+	for id, content := range u.values {
+		user, password := credentials(content)
+		if slices.ContainsFunc(u.of(user), func(a worldAccount) bool { return a.letsIn(password) }) {
+			u.pending = id
+		}
+	}
 }
 
 // alone performs the four steps of a token, with nobody else about. failed is what
@@ -637,7 +734,7 @@ func (x *exploration) alone(u *modelState, token string) (end *modelState, faile
 			}
 		}
 		if h.err != nil {
-			return u, h.err, nil
+			return u, h.err, x.atEnd(u, h)
 		}
 	}
 	u = u.clone()

@@ -99,15 +99,19 @@ var beginnings = []struct {
 	{"clone's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(clonesTurn()) }},
 	{"original's turn, equal users", []account.Mode{account.Off}, func() *modelState { return equals(originalsTurn()) }},
 	{"first rotation", []account.Mode{singleUser}, firstRotation},
-	{"later rotation", []account.Mode{singleUser}, laterRotation},
+	{laterOn, []account.Mode{singleUser}, laterRotation},
 	{"after one that was given up", []account.Mode{singleUser}, afterGivenUp},
 	{"first rotation", []account.Mode{changedByHand, repaired}, firstRotation},
 	{"later rotation", []account.Mode{changedByHand, repaired}, laterRotation},
 	{"refused for another reason", []account.Mode{changedByHand, repaired}, lockedUser},
 	{"first rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(firstRotation()) }},
-	{"later rotation", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(laterRotation()) }},
+	{laterOn, []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(laterRotation()) }},
 	{"after one that was given up", []account.Mode{ownPassword}, func() *modelState { return withoutAdmin(afterGivenUp()) }},
 }
+
+// laterOn is the one beginning where the server keeps one password: in it there is an
+// AWSPREVIOUS, and a rotation that was given up leaves nothing.
+const laterOn = "later rotation"
 
 // What a scenario has in the place of a mode where one user is rotated: by an admin, or by
 // itself.
@@ -128,6 +132,12 @@ func (s scenario) settings() rotation.Settings {
 	return rotation.Settings{Mode: s.mode}
 }
 
+// stranded reports whether the password under AWSCURRENT is refused.
+func (s scenario) stranded(u *modelState) bool {
+	user, password := credentials(u.values[u.current])
+	return !s.keepsTwo() && !slices.ContainsFunc(u.of(user), func(a worldAccount) bool { return a.letsIn(password) })
+}
+
 // single reports whether one user is rotated.
 func (s scenario) single() bool {
 	return s.mode == singleUser || s.mode == ownPassword || s.mayChangeByHand()
@@ -136,9 +146,9 @@ func (s scenario) single() bool {
 // mayChangeByHand reports whether somebody may change the user's password by hand.
 func (s scenario) mayChangeByHand() bool { return s.mode == changedByHand || s.mode == repaired }
 
-// stranded reports whether the login under AWSCURRENT is refused, and no rotation may
-// set another password.
-func (s scenario) stranded(u *modelState) bool {
+// stuck reports whether somebody has changed the password by hand, or locked the account, and
+// no rotation may set another password.
+func (s scenario) stuck(u *modelState) bool {
 	a := u.account(account.Name{User: "app", Host: "%"})
 	return s.mayChangeByHand() && !a.letsIn(u.password(u.current)) && (s.mode == changedByHand || a.locked)
 }
@@ -187,11 +197,12 @@ func withoutAdmin(u *modelState) *modelState {
 	return u
 }
 
-// scenarios are all beginnings of a mode with these actors.
+// scenarios are all beginnings of a mode with these actors, as far as the server can be
+// in such a state.
 func scenarios(mode account.Mode, on *dialect, tries int, actors ...string) []scenario {
 	var all []scenario
 	for _, b := range beginnings {
-		if slices.Contains(b.modes, mode) {
+		if slices.Contains(b.modes, mode) && (on.keepsTwo() || b.name == laterOn) {
 			name := fmt.Sprintf("%s; %s; tries: %d; %s; %s", b.name, strings.Join(actors, " "), tries, mode, on)
 			all = append(all, scenario{name: name, actors: actors, tries: tries, mode: mode, dialect: on, begins: b.start})
 		}
@@ -217,19 +228,31 @@ func (s scenario) edited() scenario {
 	return s
 }
 
+const withAReplacement = "the owner replaces the password"
+
+// replacing is the scenario with the owner's replacement of the password, at any moment.
+func (s scenario) replacing() scenario {
+	s.name += "; " + withAReplacement
+	s.replaces = true
+	return s
+}
+
 // scenarioOf finds a scenario by its name.
 func scenarioOf(name string) (scenario, error) {
 	parts := strings.Split(name, "; ")
 	reversed, edits := slices.Contains(parts, inReverseName), slices.Contains(parts, withAnEdit)
 	if len(parts) >= 5 {
 		tries, err := strconv.Atoi(strings.TrimPrefix(parts[2], "tries: "))
-		for _, on := range []*dialect{mariaDB, mySQL} {
+		for _, on := range dialects {
 			for _, s := range scenarios(account.Mode(parts[3]), on, tries, strings.Fields(parts[1])...) {
 				if reversed {
 					s = s.inReverse()
 				}
 				if edits {
 					s = s.edited()
+				}
+				if slices.Contains(parts, withAReplacement) {
+					s = s.replacing()
 				}
 				if err == nil && s.name == name && len(s.actors) <= maxActors {
 					return s, nil
@@ -248,6 +271,7 @@ type size struct {
 	tries, faults int
 	reversed      bool
 	edits         bool
+	replaces      bool
 }
 
 // sizes are those of every test run, and with EXPLORE=full those that take minutes.
@@ -263,7 +287,7 @@ func sizes() []size {
 				tries, faults = 2, 3
 			}
 			if mode != account.Merge || on != mariaDB {
-				all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, false, false})
+				all = append(all, size{mode, on, twice, tries, faults, false, false, false}, size{mode, on, two, tries, faults, false, false, false})
 			}
 		}
 	}
@@ -273,29 +297,40 @@ func sizes() []size {
 			if os.Getenv("EXPLORE") == "full" {
 				tries, faults = 2, 2
 			}
-			all = append(all, size{mode, on, twice, tries, faults, false, false}, size{mode, on, two, tries, faults, true, false}, size{mode, on, two, 1, faults, false, true})
+			all = append(all, size{mode, on, twice, tries, faults, false, false, false}, size{mode, on, two, tries, faults, true, false, false}, size{mode, on, two, 1, faults, false, true, false})
+		}
+	}
+	for _, on := range []*dialect{mySQLBefore, ed25519} {
+		for _, mode := range []account.Mode{singleUser, ownPassword} {
+			one := []string{"A"}
+			tries, edited := 1, one
+			if os.Getenv("EXPLORE") == "full" {
+				tries, edited = 2, two
+			}
+			all = append(all, size{mode: mode, on: on, actors: one, tries: 2, faults: 2}, size{mode: mode, on: on, actors: twice, tries: tries, faults: 1}, size{mode: mode, on: on, actors: two, tries: tries, faults: 1, reversed: true},
+				size{mode: mode, on: on, actors: edited, tries: 2, faults: 1, edits: true}, size{mode: mode, on: on, actors: one, tries: 2, faults: 1, replaces: true})
 		}
 	}
 	for _, on := range []*dialect{mariaDB, mySQL} {
 		for _, mode := range []account.Mode{changedByHand, repaired} {
-			all = append(all, size{mode, on, two, 1, 1, mode == repaired, false})
+			all = append(all, size{mode, on, two, 1, 1, mode == repaired, false, false})
 		}
 	}
 	if os.Getenv("EXPLORE") == "full" {
 		all = append(all,
-			size{account.Merge, mariaDB, []string{"A"}, 2, 3, false, true}, size{account.Merge, mariaDB, twice, 2, 2, true, true}, size{account.Merge, mariaDB, two, 2, 2, false, true},
-			size{account.Merge, mySQL, two, 1, 2, false, true}, size{account.Mirror, mariaDB, two, 1, 2, true, true}, size{account.Off, mariaDB, two, 1, 2, false, true})
+			size{account.Merge, mariaDB, []string{"A"}, 2, 3, false, true, false}, size{account.Merge, mariaDB, twice, 2, 2, true, true, false}, size{account.Merge, mariaDB, two, 2, 2, false, true, false},
+			size{account.Merge, mySQL, two, 1, 2, false, true, false}, size{account.Mirror, mariaDB, two, 1, 2, true, true, false}, size{account.Off, mariaDB, two, 1, 2, false, true, false})
 		return append(all,
-			size{account.Merge, mariaDB, twice, 2, 4, false, false}, size{account.Merge, mariaDB, two, 2, 4, false, false},
-			size{account.Merge, mariaDB, twice, 2, 3, true, false}, size{account.Merge, mariaDB, two, 2, 3, true, false},
-			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2, false, false}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2, true, false},
-			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2, false, false})
+			size{account.Merge, mariaDB, twice, 2, 4, false, false, false}, size{account.Merge, mariaDB, two, 2, 4, false, false, false},
+			size{account.Merge, mariaDB, twice, 2, 3, true, false, false}, size{account.Merge, mariaDB, two, 2, 3, true, false, false},
+			size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 2, false, false, false}, size{account.Merge, mariaDB, []string{"A", "B", "B"}, 1, 2, true, false, false},
+			size{account.Merge, mariaDB, []string{"A", "B", "C"}, 1, 2, false, false, false})
 	}
 	all = append(all,
-		size{account.Merge, mariaDB, []string{"A"}, 2, 1, false, true}, size{account.Merge, mariaDB, twice, 1, 0, true, true}, size{account.Merge, mariaDB, two, 1, 1, false, true},
-		size{account.Off, mySQL, []string{"A"}, 2, 1, true, true})
-	return append(all, size{account.Merge, mariaDB, twice, 2, 2, false, false}, size{account.Merge, mariaDB, two, 2, 2, false, false}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0, false, false},
-		size{account.Merge, mariaDB, twice, 1, 1, true, false}, size{account.Merge, mariaDB, two, 1, 1, true, false})
+		size{account.Merge, mariaDB, []string{"A"}, 2, 1, false, true, false}, size{account.Merge, mariaDB, twice, 1, 0, true, true, false}, size{account.Merge, mariaDB, two, 1, 1, false, true, false},
+		size{account.Off, mySQL, []string{"A"}, 2, 1, true, true, false})
+	return append(all, size{account.Merge, mariaDB, twice, 2, 2, false, false, false}, size{account.Merge, mariaDB, two, 2, 2, false, false, false}, size{account.Merge, mariaDB, []string{"A", "A", "B"}, 1, 0, false, false, false},
+		size{account.Merge, mariaDB, twice, 1, 1, true, false, false}, size{account.Merge, mariaDB, two, 1, 1, true, false, false})
 }
 
 // Every interleaving of invocations of one token, of a token and those that come
@@ -311,6 +346,9 @@ func TestEveryInterleaving(t *testing.T) {
 				}
 				if size.edits {
 					s = s.edited()
+				}
+				if size.replaces {
+					s = s.replacing()
 				}
 				t.Run(s.name, func(t *testing.T) {
 					t.Parallel()

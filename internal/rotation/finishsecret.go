@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,14 +31,70 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	result, err := s.finish(ctx, version)
+	var reason abandoned
+	switch {
+	case errors.As(err, &reason):
+		return s.giveUp(ctx, reason.error)
+	case err == nil && result == alreadyFinished && s.Settings.Strategy == SingleUser:
+		return s.afterMove(ctx, version)
+	}
+	return result, err
+}
+
+// abandoned is why nothing can come of a rotation, which is given up once the lock is free:
+// that may take the lock.
+type abandoned struct{ error }
+
+func (a abandoned) Unwrap() error { return a.error }
+
+// ifMismatched is abandoned where the error is about the pending document.
+func ifMismatched(err error) error {
+	if failure.Of(err) == failure.PendingSecretMismatch {
+		return abandoned{err}
+	}
+	return err
+}
+
+// finish moves the label, and ends its sessions.
+func (s step) finish(ctx context.Context, version Version) (string, error) {
 	if finished, err := s.finished(ctx, version); finished || err != nil {
 		return alreadyFinished, err
 	}
 	pending, err := parsePending(version)
 	if err != nil {
-		return s.giveUp(ctx, err)
+		return "", ifMismatched(err)
 	}
 	s.record.pending(pending)
+	result, err := s.finishOrGiveBack(ctx, version, pending)
+	if !errors.Is(err, errOnePassword) {
+		return result, err
+	}
+	result, err = s.finishOnePassword(ctx, version)
+	if !errors.Is(err, errUnanswered) {
+		return result, err
+	}
+	result, again := s.finishOrGiveBack(ctx, version, pending)
+	if again != nil {
+		return "", fmt.Errorf("%w; looking whether it was: %w", err, again)
+	}
+	return result, nil
+}
+
+// finishOrGiveBack moves the label as the pending user. Where it is certain that the label
+// does not move, a single user gets back the password that an earlier try has taken.
+func (s step) finishOrGiveBack(ctx context.Context, version Version, pending secret.Document) (string, error) {
+	result, err := s.finishWithPending(ctx, version, pending)
+	if s.Settings.Strategy == SingleUser && errors.Is(err, ErrNotMoved) {
+		if _, back := s.giveBack(ctx); back != nil {
+			return "", fmt.Errorf("%w; %w", err, back)
+		}
+	}
+	return result, err
+}
+
+// finishWithPending moves the label as the pending user.
+func (s step) finishWithPending(ctx context.Context, version Version, pending secret.Document) (string, error) {
 	session, err := s.connectToFinish(ctx, pending)
 	if err != nil {
 		return "", refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in with the %s credentials, without which %s is not moved to them: %w", Pending, Current, err))
@@ -49,7 +106,15 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	if err := s.lock(ctx, session, pending); err != nil {
 		return "", err
 	}
+	if err := s.stillPending(ctx, session, pending); err != nil {
+		return "", err
+	}
+	return s.moveCurrent(ctx, version, nil)
+}
 
+// moveCurrent moves the label, under the lock. before, unless it is nil, is done directly
+// before that, when nothing else is left that could stand in the way.
+func (s step) moveCurrent(ctx context.Context, version Version, before func(context.Context, document) error) (string, error) {
 	labels := call[Labels]{do: func() (Labels, error) { return s.Secrets.Describe(ctx, s.event.SecretID) }}
 	now := call[document]{do: func() (document, error) { return s.currentDocument(ctx) }}
 	s.concurrently(labels.run, now.run)
@@ -71,13 +136,18 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		return alreadyFinished, nil
 	}
 	if _, err := s.parseMatching(current.Document, version); err != nil {
-		return s.giveUp(ctx, err)
+		return "", ifMismatched(err)
 	}
 	// The two were read side by side. Where another rotation has ended in between, which
 	// needs the lock's session to be gone, the labels are those from before it.
-	if carrier != current.versionID {
+	if carrier != current.versionID || wasCurrent(labels.result.Stages[s.event.Token]) {
 		return "", failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s while this step read it: it was not moved on to %s; the next try reads it anew",
 			Current, carrier, current.versionID, s.event.Token)
+	}
+	if before != nil {
+		if err := before(ctx, current); err != nil {
+			return "", err
+		}
 	}
 	// The server keeps the lock until the invocation's deadline. One that was
 	// frozen meanwhile finds out here, whatever its timers have noticed.
@@ -87,7 +157,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 	from := current.versionID
 	moveErr := s.Secrets.MoveCurrent(ctx, s.event.SecretID, s.event.Token, from)
 	if moveErr == nil {
-		s.record.moved = true
+		s.record.labelMoved()
 		s.log.InfoContext(ctx, "label moved", "label", Current, "from", from, "to", s.event.Token)
 		return Current + " moved", nil
 	}
@@ -98,7 +168,7 @@ func (s step) finishSecret(ctx context.Context) (string, error) {
 		return "", moveErr
 	}
 	if finished, err := after.progress(s.event.Token); err == nil && finished {
-		s.record.moved = true
+		s.record.labelMoved()
 		return alreadyFinished, nil
 	}
 	if carrier := after.VersionWith(Current); carrier != "" && carrier != from {

@@ -30,8 +30,9 @@ type request struct {
 	// change or see, so that its place among their effects does not matter.
 	alone  bool
 	closes bool
-	lags   string // the version that it reads, which may not be visible yet
-	user   string // of a login
+	moves  [2]string // of a move of AWSCURRENT, to and from
+	lags   string    // the version that it reads, which may not be visible yet
+	user   string    // of a login
 	// changes are the users whose accounts a statement changes.
 	changes []string
 	do      func(u *modelState, actor int) answer
@@ -156,7 +157,8 @@ func (v askedSecrets) Describe(context.Context, string) (rotation.Labels, error)
 
 func (v askedSecrets) Current(_ context.Context, id string) (rotation.Version, error) {
 	r := request{text: "read AWSCURRENT", session: noSession, do: func(u *modelState, _ int) answer {
-		return answer{value: rotation.Version{ID: u.current, Document: redact.New(u.values[u.current])}, text: u.current + u.values[u.current]}
+		version := rotation.Version{ID: u.current, Document: redact.New(u.values[u.current]), Created: u.createdIfAsked(u.current)}
+		return answer{value: version, text: u.current + u.values[u.current] + u.age(u.current)}
 	}}
 	if id == adminID {
 		content := document("admin", "admin's password", nil)
@@ -176,7 +178,7 @@ func (v askedSecrets) Version(_ context.Context, _, id string) (rotation.Version
 			return failed(rotation.ErrVersionNotFound)
 		}
 		stages := u.labels().Stages[id]
-		return answer{value: rotation.Version{ID: id, Document: redact.New(value), Stages: stages}, text: value + fmt.Sprint(stages)}
+		return answer{value: rotation.Version{ID: id, Document: redact.New(value), Stages: stages, Created: u.createdIfAsked(id)}, text: value + fmt.Sprint(stages) + u.age(id)}
 	}})
 	version, _ := a.value.(rotation.Version)
 	return version, a.err
@@ -192,7 +194,7 @@ func (v askedSecrets) PutPending(_ context.Context, p rotation.PendingVersion) e
 }
 
 func (v askedSecrets) MoveCurrent(_ context.Context, _, to, from string) error {
-	return v.ask(request{text: "move AWSCURRENT from " + from + " to " + to, session: noSession, mutates: true, do: func(u *modelState, _ int) answer {
+	return v.ask(request{text: "move AWSCURRENT from " + from + " to " + to, session: noSession, mutates: true, moves: [2]string{to, from}, do: func(u *modelState, _ int) answer {
 		if err := u.move(to, from); err != nil {
 			return failed(err)
 		}
@@ -207,6 +209,22 @@ func (v askedSecrets) DropPending(_ context.Context, _, id string) error {
 		}
 		return answer{}
 	}}).err
+}
+
+// createdIfAsked is when a version got its value, where a step may go by that.
+func (u *modelState) createdIfAsked(id string) time.Time {
+	if u.keepsTwo() {
+		return time.Time{}
+	}
+	return u.created(id)
+}
+
+// age tells answers apart by it.
+func (u *modelState) age(id string) string {
+	if u.keepsTwo() {
+		return ""
+	}
+	return fmt.Sprint(u.created(id).Unix())
 }
 
 // RandomPassword is another one for every actor, and the same in every execution. One user
@@ -365,6 +383,10 @@ func (s *askedSession) Exists(_ context.Context, object account.Object, _ string
 func nothing(*modelState, int) answer { return answer{} }
 
 func (s *askedSession) OwnGrants(context.Context) (account.OwnGrants, error) {
+	if !s.dialect.keepsTwo() { // it is asked whether it may change passwords
+		a := s.through(request{text: "own grants", alone: true, do: nothing})
+		return account.OwnGrants{Name: s.facts.Account, Rows: []redact.Secret{redact.New("GRANT ALL PRIVILEGES ON *.* TO `" + s.facts.Account.User + "`@`%`")}}, a.err
+	}
 	a := s.through(request{text: "own grants of " + s.facts.Account.User, do: func(u *modelState, _ int) answer {
 		found := u.account(s.facts.Account)
 		if found == nil {
@@ -405,6 +427,23 @@ func (s *askedSession) Apply(_ context.Context, sent ...statement.Statement) err
 	return nil
 }
 
+// OwnAccount reads that of the user.
+func (s *askedSession) OwnAccount(context.Context) (account.Account, error) {
+	a := s.through(request{text: "read its own account", do: func(u *modelState, _ int) answer {
+		found := u.account(s.facts.Account)
+		if found == nil {
+			return failed(errNoSuchAccount)
+		}
+		read, err := account.Parse(s.facts.Server, found.name, u.rows(*found))
+		if err != nil {
+			panic(err)
+		}
+		return answer{value: read, text: accountsKey([]worldAccount{*found})}
+	}})
+	own, _ := a.value.(account.Account)
+	return own, a.err
+}
+
 // denied is a server's answer to somebody who may not do a thing.
 type denied struct{ error }
 
@@ -414,6 +453,9 @@ func (denied) Denied() bool { return true }
 type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
+
+// ServerNumber implements failure.Numbered.
+func (refusal) ServerNumber() uint16 { return 1396 }
 
 // Close ends the session. A session that holds no lock ends unseen.
 func (s *askedSession) Close() error {

@@ -26,6 +26,13 @@ func (l Labels) VersionWith(label string) string {
 	return ""
 }
 
+// wasCurrent reports whether a version with these labels, which is not AWSCURRENT any more,
+// has been. Its rotation has ended, whatever still says AWSPENDING: a password that was
+// replaced after that must not come back.
+func wasCurrent(stages []string) bool {
+	return slices.Contains(stages, Previous) || slices.Contains(stages, Current)
+}
+
 // tag is the value of a tag of the secret, whose key may be of any letter case;
 // empty for none.
 func (l Labels) tag(key string) string {

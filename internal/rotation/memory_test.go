@@ -313,6 +313,10 @@ func (s *fakeSession) RoleGrants(context.Context, []account.Name) (account.RoleG
 
 func (s *fakeSession) PluginsNeedingPlaintext(context.Context) ([]string, error) { return nil, nil }
 
+func (s *fakeSession) OwnAccount(context.Context) (account.Account, error) {
+	return account.Parse(s.facts.Server, s.facts.Account, s.accounts[s.facts.Account])
+}
+
 func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 	return account.OwnGrants{Name: s.facts.Account, Rows: s.accounts[s.facts.Account].Grants}, s.do("grants of %s", s.facts.Account.User)
 }

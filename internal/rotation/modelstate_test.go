@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"tandem/internal/account"
 	"tandem/internal/redact"
@@ -32,6 +33,11 @@ type modelState struct {
 	locks                      []worldLock
 	gone                       [maxActors]uint8 // lost sessions of each actor, a bit each
 	begun                      int              // rotations that the service has begun
+	made                       []string         // the versions, in the order in which they got their values
+	late                       [2]string        // a move of AWSCURRENT, to and from, that is still to be carried out
+	landed                     bool             // such a move has been, though another was refused for good
+	refused                    bool             // a move was refused for good
+	replaced                   string           // the password that the owner has replaced, by hand and in the secret
 	// reported: all four steps of a rotation have reported success.
 	reported bool
 	byHand   byHand
@@ -72,13 +78,17 @@ func (u *modelState) clone() *modelState {
 	c.values = maps.Clone(u.values)
 	c.accounts = slices.Clone(u.accounts)
 	c.locks = slices.Clone(u.locks)
+	c.made = slices.Clone(u.made)
 	return &c
 }
 
 // key tells apart what an invocation or a promise could tell apart.
 func (u *modelState) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d|%v\n", u.begun, u.gone)
+	fmt.Fprintf(&b, "%d|%v|%v|%v|%s\n", u.begun, u.gone, u.late, u.refused, u.replaced)
+	if !u.keepsTwo() {
+		fmt.Fprintln(&b, u.made)
+	}
 	b.WriteString(u.seen())
 	for _, l := range u.locks {
 		fmt.Fprintf(&b, "%s %d %d %v\n", l.name, l.actor, l.session, l.orphan)
@@ -89,7 +99,7 @@ func (u *modelState) key() string {
 // seen tells apart what a promise could tell apart.
 func (u *modelState) seen() string {
 	var b strings.Builder
-	b.WriteString(u.current + "|" + u.previous + "|" + u.pending + "|" + strconv.FormatBool(u.reported) + fmt.Sprint(u.byHand) + "\n")
+	b.WriteString(u.current + "|" + u.previous + "|" + u.pending + "|" + strconv.FormatBool(u.reported) + "|" + u.replaced + "|" + strconv.Itoa(u.begun) + "|" + strconv.FormatBool(u.landed) + fmt.Sprint(u.byHand) + "\n")
 	for _, id := range slices.Sorted(maps.Keys(u.values)) {
 		b.WriteString(id + "=" + u.values[id] + "\n")
 	}
@@ -137,7 +147,12 @@ func (u *modelState) of(user string) []worldAccount {
 
 // letsIn reports whether a password logs in through the account.
 func (a worldAccount) letsIn(password string) bool {
-	return !a.locked && (a.verifier == nativeVerifier(password) || a.second == nativeVerifier(password))
+	return !a.locked && (keptOf(a.verifier, password) || keptOf(a.second, password))
+}
+
+// keptOf reports whether that is what a server keeps of a password.
+func keptOf(stored, password string) bool {
+	return stored == nativeVerifier(password) || stored == verifierOf("ed25519", password)
 }
 
 func (a worldAccount) mayAll(privileges []string) bool {
@@ -152,16 +167,41 @@ func (a worldAccount) mayAll(privileges []string) bool {
 // verifiers remembers what passwords are stored as.
 var verifiers sync.Map
 
-func nativeVerifier(password string) string {
-	if v, ok := verifiers.Load(password); ok {
+func nativeVerifier(password string) string { return verifierOf("mysql_native_password", password) }
+
+func verifierOf(plugin, password string) string {
+	key := [2]string{plugin, password}
+	if v, ok := verifiers.Load(key); ok {
 		return v.(string)
 	}
-	v, err := verifier.New("mysql_native_password", redact.New(password), nil)
+	v, err := verifier.New(plugin, redact.New(password), nil)
 	if err != nil {
 		panic(err)
 	}
-	verifiers.Store(password, v.Reveal())
+	verifiers.Store(key, v.Reveal())
 	return v.Reveal()
+}
+
+// storing has the server keep what it is of the passwords that it has in the beginning.
+func (u *modelState) storing(d *dialect) {
+	for i := range u.accounts {
+		a := &u.accounts[i]
+		verifiers.Range(func(key, stored any) bool {
+			if known := key.([2]string); stored == a.verifier && known[0] == "mysql_native_password" {
+				a.verifier = d.stores(known[1])
+				return false
+			}
+			return true
+		})
+		if !d.keepsTwo() {
+			a.second = ""
+		}
+	}
+}
+
+// created is when a version got its value.
+func (u *modelState) created(id string) time.Time {
+	return time.Unix(int64(slices.Index(u.made, id)+1)*60, 0)
 }
 
 func (u *modelState) labels() rotation.Labels {
@@ -182,6 +222,7 @@ func (u *modelState) put(token, content string) error {
 		return nil // labels stay where they are
 	}
 	u.values[token] = content
+	u.made = append(u.made, token)
 	u.pending = token
 	return nil
 }
@@ -189,13 +230,18 @@ func (u *modelState) put(token, content string) error {
 func (u *modelState) move(to, from string) error {
 	switch _, exists := u.values[to]; {
 	case u.current != from:
-		return fmt.Errorf("RemoveFromVersionId doesn't match: AWSCURRENT is attached to %s", u.current)
+		return notMoved{fmt.Errorf("RemoveFromVersionId doesn't match: AWSCURRENT is attached to %s", u.current)}
 	case !exists:
-		return errors.New("can't find the specified secret version")
+		return notMoved{errors.New("can't find the specified secret version")}
 	}
 	u.previous, u.current = from, to
 	return nil
 }
+
+// notMoved is an answer that leaves no doubt.
+type notMoved struct{ error }
+
+func (notMoved) Is(target error) bool { return target == rotation.ErrNotMoved }
 
 // editedVersion is the version that the owner's edit makes.
 const editedVersion = "edited"
@@ -208,6 +254,22 @@ func (u *modelState) edited() bool { _, done := u.values[editedVersion]; return 
 func (u *modelState) edit() {
 	u.values[editedVersion] = strings.Replace(u.values[u.current], `"dbname":"db"`, `"dbname":"corrected"`, 1)
 	u.previous, u.current = u.current, editedVersion
+	u.made = append(u.made, editedVersion)
+}
+
+// replace is what a secret's owner does whose password has leaked: they set another at the
+// server, and store it.
+func (u *modelState) replace() {
+	user, old := credentials(u.values[u.current])
+	const password = "password of the owner"
+	u.values[editedVersion] = strings.Replace(u.values[u.current], `"`+old+`"`, `"`+password+`"`, 1)
+	u.previous, u.current = u.current, editedVersion
+	u.made, u.replaced = append(u.made, editedVersion), old
+	for i := range u.accounts {
+		if u.accounts[i].name.User == user {
+			u.accounts[i].verifier, u.accounts[i].second = u.stores(password), ""
+		}
+	}
 }
 
 // passwordByHand is what somebody has changed the user's password to.

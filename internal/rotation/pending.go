@@ -46,6 +46,9 @@ func (s step) parseMatching(current secret.Document, pending Version) (secret.Do
 				Pending, pending.ID, field.name, field.got, Current, field.want, ErrStale)
 		}
 	}
+	if wasCurrent(pending.Stages) {
+		return secret.Document{}, fmt.Errorf("version %s has been %s already, and the secret was changed after that: %w", pending.ID, Current, ErrStale)
+	}
 	if s.Settings.makes(current, next) {
 		return next, nil
 	}
@@ -93,6 +96,15 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 	}
 	if finished, err := labels.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
+	}
+	if s.Settings.Strategy == SingleUser {
+		finished, err := s.giveBack(ctx)
+		if finished {
+			return alreadyFinished, nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("%w; before %s is taken off version %s, so that the next rotation can begin: %w", reason, Pending, s.event.Token, err)
+		}
 	}
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
 		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)

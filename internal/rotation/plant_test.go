@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
 	"tandem/internal/secret"
@@ -106,6 +108,75 @@ func (s strangers) Users(ctx context.Context, names ...string) ([]account.User, 
 		}
 	}
 	return users, err
+}
+
+// The defects of a rotation where the server keeps one password.
+func TestPlantedDefectsOfOnePasswordAreFound(t *testing.T) {
+	same := func(s scenario) scenario { return s }
+	for _, test := range []struct {
+		name    string
+		begins  func(scenario) scenario
+		plant   wrapping
+		promise string
+	}{
+		{"the password is taken back when the move is in doubt", same, in(rotation.FinishSecret, moveErrors(func(error) error { return notMoved{errors.New("refused")} })), "promise 1"},
+		{"it is not taken back when the move is refused", same, in(rotation.FinishSecret, moveErrors(func(error) error { return errors.New("in doubt") })), "promise 1"},
+		{"it is taken back whatever is under AWSCURRENT by then", scenario.replacing, in(rotation.FinishSecret, currentAsBefore), "promise 9"},
+		{"a rotation is given up that has set it", scenario.edited, in(rotation.CreateSecret, unproven), "promise 1"},
+		{"finishSecret takes no lock", same, in(rotation.FinishSecret, sessions(func(s rotation.Session, _ string) rotation.Session { return unlocked{s} })), "promise 1"},
+	} {
+		for _, on := range []*dialect{mySQLBefore, ed25519} {
+			t.Run(test.name+" "+on.String(), func(t *testing.T) {
+				t.Parallel()
+				var explored []scenario
+				for _, s := range append(scenarios(singleUser, on, 2, "A"), scenarios(singleUser, on, 1, "A", "A")...) {
+					explored = append(explored, test.begins(s))
+				}
+				mustFind(t, explored, test.plant, test.promise)
+			})
+		}
+	}
+}
+
+// moveErrors answers a move that has failed with another error.
+func moveErrors(by func(error) error) wrapping {
+	return func(_ string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+		return mistaken{secrets, by}, database
+	}
+}
+
+type mistaken struct {
+	rotation.Secrets
+	by func(error) error
+}
+
+func (m mistaken) MoveCurrent(ctx context.Context, secretID, to, from string) error {
+	err := m.Secrets.MoveCurrent(ctx, secretID, to, from)
+	if err != nil {
+		err = failure.Mark(failure.SecretsManagerFailed, m.by(err))
+	}
+	return err
+}
+
+// currentAsBefore answers for AWSCURRENT what it was when the step first asked.
+func currentAsBefore(_ string, _ rotation.Step, secrets rotation.Secrets, database rotation.Database) (rotation.Secrets, rotation.Database) {
+	return &remembering{Secrets: secrets}, database
+}
+
+type remembering struct {
+	rotation.Secrets
+	version rotation.Version
+}
+
+func (r *remembering) Current(ctx context.Context, secretID string) (rotation.Version, error) {
+	if secretID == adminID || r.version.ID == "" {
+		version, err := r.Secrets.Current(ctx, secretID)
+		if secretID != adminID {
+			r.version = version
+		}
+		return version, err
+	}
+	return r.version, nil
 }
 
 // mustFind explores until a promise is broken.

@@ -18,6 +18,9 @@ var (
 	// ErrVersionNotFound is returned by Secrets.Version and Secrets.Current where
 	// the secret has no such version, or one that has no value yet.
 	ErrVersionNotFound = errors.New("the version has no value")
+	// ErrNotMoved is returned by Secrets.MoveCurrent where it is certain that the label was
+	// not moved by this call, and will not be. Any other error leaves that open.
+	ErrNotMoved = errors.New("the label was not moved")
 	// ErrVersionExists is returned by Secrets.PutPending where the version has
 	// another value already.
 	ErrVersionExists = errors.New("the version has another value already")
@@ -206,6 +209,9 @@ type Session interface {
 	// PluginsNeedingPlaintext lists the plugins for whose sake the server refuses verifiers, and
 	// has to be sent passwords in clear.
 	PluginsNeedingPlaintext(ctx context.Context) ([]string, error)
+	// OwnAccount reads the account that the session is logged in as (MariaDB; MySQL does not
+	// show every user its own).
+	OwnAccount(ctx context.Context) (account.Account, error)
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Exists reports whether a routine, a table, or where one is named a column of it, is

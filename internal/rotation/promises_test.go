@@ -21,6 +21,9 @@ func (x *exploration) current(u *modelState) error {
 		name := first.name
 		name.User = user
 		a := u.account(name)
+		if a != nil && !a.letsIn(password) && x.inGap(u, *a) {
+			continue
+		}
 		switch {
 		case a == nil:
 			return fmt.Errorf("promise 1: AWSCURRENT is on %s, and there is no account %s", u.current, name)
@@ -35,6 +38,29 @@ func (x *exploration) current(u *modelState) error {
 	return nil
 }
 
+// inGap reports whether an account is between the change of its only password and the
+// label's move: that of the rotation in progress, or of one that an operator has taken
+// AWSPENDING off. Where a move was carried out late, after the password had been taken
+// back, the one under AWSPREVIOUS logs in until finishSecret runs again.
+func (x *exploration) inGap(u *modelState, a worldAccount) bool {
+	if x.scenario.keepsTwo() {
+		return false
+	}
+	if u.landed {
+		if user, password := credentials(u.values[u.previous]); user == a.name.User && a.letsIn(password) {
+			return true
+		}
+	}
+	if u.begun > 1 {
+		return x.pendingLogsIn(u, a)
+	}
+	if u.pending == "" {
+		return false
+	}
+	user, password := credentials(u.values[u.pending])
+	return user == a.name.User && a.letsIn(password)
+}
+
 // currentUnlessByHand is promise 1 but for what somebody has changed by hand, or locked:
 // from the next rotation's end on it holds again.
 func (x *exploration) currentUnlessByHand(u *modelState) error {
@@ -44,9 +70,13 @@ func (x *exploration) currentUnlessByHand(u *modelState) error {
 	return x.current(u)
 }
 
-// replacedEnded is that no password comes back that somebody has replaced by hand.
+// replacedEnded is promise 9 for a password that the owner has replaced, or that somebody
+// has replaced by hand: no rotation sets it again.
 func (x *exploration) replacedEnded(u *modelState) error {
 	for _, a := range u.of("app") {
+		if u.replaced != "" && a.letsIn(u.replaced) {
+			return fmt.Errorf("promise 9: the owner has replaced the password, and the one before logs in as %s", a.name)
+		}
 		for _, stored := range []string{a.verifier, a.second} {
 			if stored != "" && strings.Contains(u.byHand.replaced, stored) {
 				return fmt.Errorf("promise 9: %s has a password again that somebody has replaced by hand", a.name)
@@ -56,10 +86,10 @@ func (x *exploration) replacedEnded(u *modelState) error {
 	return nil
 }
 
-// previous is the promise of a single user: the password under AWSPREVIOUS logs in until
-// the next rotation sets its own.
+// previous is the promise of a single user on a server that keeps two passwords: the one
+// under AWSPREVIOUS logs in until the next rotation sets its own.
 func (x *exploration) previous(u *modelState) error {
-	if u.previous == "" {
+	if u.previous == "" || !x.scenario.keepsTwo() || u.replaced != "" {
 		return nil
 	}
 	_, current := credentials(u.values[u.current])
@@ -83,7 +113,7 @@ func (x *exploration) oldEnded(u *modelState) error {
 			known := stored == "" || stored == nativeVerifier(passwordByHand) && u.byHand.at == u.current
 			for _, value := range u.values {
 				_, password := credentials(value)
-				known = known || stored == nativeVerifier(password)
+				known = known || keptOf(stored, password)
 			}
 			if !known {
 				return fmt.Errorf("promise 9: success was reported, and %s has a password that is of no version", a.name)
@@ -222,7 +252,7 @@ func (x *exploration) inState(u *modelState) error {
 	}
 	checks := []func(*modelState) error{x.current, x.copies, x.halfMade, x.neverMore, x.bystanders, x.survives}
 	if x.scenario.single() {
-		checks = []func(*modelState) error{x.current, x.previous, x.oldEnded, x.neverMore, x.bystanders, x.survives}
+		checks = []func(*modelState) error{x.replacedEnded, x.current, x.previous, x.oldEnded, x.neverMore, x.bystanders, x.survives}
 	}
 	if x.scenario.mayChangeByHand() {
 		checks = []func(*modelState) error{x.currentUnlessByHand, x.replacedEnded, x.oldEnded, x.neverMore, x.bystanders, x.survives}

@@ -8,13 +8,17 @@ import (
 	"tandem/internal/secret"
 )
 
-// proof is the login with the current credentials.
+// proof is the login with the current credentials; or with the pending ones, of a single
+// user of whom the server keeps one password, where that is the pending one already.
 type proof struct {
 	Facts
-	began time.Time // the login
+	began   time.Time // the login
+	pending bool      // with the pending credentials
 }
 
-func proofOf(session Session, began time.Time) proof { return proof{session.Facts(), began} }
+func proofOf(session Session, began time.Time) proof {
+	return proof{Facts: session.Facts(), began: began}
+}
 
 // checkPasswordUnchanged refuses to go on where the current user's password has been changed
 // between the proof and the lock. No rotation of this secret does that, but one of

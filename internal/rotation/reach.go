@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tandem/internal/failure"
@@ -9,8 +10,8 @@ import (
 
 // reached is who has logged in, before the lock is taken.
 type reached struct {
-	// proof is the login with the current credentials. It is nil where they were refused,
-	// and the admin may set others.
+	// proof is the login with the current credentials; with the pending ones, or none yet,
+	// where refused says why the current ones were refused.
 	proof   Session
 	refused error
 	// admin changes the users, logged in as: the proof itself where a user changes its
@@ -21,28 +22,36 @@ type reached struct {
 
 // reach proves the current credentials and logs in as the admin, side by side: no
 // statement is sent as the admin yet.
-func (s step) reach(ctx context.Context, d documents) (reached, error) {
-	r := reached{as: d.admin}
+func (s step) reach(ctx context.Context, d documents) (r reached, err error) {
+	r.as = d.admin
 	proof := call[Session]{do: func() (Session, error) { return s.Database.Connect(ctx, login(d.current.Document)) }}
 	if d.admin.own {
 		proof.run()
-		r.proof, r.admin = proof.result, proof.result
-		return r, proofRefused(proof.err)
+		r.proof, err = proof.result, proofRefused(proof.err)
+		if s.mayBePending(err) {
+			// Only a login tells whether the pending password is in force.
+			if session, connectErr := s.Database.Connect(ctx, login(d.pending.Document)); connectErr == nil {
+				r.proof, r.refused, err = session, err, nil
+			}
+		}
+		r.admin = r.proof
+		return r, err
 	}
 	changing := call[Session]{do: func() (session Session, err error) {
 		session, r.as, err = s.connectAdmin(ctx, d)
 		return session, err
 	}}
 	s.concurrently(proof.run, changing.run)
-	user, err := d.current.Username(), proofRefused(proof.err)
+	err = proofRefused(proof.err)
 	switch {
 	case err == nil:
 		err = changing.err
-	case changing.err == nil && s.mayRepair(user, err):
-		r.admin, r.refused = changing.result, err
-		return r, nil
 	case changing.err == nil:
-		err = s.orRepair(user, nameAnonymous(ctx, changing.result, user, err))
+		err = nameAnonymous(ctx, changing.result, d.current.Username(), err)
+	}
+	if s.mayBePending(err) && changing.err == nil {
+		r.refused, r.admin = err, changing.result
+		return r, nil
 	}
 	if err == nil {
 		r.proof, r.admin = proof.result, changing.result
@@ -54,6 +63,12 @@ func (s step) reach(ctx context.Context, d documents) (reached, error) {
 		}
 	}
 	return reached{}, err
+}
+
+// mayBePending reports whether the current credentials may be refused since the pending
+// password is in force: a single user's, where the server keeps one.
+func (s step) mayBePending(refused error) bool {
+	return s.Settings.Strategy == SingleUser && errors.Is(refused, ErrLoginRefused) && failure.Of(refused) == failure.CurrentCredentialsRejected
 }
 
 func proofRefused(err error) error {

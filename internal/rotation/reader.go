@@ -31,6 +31,9 @@ func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Do
 	if !unreplicated(refused) {
 		return session, refused
 	}
+	if refused = s.unlessOnePassword(ctx, to, refused); errors.Is(refused, errOnePassword) {
+		return nil, refused
+	}
 	if reader, err := s.isReader(ctx, pending); err != nil {
 		return nil, fmt.Errorf("%w; whether this is a reader that lags could not be found out: %w", refused, err)
 	} else if !reader {
@@ -137,7 +140,8 @@ func (s step) connectToFinish(ctx context.Context, pending secret.Document) (Ses
 		return nil, err
 	}
 	to.Host, to.Port = cluster.Writer.Host, cluster.Writer.Port
-	return s.Database.Connect(ctx, to)
+	session, err := s.Database.Connect(ctx, to)
+	return session, s.unlessOnePassword(ctx, to, err)
 }
 
 // readerCluster is the cluster whose reader endpoint the document's host is.

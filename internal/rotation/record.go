@@ -32,6 +32,9 @@ type record struct {
 	granted, revoked   int      // privileges and roles
 	statements         []string // masked
 	passwordSet, moved bool
+	refusedSince       time.Time     // when the only password was changed; zero before, and once it was set again
+	refused            time.Duration // from then to the label's move
+	changedBefore      bool          // an earlier try has changed it
 
 	pendingSessions int   // of the user whose password was about to change
 	sessionsUnknown error // of which servers it is not known whether there are any
@@ -153,6 +156,52 @@ func (r *record) sent(s account.Step) {
 	}
 }
 
+// gapBegins notes that the only password is about to change.
+func (r *record) gapBegins() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.refusedSince = time.Now()
+}
+
+// gapEnds notes that it was set again.
+func (r *record) gapEnds() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.refusedSince, r.changedBefore, r.passwordSet = time.Time{}, false, false
+}
+
+// gapBegan notes that an earlier try has changed the only password.
+func (r *record) gapBegan() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.changedBefore = true
+}
+
+// inGap reports whether the password under AWSCURRENT is refused, as far as this step knows.
+func (r *record) inGap() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return (!r.refusedSince.IsZero() || r.changedBefore) && !r.moved
+}
+
+// stillValid says, in an error about the password's change, that the old one is.
+func (r *record) stillValid() string {
+	if r.inGap() {
+		return ""
+	}
+	return "; the old password is still valid"
+}
+
+// labelMoved notes that AWSCURRENT has moved.
+func (r *record) labelMoved() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.moved = true
+	if !r.refusedSince.IsZero() {
+		r.refused = time.Since(r.refusedSince)
+	}
+}
+
 // password notes the statement that set the password.
 func (r *record) password(s statement.Statement) {
 	r.mutex.Lock()
@@ -215,6 +264,9 @@ func (r *record) attributes() []slog.Attr {
 	}
 	if r.moved {
 		out = append(out, slog.Bool("currentMoved", true))
+	}
+	if r.refused > 0 {
+		out = append(out, slog.Float64("currentRefusedMs", milliseconds(r.refused)))
 	}
 	number("pendingUserSessions", r.pendingSessions)
 	if r.sessionsUnknown != nil {

@@ -27,29 +27,41 @@ var ErrAccountOrPassword = failure.New(failure.StatementRefused, "the server ref
 // the accounts are read first. The pair's lock is held: no other invocation can set
 // the password in between.
 func (w *underLock) unlessRefused(ctx context.Context, result string, err error) (string, error) {
+	refused, reason := w.passwordRefused(ctx, err)
+	switch {
+	case refused:
+		return w.giveUp(ctx, reason)
+	case reason != nil:
+		return "", reason
+	}
+	return result, nil
+}
+
+// passwordRefused reports whether an error says that, and with what reason.
+func (w *underLock) passwordRefused(ctx context.Context, err error) (refused bool, reason error) {
 	inDoubt := len(w.clear) > 0 && errors.Is(err, ErrAccountOrPassword)
 	if !inDoubt && failure.Of(err) != failure.PasswordRefused {
-		return result, err
+		return false, err
 	}
 	users, readErr := w.users(ctx, w.pending.Username())
 	if readErr != nil {
-		return "", fmt.Errorf("%w; reading the accounts of %q, to see whether one has the password already: %w", err, w.pending.Username(), readErr)
+		return false, fmt.Errorf("%w; reading the accounts of %q, to see whether one has the password already: %w", err, w.pending.Username(), readErr)
 	}
 	for _, user := range users {
 		for _, a := range user.Accounts {
 			if !a.Attributes.Locked && w.acceptsPassword(a, w.pending.Password()) {
-				return "", err
+				return false, err
 			}
 		}
 		if inDoubt && !slices.Equal(accountNames(user), w.pendingAccounts) {
-			return "", err // the accounts were the reason
+			return false, err // the accounts were the reason
 		}
 	}
 	if inDoubt {
 		err = failure.Errorf(failure.PasswordRefused, "%w; the accounts are as they were, so it is the password that %s refuses: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules",
 			err, strings.Join(w.clear, " or "))
 	}
-	return w.giveUp(ctx, err)
+	return true, err
 }
 
 // unlessUnusable gives the rotation up where nobody can log in with the pending

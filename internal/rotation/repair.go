@@ -97,6 +97,12 @@ func (s step) mayRepair(user string, refused error) bool {
 	return s.Settings.Strategy == SingleUser && errors.Is(refused, ErrLoginRefused) && s.Settings.Repair.Allows(user)
 }
 
+// mayRepairHere reports whether this step's admin may: setSecret's, and no other's, as
+// further ones only end what it has begun.
+func (w *underLock) mayRepairHere() bool {
+	return w.event.Step == SetSecret && !w.documents.admin.own && w.mayRepair(w.current.Username(), w.refused)
+}
+
 // orRepair adds to refused current credentials what an admin could do about them.
 func (s step) orRepair(user string, refused error) error {
 	if s.Settings.Strategy != SingleUser || failure.Of(refused) != failure.CurrentCredentialsRejected {
@@ -175,7 +181,7 @@ func (i *inspection) foretellRepair(w *underLock) {
 // warnOfRepair tells of a password that the admin has set although nobody has proven the
 // one before. It comes after the change: what is warned of has happened.
 func (w *underLock) warnOfRepair(ctx context.Context) {
-	if w.refused == nil {
+	if !w.repairs {
 		return
 	}
 	w.step.warn(ctx, warning.RepairedWithAdmin, fmt.Sprintf("the password under %s was refused, as somebody has changed it by hand, or by another secret for the same user, and %s has set the pending one, as REPAIR_WITH_ADMIN allows: "+

@@ -117,6 +117,9 @@ type step struct {
 	event  Event
 	log    *slog.Logger
 	record *record
+	// changed: this step has set the only password, so that a login with it which is refused
+	// is a reader's that lags. moved: it looks at what was left after the label's move.
+	changed, moved bool
 }
 
 func (s step) perform(ctx context.Context) (result string, err error) {
@@ -146,6 +149,10 @@ func (s step) deadlineFirst(ctx context.Context, err error) error {
 	if l, found := s.record.longest(); found {
 		most = fmt.Sprintf(", most of it (%s) spent on %s", l.took.Round(time.Millisecond), phaseTitles[l.phase])
 	}
-	return fmt.Errorf("out of time (%w)%s; the current credentials are unchanged and work, and the next try goes on from here; "+
-		"raise the function's timeout if this repeats: %w", ctx.Err(), most, err)
+	state := "the current credentials are unchanged and work"
+	if s.record.inGap() {
+		state = fmt.Sprintf("the password under %s may be refused until %s has moved, as the server keeps one", Current, Current)
+	}
+	return fmt.Errorf("out of time (%w)%s; %s, and the next try goes on from here; "+
+		"raise the function's timeout if this repeats: %w", ctx.Err(), most, state, err)
 }

@@ -50,6 +50,8 @@ func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) 
 		next  request
 		trail *history // for what it has logged in as
 	}
+	x := newExploration(s, 0, wrap)
+	defer x.close()
 	actors := make([]*running, len(s.actors))
 	tries := make([]int, len(s.actors))
 	u := s.start()
@@ -81,6 +83,9 @@ func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) 
 				return
 			}
 			u.endActor(i, false)
+			if broken = x.atEnd(u, &history{parent: a.trail.parent, asked: a.trail.asked, last: a.trail.last, err: err}); broken != nil {
+				return
+			}
 			switch {
 			case err != nil:
 				try(i)
@@ -103,8 +108,6 @@ func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) 
 		}
 	}
 	begin()
-	x := newExploration(s, 0, wrap)
-	defer x.close()
 	for number, line := range lines[1:] {
 		if token, ok := strings.CutPrefix(line, again); ok {
 			u.quiet()
@@ -117,11 +120,9 @@ func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) 
 			begin()
 		case serviceTakes:
 			u.pending = ""
-		case somebodyByHand:
-			u.changeByHand()
-		case ownerEdits:
+		case ownerEdits, ownerReplaces, lands, somebodyByHand:
 			u = u.clone()
-			u.edit()
+			u.happen(line)
 		case serverFrees:
 			u.locks = slices.DeleteFunc(u.locks, func(l worldLock) bool { return l.orphan })
 		default:
@@ -153,6 +154,9 @@ func replay(text string, wrap wrapping) (end *modelState, broken, misfit error) 
 				a.answers <- got
 				advance(i)
 			}
+		}
+		if broken != nil {
+			return u, broken, nil
 		}
 		if err := x.inState(u); err != nil {
 			return u, err, nil

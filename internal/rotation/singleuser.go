@@ -12,8 +12,9 @@ import (
 	"tandem/internal/warning"
 )
 
-// A single user keeps its name, and gets another password. The server keeps two: the
-// current one goes on beside the pending one, until the next rotation replaces it.
+// A single user keeps its name, and gets another password. Where the server keeps two, the
+// current one goes on beside the pending one, until the next rotation replaces it; where it
+// keeps one, onepassword.go says what happens.
 
 // users are those whose accounts a rotation reads.
 func (s Settings) users(current string) []string {
@@ -34,10 +35,13 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if one := w.onePassword(user); one.Why != "" && !w.repairs {
+		return w.leaveToFinishSecret(ctx, user, one)
+	}
 	if user == nil {
 		return w.changeOwnPassword(ctx)
 	}
-	if w.refused == nil { // of which the warning tells otherwise
+	if !w.repairs { // of which the warning tells otherwise
 		if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
 			return "", err
 		}
@@ -62,10 +66,10 @@ func (w *underLock) passwords() account.Passwords {
 	return account.Passwords{Current: w.current.Password(), Pending: w.pending.Password(), Matches: w.matches, VerifierOf: w.verifierOf}
 }
 
-// readSingleUser reads the user, and refuses one whose password cannot be changed. It is
-// nil where a user that changes its own password may not list accounts, on MySQL, where
-// such a user can do without.
-func (w *underLock) readSingleUser(ctx context.Context) (*account.SingleUser, error) {
+// readAccounts reads the user's accounts, and whether the server takes verifiers. It is nil
+// where a user that changes its own password may not list accounts, on MySQL, where such a
+// user can do without.
+func (w *underLock) readAccounts(ctx context.Context) (*account.SingleUser, error) {
 	name := w.current.Username()
 	users, err := w.users(ctx, name)
 	if err != nil {
@@ -74,35 +78,45 @@ func (w *underLock) readSingleUser(ctx context.Context) (*account.SingleUser, er
 	if w.clear, err = w.admin.PluginsNeedingPlaintext(ctx); err != nil {
 		return nil, fmt.Errorf("asking whether the server takes verifiers: %w", err)
 	}
-	user := &account.SingleUser{Server: w.admin.Facts().Server, Own: w.documents.admin.own, Clear: w.clear}
-	if err := w.checkPasswordEncrypted(user.Server.Flavor == account.MySQL); err != nil {
+	if users == nil {
+		return nil, nil
+	}
+	user := &account.SingleUser{Server: w.admin.Facts().Server, User: users[0], Own: w.documents.admin.own, Clear: w.clear, Login: w.proof.Account}
+	w.pendingAccounts = accountNames(user.User)
+	return user, nil
+}
+
+// readSingleUser reads the user, and refuses one whose password cannot be changed. It is
+// nil where readAccounts is.
+func (w *underLock) readSingleUser(ctx context.Context) (*account.SingleUser, error) {
+	user, err := w.readAccounts(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if users == nil {
-		if login := w.proof.Account; login.User != name {
+	if err := w.checkPasswordEncrypted(w.admin.Facts().Server.Flavor == account.MySQL || len(w.clear) > 0); err != nil {
+		return nil, err
+	}
+	if user == nil {
+		if w.proof.Account.User != w.current.Username() {
 			return nil, w.loggedInAsOther()
 		}
-		return nil, user.CheckServer()
+		return nil, nil
 	}
-	user.User = users[0]
-	w.pendingAccounts = accountNames(user.User)
-	if w.refused != nil {
+	if w.repairs {
 		user.Login, _ = user.User.Serving(w.admin.Facts().From)
-	} else if !w.withoutProof {
-		if user.Login = w.proof.Account; !user.User.Has(user.Login) {
-			return nil, w.loggedInAsOther()
-		}
+	} else if !w.withoutProof && !user.User.Has(user.Login) {
+		return nil, w.loggedInAsOther()
 	}
-	if user.AdminDynamic, err = w.adminDynamic(ctx, users...); err != nil {
+	if user.AdminDynamic, err = w.adminDynamic(ctx, user.User); err != nil {
 		return nil, err
 	}
 	err = user.Check()
 	switch {
-	case err != nil && w.refused != nil:
+	case err != nil && w.repairs:
 		return nil, w.notRepaired(err, "")
 	case err != nil:
 		return nil, err
-	case w.refused != nil:
+	case w.repairs:
 		return user, w.checkRepairable(ctx, *user)
 	}
 	return user, w.checkStillAccepted(*user)
@@ -130,7 +144,11 @@ func (w *underLock) checkStillAccepted(user account.SingleUser) error {
 	if w.withoutProof {
 		return nil
 	}
-	still, err := user.Accepts(w.current.Password(), w.matches)
+	proven := w.current.Password()
+	if w.proof.pending {
+		proven = w.pending.Password()
+	}
+	still, err := user.Accepts(proven, w.matches)
 	if err != nil {
 		return fmt.Errorf("comparing the stored password of %s: %w", user.Login, err)
 	}
@@ -171,8 +189,8 @@ func (w *underLock) applyPassword(ctx context.Context, s statement.Statement, ac
 		if w.documents.admin.own {
 			remedy, as = account.OwnPasswordRemedy(facts.Server, facts.Account, accounts), "the user itself, "
 		}
-		return denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as %s%s; the old password is still valid: %w",
-			w.pending.Username(), as, facts.Account, mend(err, remedy)))
+		return denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as %s%s%s: %w",
+			w.pending.Username(), as, facts.Account, w.record.stillValid(), mend(err, remedy)))
 	}
 	w.record.password(s)
 	w.log.InfoContext(ctx, "statement executed", "statement", s.String())
@@ -184,7 +202,7 @@ func (w *underLock) applyPassword(ctx context.Context, s statement.Statement, ac
 // not the current one, the current one is kept as the second, if it still logs in.
 func (w *underLock) changeOwnPassword(ctx context.Context) (string, error) {
 	facts := w.admin.Facts()
-	retaining, plain := account.OwnPassword(facts.Account, w.passwords())
+	retaining, plain := account.OwnPassword(facts.Server, facts.Account, w.passwords())
 	err := w.applyPassword(ctx, retaining, 1)
 	if errors.Is(err, ErrReplacedPassword) {
 		if set, err := w.logsIn(ctx, w.pending.Document); err != nil {

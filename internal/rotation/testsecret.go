@@ -2,9 +2,11 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tandem/internal/failure"
+	"tandem/internal/secret"
 )
 
 // testSecret logs in as the pending user, opens the document's database and
@@ -27,19 +29,14 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		}
 	}
 
-	if err := s.testMembers(ctx, pending); err != nil {
-		return s.unlessUnusable(ctx, fmt.Errorf("testing the %s credentials: %w", Pending, err))
+	session, err := s.testPending(ctx, pending)
+	if errors.Is(err, errOnePassword) {
+		return s.testWithCurrent(ctx, pending)
 	}
-	session, err := s.connectReplicated(ctx, login(pending), pending)
 	if err != nil {
-		return s.unlessUnusable(ctx, refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", Pending, err)))
+		return s.unlessUnusable(ctx, err)
 	}
 	defer s.close(ctx, session)
-	if database := pending.Database(); database != "" {
-		if err := session.Use(ctx, database); err != nil {
-			return "", databaseNotOpened(pending.Username(), err)
-		}
-	}
 	if s.Settings.Strategy == SingleUser {
 		return fmt.Sprintf("%q logs in", pending.Username()), nil
 	}
@@ -55,6 +52,34 @@ func (s step) testSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%q logs in and may do what %q may", pending.Username(), current.Username()), nil
+}
+
+// testPending logs in with the pending credentials wherever the application may be led, and
+// opens the document's database.
+func (s step) testPending(ctx context.Context, pending secret.Document) (Session, error) {
+	if err := s.testMembers(ctx, pending); err != nil {
+		return nil, fmt.Errorf("testing the %s credentials: %w", Pending, err)
+	}
+	session, err := s.connectReplicated(ctx, login(pending), pending)
+	if err != nil {
+		return nil, refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("testing the %s credentials: %w", Pending, err))
+	}
+	if err := s.open(ctx, session, pending); err != nil {
+		s.close(ctx, session)
+		return nil, err
+	}
+	return session, nil
+}
+
+// open opens the document's database, if it names one.
+func (s step) open(ctx context.Context, session Session, d secret.Document) error {
+	if d.Database() == "" {
+		return nil
+	}
+	if err := session.Use(ctx, d.Database()); err != nil {
+		return databaseNotOpened(d.Username(), err)
+	}
+	return nil
 }
 
 // databaseNotOpened is why a user could not open the database that the document names.

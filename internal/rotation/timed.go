@@ -157,6 +157,11 @@ func (t timedSession) PluginsNeedingPlaintext(ctx context.Context) ([]string, er
 	return t.Session.PluginsNeedingPlaintext(ctx)
 }
 
+func (t timedSession) OwnAccount(ctx context.Context) (account.Account, error) {
+	defer t.record.time(phaseReading)()
+	return t.Session.OwnAccount(ctx)
+}
+
 func (t timedSession) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 	defer t.record.time(phaseReading)()
 	return t.Session.OwnGrants(ctx)

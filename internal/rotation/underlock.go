@@ -14,7 +14,8 @@ import (
 	"tandem/internal/verifier"
 )
 
-// underLock is what setSecret has, whatever the strategy, once it holds the lock.
+// underLock is what a step has that changes passwords, whatever the strategy, once it holds
+// the lock.
 type underLock struct {
 	step
 	documents
@@ -22,10 +23,12 @@ type underLock struct {
 	admin  Session
 	labels Labels
 	proof  proof
-	// withoutProof is true where a check looks on without such a session, or the current
-	// credentials were refused, as refused says, and the admin may set others.
+	// refused is why the current credentials were, where the proof is to be, or is, with the
+	// pending ones; or where there is none, and the admin sets another password: repairs.
+	refused error
+	repairs bool
+	// withoutProof is true where a check looks on without such a session, and with repairs.
 	withoutProof bool
-	refused      error
 	clear        []string // the plugins that insist on clear passwords
 	compared     verifier.Comparisons
 	warned       map[account.Warning]bool
@@ -44,9 +47,14 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 		return nil, false, err
 	}
 	d.admin = r.as
-	w = &underLock{step: s, documents: d, admin: r.admin, opened: []Session{r.admin}}
-	if err = w.lockServer(ctx, r, began); err == nil {
+	w = &underLock{step: s, documents: d, admin: r.admin, opened: []Session{r.admin}, refused: r.refused}
+	if err = w.lockServer(ctx, r.proof, began); err == nil {
 		finished, err = w.readLabels(ctx)
+	} else if w.refused != nil {
+		err = fmt.Errorf("%w; looking whether it is the pending password that is in force: %w", w.refused, err)
+	}
+	if !finished && err == nil {
+		err = w.proveRefused(ctx, began)
 	}
 	if finished || err != nil {
 		w.leave(ctx)
@@ -57,18 +65,25 @@ func (s step) enter(ctx context.Context, d documents) (w *underLock, finished bo
 
 // lockServer takes the lock where the users are changed, and sees that this is the server
 // whose credentials were proven, and takes changes.
-func (w *underLock) lockServer(ctx context.Context, r reached, began time.Time) error {
-	d, proof, reader := w.documents, r.proof, Session(nil)
-	w.refused = r.refused
-	if d.admin.viaReader {
+func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Time) error {
+	d, reader := w.documents, Session(nil)
+	if d.admin.viaReader && proof != nil {
+		// The application's host is a reader. What is changed is changed at the
+		// writer, so there too the current credentials have to be those of its users.
+		reader = proof
+		w.opened = append(w.opened, reader)
 		var err error
-		if proof, reader, err = w.proveAtWriter(ctx, proof); err != nil {
-			return err
+		if proof, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err != nil {
+			err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
+			if !w.mayBePending(err) {
+				return err
+			}
+			w.refused, proof = err, nil
 		}
 	}
-	w.withoutProof = w.refused != nil
-	if !w.withoutProof {
+	if proof != nil {
 		w.proof = proofOf(proof, began)
+		w.proof.pending = w.refused != nil
 		if !d.admin.own {
 			w.close(ctx, proof) // its part is done
 		}
@@ -77,7 +92,7 @@ func (w *underLock) lockServer(ctx context.Context, r reached, began time.Time) 
 		return err
 	}
 	facts := w.admin.Facts()
-	if !w.withoutProof {
+	if proof != nil {
 		if err := d.admin.sameServer(w.proof.Facts, facts); err != nil {
 			return err
 		}
@@ -91,42 +106,110 @@ func (w *underLock) lockServer(ctx context.Context, r reached, began time.Time) 
 			return fmt.Errorf("the server is MySQL, the secret's engine %s: %w", d.current.Engine(), err)
 		}
 	}
-	if reader != nil && !isReaderEndpoint(d.current.Host()) && reader.Facts().Identity != facts.Identity {
-		// finishSecret, which need not know that there is a writer, takes it there. After
-		// a failover the reader may have become the writer, whose lock is taken by now.
-		return w.lock(ctx, reader, d.current.Document)
+	if reader == nil {
+		return w.lockReaderAsAdmin(ctx)
 	}
-	return nil
+	return w.lockReader(ctx, reader)
 }
 
-// proveAtWriter is for an application whose host is a reader. What is changed is changed
-// at the writer, so there too the current credentials have to be those of its users. It
-// returns the session at the reader as well, where finishSecret takes the lock: the admin's,
-// if the current credentials were refused there.
-func (w *underLock) proveAtWriter(ctx context.Context, proof Session) (atWriter, reader Session, err error) {
-	d := w.documents
-	if reader = proof; reader == nil && !isReaderEndpoint(d.current.Host()) {
-		there := d.admin.login()
-		there.Host, there.Port, there.Admin = d.current.Host(), d.current.Port(), false
-		if reader, err = w.Database.Connect(ctx, there); err != nil {
-			return nil, nil, w.adminError(d, err)
+// lockReader takes the lock at a reader too, where finishSecret, which need not know that
+// there is a writer, takes it. After a failover the reader may have become the writer,
+// whose lock is taken by now.
+func (w *underLock) lockReader(ctx context.Context, reader Session) error {
+	if isReaderEndpoint(w.current.Host()) || reader.Facts().Identity == w.admin.Facts().Identity {
+		return nil
+	}
+	return w.lock(ctx, reader, w.current.Document)
+}
+
+// proveRefused is the proof where the current credentials were refused: of a single user of
+// whom the server keeps one password, the pending one is in force from its change in
+// finishSecret on, whoever has died since. Where it is not, the admin may be allowed to do
+// without. Anything else is the refusal that it was.
+func (w *underLock) proveRefused(ctx context.Context, began time.Time) error {
+	if w.refused == nil {
+		return nil
+	}
+	user, err := w.readAccounts(ctx)
+	if err != nil {
+		return fmt.Errorf("%w; looking whether it is the pending password that is in force: %w", w.refused, err)
+	}
+	one := w.onePassword(user)
+	if one.Why != "" {
+		if set, err := w.provePending(ctx, user, began); set || err != nil {
+			return err
 		}
 	}
-	if reader != nil {
-		w.opened = append(w.opened, reader)
+	if w.mayRepairHere() {
+		w.repairs, w.withoutProof = true, true
+		return nil
 	}
-	if w.refused != nil {
-		return nil, reader, nil
+	err = w.refused
+	if one.Why != "" && user != nil {
+		err = fmt.Errorf("%w; the server keeps one password of %q, and it is neither this one nor the pending one: somebody has changed it, or a rotation that had set its own has lost %s before %s moved; to set the one under %s, send: %s",
+			w.refused, w.current.Username(), Pending, Current, Current, user.SetByHand())
 	}
-	if atWriter, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err == nil {
-		return atWriter, reader, nil
+	if !w.documents.admin.own {
+		err = w.orRepair(w.current.Username(), err)
 	}
-	err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
-	if w.mayRepair(d.current.Username(), err) {
-		w.refused = err
-		return nil, reader, nil
+	return err
+}
+
+// provePending reports whether the pending password is in force, which is the proof then.
+func (w *underLock) provePending(ctx context.Context, user *account.SingleUser, began time.Time) (set bool, err error) {
+	if w.proof.pending { // it was, when the user that changes its own password logged in
+		set, err = w.logsIn(ctx, w.pending.Document)
+	} else {
+		set, err = user.AnyAccepts(w.pending.Password(), w.matches)
 	}
-	return nil, nil, w.orRepair(d.current.Username(), err)
+	switch {
+	case err != nil:
+		return false, errors.Join(w.refused, err)
+	case !set || w.proof.pending:
+		return set, nil
+	}
+	proof, err := w.Database.Connect(ctx, w.documents.admin.topology.login(w.pending.Document))
+	if err != nil {
+		return false, fmt.Errorf("%w; and so are the pending ones, whose password is in force: %w", w.refused, err)
+	}
+	w.proof = proofOf(proof, began)
+	w.proof.pending = true
+	w.record.gapBegan()
+	w.close(ctx, proof)
+	if err := w.documents.admin.sameServer(w.proof.Facts, w.admin.Facts()); err != nil {
+		return false, err
+	}
+	return true, w.lockLaggingReader(ctx)
+}
+
+// lockLaggingReader takes the lock at a reader that has refused the current credentials.
+func (w *underLock) lockLaggingReader(ctx context.Context) error {
+	if !w.documents.admin.viaReader || len(w.opened) > 1 {
+		return nil
+	}
+	reader, err := w.Database.Connect(ctx, login(w.pending.Document))
+	if err != nil {
+		return refusedLogin(failure.PendingCredentialsRejected, fmt.Errorf("logging in at the reader with the pending credentials, which are in force at the writer: %w", err))
+	}
+	w.opened = append(w.opened, reader)
+	return w.lockReader(ctx, reader)
+}
+
+// lockReaderAsAdmin takes the lock at a reader that has refused the current credentials,
+// where the admin may set others.
+func (w *underLock) lockReaderAsAdmin(ctx context.Context) error {
+	d := w.documents
+	if !d.admin.viaReader || isReaderEndpoint(d.current.Host()) || !w.mayRepairHere() {
+		return nil
+	}
+	there := d.admin.login()
+	there.Host, there.Port, there.Admin = d.current.Host(), d.current.Port(), false
+	reader, err := w.Database.Connect(ctx, there)
+	if err != nil {
+		return w.adminError(d, err)
+	}
+	w.opened = append(w.opened, reader)
+	return w.lockReader(ctx, reader)
 }
 
 // lockAdmin takes the lock for the session that changes the users. A user that changes
@@ -145,12 +228,15 @@ func (w *underLock) readLabels(ctx context.Context) (finished bool, err error) {
 	if w.labels, err = w.Secrets.Describe(ctx, w.event.SecretID); err != nil {
 		return false, err
 	}
-	if finished, err := w.labels.progress(w.event.Token); finished || err != nil {
+	if finished, err := w.labels.progress(w.event.Token); finished && !w.moved || err != nil {
 		return finished, err
+	}
+	if w.moved { // nothing is left to do but what comes after that
+		return false, nil
 	}
 	// A version's value never changes: as long as the label is where it was, the
 	// document is the one that the pending one was compared with.
-	if carrier := w.labels.VersionWith(Current); carrier != w.current.versionID {
+	if carrier := w.labels.VersionWith(Current); carrier != w.current.versionID || wasCurrent(w.labels.Stages[w.event.Token]) {
 		return false, failure.Errorf(failure.RotationSuperseded, "%s has moved from version %s to %s since this step read it: nothing was changed; the next try reads it anew",
 			Current, w.current.versionID, carrier)
 	}

@@ -58,6 +58,14 @@ func Replication() Limit { return Limit{0.8, 15 * time.Minute} }
 // ReplicationPauses are those between two logins at such a reader.
 func ReplicationPauses() Pauses { return Pauses{100 * time.Millisecond, 5 * time.Second} }
 
+// OnlyPassword is what has to be left of an invocation before it changes the only password
+// that a server keeps of a user: for the login with the new one, the move of the label,
+// and for taking it back.
+const OnlyPassword = 1500 * time.Millisecond
+
+// ChangedPassword limits the login with such a password, replication included.
+func ChangedPassword() Limit { return Limit{0.5, 15 * time.Minute} }
+
 // Sessions limits counting the users' sessions with what is read under the lock, and then
 // looking for those of one, at the writer and at all of the readers.
 func Sessions() Limit { return Limit{0.25, 10 * time.Second} }

@@ -30,6 +30,7 @@ const (
 	OldPasswordLeft          = "OldPasswordLeft"
 	PendingUserInUse         = "PendingUserInUse"
 	RepairedWithAdmin        = "RepairedWithAdmin"
+	OnePassword              = "OnePassword"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -61,6 +62,7 @@ func Causes() []Cause {
 		{OldPasswordLeft, "a string in the secret beside `password` contains the password that has been replaced, and was left: it is no connection string with exactly the current username and password", "have the application take `username` and `password`, or a connection string with both, and take the string out of the secret"},
 		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before, or a pool that keeps a connection from then", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
 		{RepairedWithAdmin, "with `single-user`, the password under AWSCURRENT was refused, as somebody had changed it by hand, and the admin set another, as `REPAIR_WITH_ADMIN` allows: nobody has shown to know a password of the user", "look who changed the password, and who wrote the secret; keep one secret to a user"},
+		{OnePassword, "with `single-user`, the server keeps one password of the user: the one under AWSCURRENT is refused from the change in finishSecret until the label has moved", "identify the user by `mysql_native_password` on MariaDB, turn `strict_password_validation` off, or upgrade MySQL to 8.0.14 or later; or rotate alternating users"},
 	}
 }
 
@@ -70,7 +72,7 @@ func Causes() []Cause {
 // of in each rotation and each check all the same.
 func Lasting(kind string) bool {
 	switch kind {
-	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept:
+	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept, OnePassword:
 		return true
 	}
 	return false
