@@ -61,6 +61,8 @@ type memory struct {
 	sessions func(at, user string) rotation.UserSessions
 	// refuse: PENDING_USER_SESSIONS is refuse.
 	refuse bool
+	// refuses, where set, tells which logins are refused.
+	refuses func(rotation.Login) bool
 	// release is the server's version.
 	release string
 	// anonymous, where set, is the account without a name that the user's logins are taken for.
@@ -238,6 +240,9 @@ func (w fakeDatabase) Connect(_ context.Context, login rotation.Login) (rotation
 	}
 	if err := w.do("connect %s%s", login.Username, at); err != nil {
 		return nil, err
+	}
+	if w.refuses != nil && w.refuses(login) {
+		return nil, loginRefused{errors.New("access denied")}
 	}
 	identity := w.identity[login.Username]
 	if identity == "" {

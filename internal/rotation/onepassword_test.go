@@ -2,7 +2,6 @@ package rotation_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -19,22 +18,13 @@ func TestOnlyPasswordIsChangedInTime(t *testing.T) {
 	for left, changes := range map[time.Duration]bool{time.Minute: true, time.Second: false} {
 		w := newMemory(t)
 		w.values[token] = document("app", "pending password", nil)
-		row := "CREATE USER `app`@`%` IDENTIFIED VIA ed25519 USING '" + verifierOf("ed25519", "old password") + "'"
-		w.accounts[account.Name{User: "app", Host: "%"}] = account.Rows{
-			CreateUser: []redact.Secret{redact.New(row)}, Grants: []redact.Secret{redact.New(strings.Replace(row, "CREATE USER", "GRANT USAGE ON *.* TO", 1))},
+		w.single = &rotation.Settings{Strategy: rotation.SingleUser}
+		w.accounts[account.Name{User: "app", Host: "%"}] = ed25519Rows("app", "old password")
+		w.refuses = func(login rotation.Login) bool {
+			return login.Password.Reveal() == "pending password" && w.position("apply ALTER USER") < 0
 		}
-		refused := false // the pending password, once
-		w.before = func(what string) error {
-			if what == "connect app" && !refused {
-				refused = true
-				return loginRefused{errors.New("access denied")}
-			}
-			return nil
-		}
-		rotator := w.rotator()
-		rotator.Settings.Strategy = rotation.SingleUser
 		ctx, cancel := context.WithTimeout(t.Context(), left)
-		err := rotator.Rotate(ctx, rotation.Event{Step: rotation.FinishSecret, SecretID: secretID, Token: token})
+		err := w.rotator().Rotate(ctx, rotation.Event{Step: rotation.FinishSecret, SecretID: secretID, Token: token})
 		cancel()
 		applied, moved := w.position("apply ALTER USER"), w.position("move")
 		if changes && (err != nil || applied < 0 || moved < applied || !strings.Contains(w.log.String(), "currentRefusedMs")) {
@@ -43,5 +33,75 @@ func TestOnlyPasswordIsChangedInTime(t *testing.T) {
 		if !changes && (failure.Of(err) != failure.OutOfTime || !strings.Contains(err.Error(), "it was not begun") || applied >= 0 || moved >= 0) {
 			t.Errorf("with %s: %v, %q", left, err, w.trace)
 		}
+	}
+}
+
+// readerOfOne is a secret for a single user at a reader, on a server that keeps the one
+// password of it.
+func readerOfOne(t *testing.T, stored string) *memory {
+	w := newMemory(t)
+	w.aws()
+	w.single = &rotation.Settings{Strategy: rotation.SingleUser}
+	w.admin = document("admin", "x", map[string]any{"host": "shop" + suffix})
+	w.values[oldToken] = document("app", "old password", map[string]any{"host": "shop-read" + suffix})
+	w.values[token] = document("app", "pending password", map[string]any{"host": "shop-read" + suffix})
+	w.accounts[account.Name{User: "app", Host: "%"}] = ed25519Rows("app", stored)
+	w.identity = map[string]string{"shop-read" + suffix: "reader"}
+	return w
+}
+
+func ed25519Rows(user, password string) account.Rows {
+	row := "CREATE USER `" + user + "`@`%` IDENTIFIED VIA ed25519 USING '" + verifierOf("ed25519", password) + "'"
+	return account.Rows{
+		CreateUser: []redact.Secret{redact.New(row)}, Grants: []redact.Secret{redact.New(strings.Replace(row, "CREATE USER", "GRANT USAGE ON *.* TO", 1))},
+	}
+}
+
+// At a reader the change is waited for before the label moves, with the lock at both.
+func TestOnlyPasswordAtAReader(t *testing.T) {
+	w := readerOfOne(t, "old password")
+	lags := 2
+	w.refuses = func(login rotation.Login) bool {
+		password := login.Password.Reveal()
+		changed := w.position("apply ALTER USER") >= 0
+		if login.Username != "app" {
+			return false
+		}
+		if changed && login.Host != "shop"+suffix && password == "pending password" {
+			lags--
+		}
+		if changed && (login.Host == "shop"+suffix || lags < 0) {
+			return password != "pending password"
+		}
+		return password != "old password"
+	}
+	if err := w.step(rotation.FinishSecret); err != nil {
+		t.Fatalf("%v\n%q", err, w.trace)
+	}
+	last := -1
+	for _, what := range []string{"connect app at " + "shop" + suffix, "lock at " + "shop" + suffix, "lock at shop-read" + suffix, "apply ALTER USER", "move"} {
+		position := w.position(what)
+		if position <= last {
+			t.Errorf("%s is number %d of %q", what, position, w.trace)
+		}
+		last = position
+	}
+	if lags >= 0 {
+		t.Error("it did not wait for the reader")
+	}
+}
+
+// What has died in the gap is taken up where the reader refuses the current password too.
+func TestOnlyPasswordSetAtAReader(t *testing.T) {
+	w := readerOfOne(t, "pending password")
+	w.refuses = func(login rotation.Login) bool { return login.Password.Reveal() == "old password" }
+	if err := w.step(rotation.SetSecret); err != nil {
+		t.Fatalf("%v\n%q", err, w.trace)
+	}
+	if w.position("lock at shop-read"+suffix) < w.position("lock at "+"shop"+suffix) || w.position("apply") >= 0 {
+		t.Errorf("it did %q", w.trace)
+	}
+	if !strings.Contains(w.log.String(), "finishSecret moves AWSCURRENT") {
+		t.Error(&w.log)
 	}
 }
