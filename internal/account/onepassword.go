@@ -137,11 +137,18 @@ func sameClear(a, b credential) bool {
 	return strings.EqualFold(a.plugin, b.plugin) && a.secret.Equal(b.secret)
 }
 
-// SetByHand writes the statement by which somebody sets the password under AWSCURRENT.
-func (u SingleUser) SetByHand() string {
+// PasswordPlaceholder stands in SetByHand for the password. It has no quotes, so that no
+// server takes it for one.
+const PasswordPlaceholder = "<the password under AWSCURRENT, in quotes>"
+
+// SetByHand writes the statement by which somebody sets the password under AWSCURRENT: of
+// all accounts, or of those that are named.
+func (u SingleUser) SetByHand(names ...Name) string {
 	var texts []string
 	for _, a := range u.User.Accounts {
-		texts = append(texts, u.identifiedByHand(a, ""))
+		if len(names) == 0 || slices.Contains(names, a.Name) {
+			texts = append(texts, u.identifiedByHand(a, ""))
+		}
 	}
 	return "ALTER USER " + strings.Join(texts, ", ")
 }
@@ -149,7 +156,7 @@ func (u SingleUser) SetByHand() string {
 // identifiedByHand is an account with its plugins, or a MariaDB's with another one in their
 // place, and with what else it authenticates with.
 func (u SingleUser) identifiedByHand(a Account, plugin string) string {
-	const password = "'the password under AWSCURRENT'"
+	const password = PasswordPlaceholder
 	if u.Server.Flavor == MySQL || len(a.Factors) == 0 {
 		return fmt.Sprintf("%s IDENTIFIED BY %s", a.Name, password)
 	}

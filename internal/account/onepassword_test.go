@@ -95,11 +95,11 @@ func TestSetByHand(t *testing.T) {
 	socket := ed25519Account("%", "pending")
 	socket.Factors = append(socket.Factors, Factor{Plugin: "unix_socket"})
 	u := SingleUser{Server: Server{Flavor: MariaDB, Major: 10, Minor: 11}, User: User{Accounts: []Account{socket}}}
-	if got, want := u.SetByHand(), "ALTER USER 'app'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('the password under AWSCURRENT') OR unix_socket"; got != want {
+	if got, want := u.SetByHand(), "ALTER USER 'app'@'%' IDENTIFIED VIA ed25519 USING PASSWORD(<the password under AWSCURRENT, in quotes>) OR unix_socket"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	u = SingleUser{Server: Server{Flavor: MySQL, Major: 5, Minor: 7}, User: User{Accounts: []Account{mysqlAccount("%", "x", ""), mysqlAccount("10.%", "x", "")}}}
-	if got, want := u.SetByHand(), "ALTER USER 'app'@'%' IDENTIFIED BY 'the password under AWSCURRENT', 'app'@'10.%' IDENTIFIED BY 'the password under AWSCURRENT'"; got != want {
+	if got, want := u.SetByHand(), "ALTER USER 'app'@'%' IDENTIFIED BY <the password under AWSCURRENT, in quotes>, 'app'@'10.%' IDENTIFIED BY <the password under AWSCURRENT, in quotes>"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

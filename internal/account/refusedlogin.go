@@ -49,7 +49,7 @@ func (u SingleUser) OtherReason(r Refusal, p Passwords) (*Reason, error) {
 	}
 	var first *Reason
 	for _, a := range serving {
-		reason := a.closedFor(r)
+		reason := u.closedFor(a, r)
 		if reason == nil {
 			return nil, nil
 		}
@@ -62,7 +62,7 @@ func (u SingleUser) OtherReason(r Refusal, p Passwords) (*Reason, error) {
 
 func (u SingleUser) keptYetRefused(a *Account, serves bool, r Refusal) Reason {
 	text := fmt.Sprintf("the password of %s is the one under AWSCURRENT", a.Name)
-	other := a.closedFor(r)
+	other := u.closedFor(a, r)
 	switch {
 	case !serves:
 		return Reason{fmt.Sprintf("%s, and that account is not for clients at %s", text, r.From),
@@ -74,11 +74,13 @@ func (u SingleUser) keptYetRefused(a *Account, serves bool, r Refusal) Reason {
 }
 
 // closedFor is why the account lets in nobody who logs in as that was tried.
-func (a *Account) closedFor(r Refusal) *Reason {
+func (u SingleUser) closedFor(a *Account, r Refusal) *Reason {
 	alter := func(clause func(*statement.Builder) *statement.Builder) string {
 		return "to fix it, run: " + clause(statement.New("ALTER USER ").Account(a.Name.User, a.Name.Host)).Statement().String()
 	}
 	switch kind := a.Attributes.Requirement.Kind; {
+	case len(u.passwords(*a)) == 0:
+		return &Reason{fmt.Sprintf("%s has no password", a.Name), "have the client log in by an account with a password, or give that one a password plugin"}
 	case a.Attributes.Locked:
 		return &Reason{fmt.Sprintf("%s is locked", a.Name), alter(func(b *statement.Builder) *statement.Builder { return b.SQL(" ACCOUNT UNLOCK") })}
 	case kind == RequireX509 || kind == RequireSpecified:
@@ -137,31 +139,4 @@ func (u User) except(some []*Account) []*Account {
 		}
 	}
 	return others
-}
-
-// PasswordPlaceholder stands in ByHand for the password.
-const PasswordPlaceholder = "the password under AWSCURRENT"
-
-// ByHand writes the statement by which somebody sets an account's password by hand, as
-// its plugin stores it, and leaves what else the account authenticates with.
-func (u SingleUser) ByHand(name Name) statement.Statement {
-	b := statement.New("ALTER USER ").Account(name.User, name.Host)
-	a := u.User.at(name.Host)
-	if u.Server.Flavor == MySQL || a == nil {
-		return b.SQL(" IDENTIFIED BY ").Literal(PasswordPlaceholder).Statement()
-	}
-	plugin := nativePlugin
-	if kept := u.passwords(*a); len(kept) > 0 {
-		plugin = kept[0].Plugin
-	}
-	b.SQL(" IDENTIFIED VIA ").Identifier(plugin).SQL(" USING PASSWORD(").Literal(PasswordPlaceholder).SQL(")")
-	for _, factor := range a.Factors {
-		if passwordPlugins[MariaDB][strings.ToLower(factor.Plugin)] {
-			continue
-		}
-		if b.SQL(" OR ").Identifier(factor.Plugin); !factor.Verifier.Empty() {
-			b.SQL(" USING ").Literal(factor.Verifier.Reveal()) // the name of a user or of a service
-		}
-	}
-	return b.Statement()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"tandem/internal/account"
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/emulator"
 	"tandem/internal/local/sandbox"
@@ -142,7 +143,7 @@ func TestOnePassword(t *testing.T) {
 		w.mustBeOpen("at another host", []string{before})
 
 		// What the check says to do for two.
-		remedy := strings.ReplaceAll(finding(t, w.check(), "plan").Remedy, "'the password under AWSCURRENT'", statement.Literal(before))
+		remedy := strings.ReplaceAll(finding(t, w.check(), "plan").Remedy, account.PasswordPlaceholder, statement.Literal(before))
 		remedy, _, _ = strings.Cut(remedy, ", and likewise")
 		remedy, _, _ = strings.Cut(remedy, "; or rotate")
 		w.mayBeSeen = true // this is by hand
@@ -214,7 +215,7 @@ func TestOnePasswordWhereTheLabelDoesNotMove(t *testing.T) {
 	})
 }
 
-var alterNamed = regexp.MustCompile(`ALTER USER '.*'the password under AWSCURRENT'\)?[^;:]*`)
+var alterNamed = regexp.MustCompile(`ALTER USER '.*` + account.PasswordPlaceholder + `\)?[^;:]*`)
 
 // byHand follows the ALTER USER of the last error with the password under AWSCURRENT.
 func (w *deployment) byHand() {
@@ -224,7 +225,7 @@ func (w *deployment) byHand() {
 		w.t.Fatalf("no ALTER USER is in %s", w.lastSaid())
 	}
 	w.mayBeSeen = true
-	w.execute(strings.ReplaceAll(named, "'the password under AWSCURRENT'", statement.Literal(passwordOf(w.now()))))
+	w.execute(strings.ReplaceAll(named, account.PasswordPlaceholder, statement.Literal(passwordOf(w.now()))))
 }
 
 // What the owner stores while the pending password is in force: an edit that leaves the

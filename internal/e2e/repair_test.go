@@ -204,7 +204,7 @@ func TestNoRepairOfPrivileged(t *testing.T) {
 		if statement == nil {
 			t.Fatalf("no statement in %s", f.Remedy)
 		}
-		w.execute(strings.Replace(statement[1], account.PasswordPlaceholder, firstPassword, 1))
+		w.execute(strings.Replace(statement[1], account.PasswordPlaceholder, "'"+firstPassword+"'", 1))
 		w.mustRotate()
 		w.mustBeOpen("set by hand to the secret's", []string{firstPassword, passwordOf(w.now())}, setByHand)
 	})

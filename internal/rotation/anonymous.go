@@ -20,16 +20,25 @@ type AnonymousFinder interface {
 // it for, where there is one: the server's own message names the user. It asks by the
 // admin's session; what that does not tell is left out.
 func nameAnonymous(ctx context.Context, admin Session, username string, refused error) error {
+	named, err := findAnonymous(ctx, admin, username, refused)
+	if err != nil {
+		return refused
+	}
+	return named
+}
+
+// findAnonymous is nameAnonymous, with why it could not be told.
+func findAnonymous(ctx context.Context, admin Session, username string, refused error) (named, err error) {
 	finder, ok := admin.(AnonymousFinder)
 	if !ok || !errors.Is(refused, ErrLoginRefused) {
-		return refused
+		return refused, nil
 	}
 	found, ok, err := finder.Anonymous(ctx, username)
 	if err != nil || !ok {
-		return refused
+		return refused, err
 	}
 	drop := statement.New("DROP USER ").Account(found.User, found.Host).Statement()
-	return failure.Errorf(failure.LoggedInAsOtherUser, "the server takes the login of %q for the account without a name %s, whose host is nearer; to fix it, run: %s: %w", username, found, drop, refused)
+	return failure.Errorf(failure.LoggedInAsOtherUser, "the server takes the login of %q for the account without a name %s, whose host is nearer; to fix it, run: %s: %w", username, found, drop, refused), nil
 }
 
 // Anonymous implements AnonymousFinder.

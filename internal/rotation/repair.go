@@ -108,14 +108,18 @@ func (s step) orRepair(user string, refused error) error {
 	if s.Settings.Strategy != SingleUser || failure.Of(refused) != failure.CurrentCredentialsRejected {
 		return refused
 	}
-	return failure.WithRemedy(refused, fmt.Sprintf("if somebody has changed the password by hand, store it in the secret, or have the admin set another: REPAIR_WITH_ADMIN is %s, and has to name %q for that",
+	return failure.WithRemedy(refused, fmt.Sprintf("look who wrote the secret; if somebody has changed the password by hand, store it in the secret, or have the admin set another: REPAIR_WITH_ADMIN is %s, and has to name %q for that",
 		s.Settings.Repair.inWords(), user))
 }
 
 // checkRepairable refuses to set a password that nobody has proven, unless it is known
 // that somebody has changed it by hand, and the user may act on data alone.
 func (w *underLock) checkRepairable(ctx context.Context, user account.SingleUser) error {
-	if named := nameAnonymous(ctx, w.admin, user.User.Name, w.refused); failure.Of(named) == failure.LoggedInAsOtherUser {
+	named, err := findAnonymous(ctx, w.admin, user.User.Name, w.refused)
+	if err != nil {
+		return w.notRepaired(fmt.Errorf("looking for an account without a name that the login is taken for: %w", err), "")
+	}
+	if failure.Of(named) == failure.LoggedInAsOtherUser {
 		return named
 	}
 	facts := w.admin.Facts()
@@ -137,7 +141,7 @@ func (w *underLock) checkRepairable(ctx context.Context, user account.SingleUser
 			to = privileged
 		}
 		return w.notRepaired(failure.Errorf(failure.CurrentCredentialsRejected, "%s has %s, which is more than to act on data, and whoever may do more gets no password by the admin's word alone", privileged, more),
-			fmt.Sprintf("store in the secret the password that the server has; or, to set it by hand to the one in the secret, run: %s", user.ByHand(to)))
+			fmt.Sprintf("look who wrote the secret; if it has to name this user, store in it the password that the server has; or, to set it by hand to the one in the secret, run: %s", user.SetByHand(to)))
 	}
 	return nil
 }
