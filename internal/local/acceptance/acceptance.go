@@ -120,7 +120,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	r.planRemoval(earlier)
 	if agreed, err := r.agreed(ctx); err != nil || !agreed {
-		return err
+		return errors.Join(err, forget(earlier))
 	}
 	for _, left := range earlier {
 		if err := r.finish(ctx, left); err != nil {
@@ -154,6 +154,9 @@ func prepare(ctx context.Context, o Options) (*run, error) {
 			return nil, fmt.Errorf("%s was not found, and make acceptance needs it: install it (.github/tutorials/acceptance.md)", program)
 		}
 	}
+	if found, _ := filepath.Glob("samconfig.*"); len(found) > 0 { // the pattern is none that is malformed
+		return nil, fmt.Errorf("SAM reads %s, which may name another account, region or role than the AWS CLI's: move it away while this runs", found[0])
+	}
 	var err error
 	if r.texts, err = steps("."); err != nil {
 		return nil, err
@@ -163,11 +166,9 @@ func prepare(ctx context.Context, o Options) (*run, error) {
 		return nil, err
 	}
 	r.cli.regionName = r.region
-	out, err := r.cli.call(ctx, "sts", "get-caller-identity", "--query", "Account", "--output", "text")
-	if err != nil {
-		return nil, fmt.Errorf("asking whose the credentials are: %w", err)
+	if r.account, err = r.cli.account(ctx); err != nil {
+		return nil, err
 	}
-	r.account = strings.TrimSpace(out)
 	if o.Yes != "" && o.Yes != r.account {
 		return nil, fmt.Errorf("ACCEPTANCE_YES names another account than %s, whose credentials these are: nothing was made", r.account)
 	}

@@ -198,7 +198,8 @@ func TestEverythingPassesAndGoes(t *testing.T) {
 			p := newProject(t, nil)
 			standing := p.others()
 			// One that is deleted for two looks more keeps the group.
-			out, err := p.run("yes\n", "ACCEPTANCE_ENGINES="+engines)
+			// Nor does a function go before the guard that the caller has exported, or what SAM reads.
+			out, err := p.run("yes\n", "ACCEPTANCE_ENGINES="+engines, "BASH_FUNC_aws%%=() { return 1; }", "SAM_CLI_PROFILE=other")
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
@@ -585,6 +586,12 @@ func TestRemove(t *testing.T) {
 	if err != nil || strings.Contains(out, "the tag of the run "+ended) {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if out, err = p.run("no\n", "ACCEPTANCE_REMOVE=abcdefgi"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(p.folder, ".acceptance", "abcdefgi.journal")); !os.IsNotExist(err) {
+		t.Errorf("the next run would remove what nobody has agreed to: %v", err)
+	}
 	out, err = p.run("yes\n", "ACCEPTANCE_REMOVE=abcdefgi")
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -627,5 +634,27 @@ func TestFolderOfOthers(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(p.folder, "tutorial")); err != nil {
 		t.Error(err)
+	}
+}
+
+// What SAM reads of its own may name another account than the AWS CLI's.
+func TestConfigurationOfSAM(t *testing.T) {
+	p := newProject(t, nil)
+	if err := os.WriteFile(filepath.Join(p.folder, "samconfig.toml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.run("yes\n"); err == nil || !strings.Contains(out, "SAM reads samconfig.toml") || len(p.called()) > 0 {
+		t.Errorf("error %v, calls %q:\n%s", err, p.called(), out)
+	}
+}
+
+// Where the AWS CLI has another account's credentials by the clean-up, what was made is not
+// taken for gone.
+func TestOtherAccountAtTheCleanUp(t *testing.T) {
+	p := newProject(t, nil)
+	p.strangers = 3
+	out, err := p.run("yes\n", "ACCEPTANCE_ENGINES=aurora-mysql")
+	if err != nil || len(p.names()) > 0 || !strings.Contains(out, "the credentials of another account") {
+		t.Errorf("error %v, left %q:\n%s", err, p.names(), out)
 	}
 }

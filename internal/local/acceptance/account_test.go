@@ -28,6 +28,9 @@ type account struct {
 	before func(words []string) (code string)
 	// after is told of a call that was carried out and not answered yet.
 	after func(words []string)
+
+	asked     int // whose the credentials are
+	strangers int // answers to that after the first, which name another account
 }
 
 type thing struct {
@@ -144,6 +147,9 @@ func (a *account) answer(words []string) (out, code string) {
 	}
 	switch operation {
 	case "sts get-caller-identity":
+		if a.asked++; a.asked > 1 && a.asked <= 1+a.strangers {
+			return "210987654321\n", ""
+		}
 		return accountNumber + "\n", ""
 	case "resourcegroupstaggingapi get-resources":
 		return a.tagged(words), ""

@@ -25,6 +25,19 @@ type left struct {
 	record
 	journal journal
 	lock    *os.File
+	asked   bool // its journal is there only since ACCEPTANCE_REMOVE names it
+}
+
+// forget removes the journals of those whose removal was asked for and then not begun: the
+// next run would begin it.
+func forget(all []left) error {
+	var failed []error
+	for _, one := range all {
+		if one.asked {
+			failed = append(failed, os.Remove(one.journal.path))
+		}
+	}
+	return errors.Join(failed...)
 }
 
 func releaseAll(all []left) {
@@ -110,6 +123,7 @@ func (r *run) others(found []left, tagged map[string][]resource) ([]left, error)
 		if err != nil {
 			return found, err
 		}
+		one.asked = true
 		found = append(found, one)
 	}
 	if r.Remove != "" {
@@ -185,9 +199,9 @@ type removal struct {
 	*run
 	journal journal
 	said    map[string]bool
-	// seen are those that were asked to go, or were not there once. EC2 may say of what
-	// was just made that it is not there, so that only the second time counts.
-	seen map[resource]bool
+	// seen is when one was asked to go, or was not there, first. EC2 may say of what was
+	// just made that it is not there, so that only what is said an Interval later counts.
+	seen map[resource]time.Time
 	// unknown is why the account could not be asked for what has no ID in the journal.
 	unknown error
 }
@@ -196,7 +210,7 @@ type removal struct {
 func (r *run) cleanUp(ctx context.Context, j journal) (remaining []resource, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpLimit)
 	defer cancel()
-	all := &removal{run: r, journal: j, said: map[string]bool{}, seen: map[resource]bool{}}
+	all := &removal{run: r, journal: j, said: map[string]bool{}, seen: map[resource]time.Time{}}
 	rest := r.Interval / 8
 	for all.round(ctx) && pause(ctx, rest) {
 		rest = min(2*rest, r.Interval)
@@ -219,6 +233,10 @@ func (r *run) cleanUp(ctx context.Context, j journal) (remaining []resource, err
 // round asks for the removal of all that is left, the last first, and reports whether
 // another round may remove more.
 func (r *removal) round(ctx context.Context) (more bool) {
+	if r.unknown = r.sameAccount(ctx); r.unknown != nil {
+		r.explain(r.unknown)
+		return true
+	}
 	if r.unknown = r.addUnnamed(ctx, r.journal); r.unknown != nil {
 		r.explain(r.unknown)
 		more = true
@@ -228,7 +246,12 @@ func (r *removal) round(ctx context.Context) (more bool) {
 		r.explain(err)
 		return true
 	}
+	stacks := slices.ContainsFunc(rec.Left, func(one resource) bool { return one.Kind == stackKind })
 	for _, one := range slices.Backward(rec.Left) {
+		if one.Kind == secretKind && stacks { // a stack ends the rotation of its secret
+			more = true
+			continue
+		}
 		gone, err := r.remove(ctx, rec.Run, one)
 		if gone {
 			err = r.journal.write(entry{What: removed, resource: one})
@@ -239,6 +262,16 @@ func (r *removal) round(ctx context.Context) (more bool) {
 		more = more || (!gone || err != nil) && !isFinal(err)
 	}
 	return more
+}
+
+// sameAccount refuses to look in another account than the run's, in which all that it has
+// made would seem to be gone: a profile's credentials may be others after hours.
+func (r *removal) sameAccount(ctx context.Context) error {
+	now, err := r.cli.account(ctx)
+	if err == nil && now != r.account {
+		err = errors.New("the AWS CLI has the credentials of another account than the run's by now: give it the run's")
+	}
+	return err
 }
 
 func (r *removal) explain(why error) {
@@ -295,13 +328,17 @@ func (r *removal) remove(ctx context.Context, name string, one resource) (gone b
 	case s.gone:
 		return true, nil
 	case s.absent:
-		seen := r.seen[one]
-		r.seen[one] = true
-		return seen, nil
+		first, seen := r.seen[one]
+		if !seen {
+			r.seen[one] = time.Now()
+		}
+		return seen && time.Since(first) >= r.Interval, nil
 	case !s.of(name) && !s.empty:
 		return false, &notTaggedError{name}
 	}
-	r.seen[one] = true
+	if _, seen := r.seen[one]; !seen {
+		r.seen[one] = time.Now()
+	}
 	if s.going {
 		return false, nil
 	}

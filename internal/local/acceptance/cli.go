@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // cli is the AWS CLI.
@@ -34,6 +35,9 @@ var codeForm = regexp.MustCompile(`An error occurred \(([^()\s]+)\) when calling
 func (c cli) call(ctx context.Context, words ...string) (string, error) {
 	command := exec.CommandContext(ctx, c.path, words...)
 	separate(command)
+	// What a script in the place of the CLI has started ends with it.
+	command.Cancel = func() error { return kill(command) }
+	command.WaitDelay = 10 * time.Second
 	command.Env = append(os.Environ(), "AWS_PAGER=", "AWS_DEFAULT_OUTPUT=json")
 	if c.regionName != "" {
 		command.Env = append(command.Env, "AWS_REGION="+c.regionName, "AWS_DEFAULT_REGION="+c.regionName)
@@ -53,6 +57,17 @@ func (c cli) call(ctx context.Context, words ...string) (string, error) {
 		failed.code = found[1]
 	}
 	return "", failed
+}
+
+// account is the number of the account whose credentials the CLI has now.
+func (c cli) account(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	out, err := c.call(ctx, "sts", "get-caller-identity", "--query", "Account", "--output", "text")
+	if err != nil {
+		return "", fmt.Errorf("asking whose the credentials are: %w", err)
+	}
+	return strings.TrimSpace(out), nil
 }
 
 // query is a call whose answer is JSON.

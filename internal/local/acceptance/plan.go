@@ -76,7 +76,7 @@ func (r *run) plan() {
 			r.say("  %d %s, free", one.count, one.what)
 			continue
 		}
-		r.say("  %d %s\n      for about %g hours, at most $%g by the hour each (%s)", one.count, one.what, one.hours, one.price, one.page)
+		r.say("  %d %s\n      for about %g hours, about $%g by the hour each (%s)", one.count, one.what, one.hours, one.price, one.page)
 	}
 	if r.VPC != "" {
 		r.say("\nIn the VPC %s, in which nothing else is made or changed.", r.VPC)

@@ -185,10 +185,14 @@ var notTheirs = []string{
 	"VPC", "SUBNETS", "ENGINE", "AWS_REGION", "AWS_DEFAULT_REGION", "BASH_ENV", "ENV",
 }
 
+// notTheirPrefixes begin the names of others: SAM's options, and functions, of which one
+// that is called aws would go before the guard.
+var notTheirPrefixes = []string{"TANDEM_ACCEPTANCE_", "SAM_", "BASH_FUNC_"}
+
 func (r *run) environment(c chapter) []string {
 	env := slices.DeleteFunc(os.Environ(), func(assignment string) bool {
 		name, _, _ := strings.Cut(assignment, "=")
-		return slices.Contains(notTheirs, name) || strings.HasPrefix(name, "TANDEM_ACCEPTANCE_")
+		return slices.Contains(notTheirs, name) || slices.ContainsFunc(notTheirPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 	})
 	tools, _ := filepath.Abs(r.path("tools")) // from the working directory, which exists
 	journal, _ := filepath.Abs(journalOf(r.name).path)
