@@ -67,6 +67,7 @@ type memory struct {
 	release string
 	// anonymous, where set, is the account without a name that the user's logins are taken for.
 	anonymous account.Name
+	unseen    error // why that could not be read
 	// single, where set, are the settings of a single user's rotation.
 	single *rotation.Settings
 	// keepConnectionStrings is the setting.
@@ -327,7 +328,7 @@ func (s *fakeSession) OwnGrants(context.Context) (account.OwnGrants, error) {
 }
 
 func (s *fakeSession) Anonymous(context.Context, string) (account.Name, bool, error) {
-	return s.anonymous, s.anonymous != account.Name{}, nil
+	return s.anonymous, s.anonymous != account.Name{}, s.unseen
 }
 
 func (s *fakeSession) Exists(_ context.Context, object account.Object, column string) (bool, error) {

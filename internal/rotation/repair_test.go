@@ -110,8 +110,9 @@ func TestNoRepairOfOthers(t *testing.T) {
 				w.values[id] = strings.Replace(w.values[id], adminID, secretID, 1)
 			}
 		},
-		"an account without a name": func(w *memory) { w.anonymous = account.Name{Host: "localhost"} },
-		"the admin's user":          func(w *memory) { w.admin = document("app", "x", map[string]any{"host": "shop" + suffix}) },
+		"an account without a name":              func(w *memory) { w.anonymous = account.Name{Host: "localhost"} },
+		"it cannot be read whether there is one": func(w *memory) { w.unseen = failure.New(failure.StatementRefused, "denied") },
+		"the admin's user":                       func(w *memory) { w.admin = document("app", "x", map[string]any{"host": "shop" + suffix}) },
 		"a locked account": func(w *memory) {
 			refused := w.before
 			w.before = func(what string) error {
