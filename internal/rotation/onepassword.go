@@ -208,8 +208,7 @@ func (w *underLock) setOnlyPassword(ctx context.Context, now document) error {
 		return fmt.Errorf("changing the only password: it was not begun, as %s are left of the invocation's time, and to log in, to move %s and to take it back may take %s: raise the function's timeout: %w",
 			left.Round(time.Millisecond), Current, needed, context.DeadlineExceeded)
 	}
-	changed, err := w.changeOnlyPassword(ctx, user)
-	if err != nil || !changed {
+	if _, err := w.changeOnlyPassword(ctx, user); err != nil {
 		return err
 	}
 	return w.unlessUnproven(ctx, w.testChanged(ctx))

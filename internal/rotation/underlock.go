@@ -145,14 +145,21 @@ func (w *underLock) proveRefused(ctx context.Context, began time.Time) error {
 		return nil
 	}
 	err = w.refused
-	if one.Why != "" && user != nil {
+	if one.Why != "" && user != nil && !w.mayHaveCurrent(user) {
 		err = fmt.Errorf("%w; the server keeps one password of %q, and it is neither this one nor the pending one: somebody has changed it, or a rotation that had set its own has lost %s before %s moved; to set the one under %s, send: %s",
 			w.refused, w.current.Username(), Pending, Current, Current, user.SetByHand())
 	}
-	if !w.documents.admin.own {
+	if !w.documents.admin.own && !w.mayRepair(w.current.Username(), w.refused) {
 		err = w.orRepair(w.current.Username(), err)
 	}
 	return err
+}
+
+// mayHaveCurrent reports whether an account has the current password, or it cannot be told:
+// then the login was refused for another reason.
+func (w *underLock) mayHaveCurrent(user *account.SingleUser) bool {
+	has, err := user.AnyAccepts(w.current.Password(), w.matches)
+	return has || err != nil
 }
 
 // provePending reports whether the pending password is in force, which is the proof then.
@@ -184,7 +191,7 @@ func (w *underLock) provePending(ctx context.Context, user *account.SingleUser, 
 
 // lockLaggingReader takes the lock at a reader that has refused the current credentials.
 func (w *underLock) lockLaggingReader(ctx context.Context) error {
-	if !w.documents.admin.viaReader || len(w.opened) > 1 {
+	if !w.documents.admin.viaReader || len(w.opened) > 1 || isReaderEndpoint(w.current.Host()) {
 		return nil
 	}
 	reader, err := w.Database.Connect(ctx, login(w.pending.Document))
