@@ -107,9 +107,29 @@ type project struct {
 	env    []string
 }
 
+// tempDir is a folder that goes with the test, although what a killed program has left
+// running may still write to it for a moment.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "acceptance-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 1000 {
+			if err = os.RemoveAll(folder); err == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	return folder
+}
+
 func newProject(t *testing.T, changed map[string]string) *project {
 	t.Helper()
-	p := &project{account: newAccount(), t: t, folder: t.TempDir()}
+	p := &project{account: newAccount(), t: t, folder: tempDir(t)}
 	var text strings.Builder
 	for name, step := range steps {
 		if other, is := changed[name]; is {
