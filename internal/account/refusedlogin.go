@@ -80,7 +80,7 @@ func (u SingleUser) closedFor(a *Account, r Refusal) *Reason {
 	}
 	switch kind := a.Attributes.Requirement.Kind; {
 	case len(u.passwords(*a)) == 0:
-		return &Reason{fmt.Sprintf("%s has no password", a.Name), "have the client log in by an account with a password, or give that one a password plugin"}
+		return &Reason{fmt.Sprintf("%s has no password", a.Name), "have the client log in by an account with a password, or give that one a password"}
 	case a.Attributes.Locked:
 		return &Reason{fmt.Sprintf("%s is locked", a.Name), alter(func(b *statement.Builder) *statement.Builder { return b.SQL(" ACCOUNT UNLOCK") })}
 	case kind == RequireX509 || kind == RequireSpecified:

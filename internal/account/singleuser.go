@@ -93,8 +93,8 @@ func (u SingleUser) hasPassword(a *Account) bool {
 
 // Change writes the statements after which the accounts are open to the pending password
 // and, where the server keeps two and an account had it, to the current one; and to no
-// other that a rotation can end. There are none where that is so already: MySQL would retain the pending password
-// itself, in place of the current one.
+// other that a rotation can end. There are none where that is so already: MySQL would
+// retain the pending password itself, in place of the current one.
 //
 // All accounts are changed in one statement, the last. A second password that is neither
 // is discarded before it.

@@ -59,7 +59,7 @@ func TestOwnCloneIsNotAdopted(t *testing.T) {
 func TestNoAdoptionOfARole(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		if on.Flavor != dbserver.MySQL {
-			t.Skip("elsewhere a user is never a role")
+			t.Skip("MariaDB grants no user as a role")
 		}
 		w := newDeployment(t, on)
 		member := unique("member")

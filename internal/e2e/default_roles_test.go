@@ -12,7 +12,7 @@ import (
 func TestDefaultRolesAcrossHosts(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		if on.Flavor != dbserver.MariaDB {
-			t.Skip("elsewhere a default role is granted at its host")
+			t.Skip("MySQL grants a default role at its host")
 		}
 		l := newInProcess(t, on)
 		l.makeGround(t)

@@ -276,11 +276,8 @@ func (w *deployment) mustLogIn(document secret.Document, err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	db, err := w.Login(w.t.Context(), document)
-	for tries := 0; tries < 2 && errors.Is(err, mysql.ErrMalformPkt); tries++ {
-		db, err = w.Login(w.t.Context(), document) // the driver breaks off one ed25519 login of 256
-	}
-	if err != nil {
+	var db *sql.DB
+	if err := loggingIn(func() (err error) { db, err = w.Login(w.t.Context(), document); return err }); err != nil {
 		w.t.Fatal(err)
 	}
 	defer db.Close()
@@ -397,11 +394,17 @@ func mayLogIn(t *testing.T, config *mysql.Config) bool {
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	err = db.PingContext(t.Context())
+	return loggingIn(func() error { return db.PingContext(t.Context()) }) == nil
+}
+
+// loggingIn tries again where the driver has broken off the login, as it does with one by
+// ed25519 of 256. The function does so too, in internal/mysqldb.
+func loggingIn(login func() error) error {
+	err := login()
 	for tries := 0; tries < 2 && errors.Is(err, mysql.ErrMalformPkt); tries++ {
-		err = db.PingContext(t.Context()) // the driver breaks off one ed25519 login of 256
+		err = login()
 	}
-	return err == nil
+	return err
 }
 
 // twice has every step run a second time.

@@ -366,15 +366,10 @@ func (p *target) logsInAs(user, password string) error {
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	insert := func() error {
+	return loggingIn(func() error {
 		_, err := db.ExecContext(p.t.Context(), "INSERT INTO "+p.database+".t VALUES (1, 2)")
 		return err
-	}
-	err = insert()
-	for tries := 0; tries < 2 && errors.Is(err, mysql.ErrMalformPkt); tries++ {
-		err = insert() // the driver breaks off one ed25519 login of 256
-	}
-	return err
+	})
 }
 
 // current is the document under AWSCURRENT, which must log in: promise 1.

@@ -301,7 +301,7 @@ func TestOnePasswordEditedInBetween(t *testing.T) {
 func TestOnePasswordPendingPutBack(t *testing.T) {
 	onePasswordServers(t, func(t *testing.T, on *dbserver.Server, strict bool) {
 		if strict {
-			t.Skip("what the labels do is the same")
+			t.Skip("the labels do the same as with ed25519")
 		}
 		var w *deployment
 		move := new(labelMove)

@@ -72,7 +72,7 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 				if test.flavor != "" && test.flavor != on.Flavor {
-					t.Skip("the other flavour knows no such difference")
+					t.Skip("it is no difference on " + on.Flavor.String())
 				}
 				w := newDeployment(t, on)
 				test.arrange(w)

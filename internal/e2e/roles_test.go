@@ -84,7 +84,7 @@ func TestRolesAreCopied(t *testing.T) {
 func TestDefaultRoleLeftBehind(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		if on.Flavor != dbserver.MariaDB {
-			t.Skip("elsewhere a default role goes with the role")
+			t.Skip("MySQL drops a default role with the role")
 		}
 		w := newDeployment(t, on)
 		r := w.roles(3)
@@ -240,7 +240,7 @@ func TestRolesOfTheServer(t *testing.T) {
 func TestOneUserAsTheRoleOfTheOther(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		if on.Flavor != dbserver.MySQL {
-			t.Skip("elsewhere a user is never a role")
+			t.Skip("MariaDB grants no user as a role")
 		}
 		w := newDeployment(t, on)
 		w.mustRotate()

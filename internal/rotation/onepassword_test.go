@@ -105,3 +105,88 @@ func TestOnlyPasswordSetAtAReader(t *testing.T) {
 		t.Error(&w.log)
 	}
 }
+
+// A try after one that died in the gap waits for the reader too, which still has the
+// password before.
+func TestOnlyPasswordSetAtAReaderThatLags(t *testing.T) {
+	w := readerOfOne(t, "pending password")
+	lags := 2
+	w.refuses = func(login rotation.Login) bool {
+		password := login.Password.Reveal()
+		switch {
+		case login.Username != "app":
+			return false
+		case login.Host == "shop"+suffix || lags < 0:
+			return password != "pending password"
+		case password == "pending password":
+			lags--
+		}
+		return password != "old password"
+	}
+	if err := w.step(rotation.FinishSecret); err != nil {
+		t.Fatalf("%v\n%q", err, w.trace)
+	}
+	if w.position("apply") >= 0 || w.position("move") < 0 {
+		t.Errorf("it did %q", w.trace)
+	}
+	if lags >= 0 {
+		t.Errorf("it did not wait for the reader: %q", w.trace)
+	}
+}
+
+// What is said of refused current credentials is what is known: that somebody has changed
+// the only password where the server has neither, and that REPAIR_WITH_ADMIN would help
+// where it is not set.
+func TestRefusedWhereTheServerKeepsOne(t *testing.T) {
+	const changed, allow = "is neither this one nor the pending one", "REPAIR_WITH_ADMIN"
+	for _, test := range []struct {
+		stored   string
+		repair   rotation.Repair
+		step     rotation.Step
+		says     []string
+		saysNone []string
+	}{
+		{stored: "by hand", step: rotation.SetSecret, says: []string{changed, "ALTER USER 'app'@'%' IDENTIFIED VIA ed25519", allow}},
+		{stored: "old password", step: rotation.SetSecret, says: []string{allow}, saysNone: []string{changed, "ALTER USER"}},
+		{stored: "old password", repair: rotation.Repair{Everybody: true}, step: rotation.SetSecret, says: []string{"is the one under AWSCURRENT", "for another reason"}, saysNone: []string{changed}},
+	} {
+		w := newMemory(t)
+		w.single = &rotation.Settings{Strategy: rotation.SingleUser, Repair: test.repair}
+		w.values[token] = document("app", "pending password", nil)
+		w.accounts[account.Name{User: "app", Host: "%"}] = ed25519Rows("app", test.stored)
+		w.refuses = func(login rotation.Login) bool { return login.Username == "app" }
+		err := w.step(test.step)
+		if failure.Of(err) != failure.CurrentCredentialsRejected || w.position("apply") >= 0 {
+			t.Errorf("%+v: error %v, and it did %q", test, err, w.trace)
+			continue
+		}
+		said := err.Error() + "; " + failure.RemedyOf(err)
+		for _, word := range test.says {
+			if !strings.Contains(said, word) {
+				t.Errorf("%+v: it does not say %q: %s", test, word, said)
+			}
+		}
+		for _, word := range test.saysNone {
+			if strings.Contains(said, word) {
+				t.Errorf("%+v: it says %q: %s", test, word, said)
+			}
+		}
+	}
+}
+
+// At the writer the current credentials are refused in finishSecret, which repairs nothing:
+// it does not ask for a permission that it has.
+func TestNoPermissionIsAskedForThatIsGiven(t *testing.T) {
+	for _, repair := range []rotation.Repair{{}, {Users: []string{"app"}}} {
+		w := readerOfOne(t, "by hand")
+		w.single.Repair = repair
+		w.refuses = func(login rotation.Login) bool {
+			return login.Username == "app" && (login.Host == "shop"+suffix || login.Password.Reveal() != "old password")
+		}
+		err := w.step(rotation.FinishSecret)
+		asks := strings.Contains(failure.RemedyOf(err), "has to name")
+		if err == nil || asks != (len(repair.Users) == 0) || w.position("apply") >= 0 || w.position("move") >= 0 {
+			t.Errorf("%+v: error %v, its remedy %q, and it did %q", repair, err, failure.RemedyOf(err), w.trace)
+		}
+	}
+}
