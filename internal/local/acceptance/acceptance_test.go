@@ -226,6 +226,9 @@ func TestEverythingPassesAndGoes(t *testing.T) {
 			if diff := cmp.Diff(standing, p.names()); diff != "" {
 				t.Errorf("what stands there (-before +after):\n%s\n%s", diff, out)
 			}
+			if len(p.early) > 0 {
+				t.Errorf("deleted before their stacks: %q", p.early)
+			}
 			report := p.report()
 			for engine := range strings.FieldsSeq(want) {
 				for _, part := range []string{"\n" + engine + " 8.4.5\n", "\n" + engine + ", a step that is killed\n"} {
@@ -356,6 +359,20 @@ func TestAnyCallFails(t *testing.T) {
 	}
 }
 
+// holdsAt holds the answer of the first such call back: reached is closed when it was carried
+// out, and it is answered when goOn is closed.
+func (a *account) holdsAt(operation string) (reached, goOn chan struct{}) {
+	reached, goOn = make(chan struct{}), make(chan struct{})
+	var once atomic.Bool
+	a.after = func(words []string) {
+		if strings.Join(words[:2], " ") == operation && once.CompareAndSwap(false, true) {
+			close(reached)
+			<-goOn
+		}
+	}
+	return reached, goOn
+}
+
 // Ctrl-C, and whatever else ends a program, in the middle of a call that makes
 // something: the call is awaited, nothing more is made, and all is removed. SIGTERM and
 // SIGHUP may come twice, and nobody may be left to read what it prints.
@@ -369,14 +386,7 @@ func TestInterrupted(t *testing.T) {
 			p := newProject(t, nil)
 			standing := p.others()
 			p.late = true
-			reached, goOn := make(chan struct{}), make(chan struct{})
-			var once atomic.Bool
-			p.after = func(words []string) {
-				if strings.Join(words[:2], " ") == operation && once.CompareAndSwap(false, true) {
-					close(reached)
-					<-goOn
-				}
-			}
+			reached, goOn := p.holdsAt(operation)
 			command := p.command("yes\n", "ACCEPTANCE_ENGINES=mysql")
 			reader, err := command.StdoutPipe()
 			if err != nil {
@@ -441,14 +451,7 @@ func TestKilledAndFinishedByTheNext(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, nil)
 			standing := p.others()
-			reached, goOn := make(chan struct{}), make(chan struct{})
-			var once atomic.Bool
-			p.after = func(words []string) {
-				if strings.Join(words[:2], " ") == operation && once.CompareAndSwap(false, true) {
-					close(reached)
-					<-goOn
-				}
-			}
+			reached, goOn := p.holdsAt(operation)
 			command := p.command("yes\n", "ACCEPTANCE_ENGINES=mysql")
 			if err := command.Start(); err != nil {
 				t.Fatal(err)

@@ -29,8 +29,9 @@ type account struct {
 	// after is told of a call that was carried out and not answered yet.
 	after func(words []string)
 
-	asked     int // whose the credentials are
-	strangers int // answers to that after the first, which name another account
+	asked     int      // whose the credentials are
+	strangers int      // answers to that after the first, which name another account
+	early     []string // secrets that were deleted before the stack that rotates them
 }
 
 type thing struct {
@@ -241,9 +242,18 @@ func (a *account) delete(name string, _ []string) (out, code string) {
 		one.looks = 2
 		return "", ""
 	}
+	for stack, secret := range rotatedBy {
+		if rest, is := strings.CutPrefix(name, "secret "+secret); is && a.resources["stack "+stack+rest] != nil {
+			a.early = append(a.early, name)
+		}
+	}
 	delete(a.resources, name)
 	return "", ""
 }
+
+// rotatedBy has the secret whose rotation is a part of a stack: it could not be deleted with
+// the stack once the secret is.
+var rotatedBy = map[string]string{"tutorial-admin-rotation": "SecretsManagerTutorialAdmin", "mytest-rotation": "MyTestDatabaseUserSecret"}
 
 func (a *account) look(name string, words []string) (out, code string) {
 	one := a.resources[name]
