@@ -196,8 +196,8 @@ func TestAcceptance(t *testing.T) {
 					t.Errorf("%s: error %v; who logged in (-want +got):\n%s\n%s", chapter, err, diff, printed)
 				}
 			}
-			if killed := strings.Count(account.log(), "Runtime.ExitError"); killed == 0 {
-				t.Error("no step was killed")
+			if log := account.log(); !strings.Contains(log, "\nkilled after a statement\n") || !strings.Contains(log, "Runtime.ExitError") {
+				t.Errorf("no step was killed after a statement:\n%s", log)
 			}
 			if time.Until(account.clock.Now()) < time.Hour {
 				t.Error("no window was awaited")
