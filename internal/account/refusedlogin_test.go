@@ -51,6 +51,9 @@ func TestOtherReason(t *testing.T) {
 		{"an issuer", mysql, "10.0.0.7", false, []Account{with(mysqlAccount("%", "current", ""), requires(RequireSpecified))}, "AWSCURRENT, and 'app'@'%' asks for more", "REQUIRE SSL"},
 		{"TLS", mysql, "10.0.0.7", false, []Account{with(mysqlAccount("%", "third", ""), requires(RequireSSL))}, "", ""},
 		{"TLS, and there is none", mysql, "10.0.0.7", true, []Account{with(mysqlAccount("%", "third", ""), requires(RequireSSL))}, "asks for an encrypted connection", `"ssl": false`},
+		{"another way in alone", mysql, "10.0.0.7", false, []Account{{Name: app, Factors: []Factor{{Plugin: "authentication_ldap_simple"}}}}, "'app'@'%' has no password", "an account with a password"},
+		{"the nearer one has another way in alone", mysql, "10.0.0.7", false, []Account{mysqlAccount("%", "third", ""), {Name: Name{"app", "10.%"}, Factors: []Factor{{Plugin: "AWSAuthenticationPlugin", Verifier: redact.New("RDS")}}}},
+			"'app'@'10.%' has no password", "give that one a password"},
 		{"nobody's", mysql, "10.0.0.7", false, nil, "no account of", "create one"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
