@@ -171,7 +171,7 @@ func (w *underLock) provePending(ctx context.Context, user *account.SingleUser, 
 	}
 	switch {
 	case err != nil:
-		return false, errors.Join(w.refused, err)
+		return false, fmt.Errorf("%w; looking whether it is the pending password that is in force: %w", w.refused, err)
 	case !set || w.proof.pending:
 		return set, nil
 	}
