@@ -67,7 +67,7 @@ func TestTheGateHoldsTheFloors(t *testing.T) {
 		servers           []string
 	}{
 		{"make-test", "test", " TEST_FLAGS=-race", []string{"MariaDB 11.8", "MySQL 9"}},
-		{"make-test-matrix", "test-matrix", ` MATRIX="mariadb-10.5 mariadb-10.11"`, []string{"MariaDB 10.5", "MariaDB 10.11"}},
+		{"make-test-matrix", "test-matrix", ` MATRIX="mariadb-10.5 mariadb-10.11 mysql-9"`, []string{"MariaDB 10.5", "MariaDB 10.11", "MySQL 9"}},
 	} {
 		held = append(held, test.servers...)
 		if !strings.Contains(string(gate), "\nmake "+test.target+test.with+" |") || !strings.Contains(string(gate), "\n.ci/enough-tests "+test.run+" .ci/floors ") {
@@ -109,7 +109,7 @@ func TestTheGateHoldsTheFloors(t *testing.T) {
 	}
 	slices.Sort(held)
 	slices.Sort(matrix)
-	if diff := cmp.Diff(matrix, held); diff != "" {
+	if diff := cmp.Diff(matrix, slices.Compact(held)); diff != "" {
 		t.Errorf("the releases that the gate runs the tests on (-the matrix +run):\n%s", diff)
 	}
 }
