@@ -40,6 +40,9 @@ func TestServerDiesWithItsProcess(t *testing.T) {
 			if <-ended == nil {
 				t.Error("the server runs on without its process")
 			}
+			// The server ends with the thread that started it, and what the process has locked is
+			// free when the last of its threads has ended.
+			_ = command.Wait() // by the signal
 
 			if !exists(t, data) {
 				t.Fatal("the data directory vanished: the test proves nothing")
