@@ -200,40 +200,48 @@ func (w *deployment) limitedAdmin() {
 
 // mandatory_roles and PUBLIC are the server's: the clone is granted neither.
 func TestRolesOfTheServer(t *testing.T) {
-	t.Run("mysql-9", func(t *testing.T) {
-		on := servers.MustStart(t, "mysql-9")
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		on := servers.MustStart(t, release)
 		w := newDeployment(t, on)
-		r := w.roles(3)
-		w.execute("SET GLOBAL mandatory_roles = '"+r[0]+",`"+r[1]+"`@`%`'", "SET GLOBAL activate_all_roles_on_login = ON",
-			"GRANT "+r[2]+" TO "+me(w.user), w.setDefault(w.user, r[0]+", "+r[2]))
-		w.mustRotate()
-		w.mustEqual()
-		if rows := columnsOf(t, w.Root, "SELECT * FROM mysql.role_edges WHERE TO_USER = ?", w.clone()); len(rows) != 1 {
-			t.Errorf("the clone was granted %d roles, want 1", len(rows))
+		if on.Flavor == dbserver.MySQL {
+			testMandatoryRoles(w)
+			return
 		}
-		// Nobody can revoke a mandatory role that the clone was granted as well.
-		w.mustRotate()
-		w.execute("GRANT " + r[1] + " TO " + me(w.clone()))
-		w.mustRotate()
-		w.mustBe(w.clone())
-		// A default role that is no longer mandatory is left behind.
-		w.mustRotate()
-		w.execute("SET GLOBAL mandatory_roles = ''", "SET GLOBAL activate_all_roles_on_login = OFF")
-		w.mustRotate()
-		w.mustBe(w.clone())
-		w.execute("SET GLOBAL mandatory_roles = '" + r[0] + "," + fmt.Sprintf("`%s`@`%%`", r[1]) + "'")
-		w.mustRotate()
-		w.execute("SET GLOBAL mandatory_roles = ''")
-	})
-	t.Run("mariadb-11.8", func(t *testing.T) {
-		on := servers.MustStart(t, "mariadb-11.8") // PUBLIC is there from 10.11 on
-		w := newDeployment(t, on)
+		if !w.majorAtLeast(10, 11) {
+			t.Skip("MariaDB has PUBLIC from 10.11 on")
+		}
 		w.execute("GRANT SELECT ON mysql.* TO PUBLIC", "GRANT SELECT ON "+w.database+".t TO PUBLIC")
 		for range 3 {
 			w.mustRotate()
 			w.mustEqual()
 		}
 	})
+}
+
+func testMandatoryRoles(w *deployment) {
+	t := w.t
+	t.Helper()
+	r := w.roles(3)
+	w.execute("SET GLOBAL mandatory_roles = '"+r[0]+",`"+r[1]+"`@`%`'", "SET GLOBAL activate_all_roles_on_login = ON",
+		"GRANT "+r[2]+" TO "+me(w.user), w.setDefault(w.user, r[0]+", "+r[2]))
+	w.mustRotate()
+	w.mustEqual()
+	if rows := columnsOf(t, w.Root, "SELECT * FROM mysql.role_edges WHERE TO_USER = ?", w.clone()); len(rows) != 1 {
+		t.Errorf("the clone was granted %d roles, want 1", len(rows))
+	}
+	// Nobody can revoke a mandatory role that the clone was granted as well.
+	w.mustRotate()
+	w.execute("GRANT " + r[1] + " TO " + me(w.clone()))
+	w.mustRotate()
+	w.mustBe(w.clone())
+	// A default role that is no longer mandatory is left behind.
+	w.mustRotate()
+	w.execute("SET GLOBAL mandatory_roles = ''", "SET GLOBAL activate_all_roles_on_login = OFF")
+	w.mustRotate()
+	w.mustBe(w.clone())
+	w.execute("SET GLOBAL mandatory_roles = '" + r[0] + "," + fmt.Sprintf("`%s`@`%%`", r[1]) + "'")
+	w.mustRotate()
+	w.execute("SET GLOBAL mandatory_roles = ''")
 }
 
 // On MySQL a user may be a role: the clone is no role of its own original.

@@ -71,6 +71,14 @@ type target struct {
 	err    error
 }
 
+// covers reports whether a server of the release is what was asked for.
+func (t *target) covers(release dbserver.Release) bool {
+	if t.address {
+		return t.server != nil && t.server.Release() == release
+	}
+	return t.release.Flavor == release.Flavor && (release.Series == "" || t.release.Matches(release.Flavor, release.Series))
+}
+
 // Main runs a package's tests, and ends its servers after them and on Ctrl-C.
 // It is called by TestMain, as its last statement.
 //
@@ -248,8 +256,8 @@ func (f *Fleet) EachRelease(t *testing.T, test func(t *testing.T, release string
 }
 
 // MustStart starts a server for this test alone, with options for its command
-// line; release is what server.ParseRelease reads. It ends with the test. A
-// server that cannot be had skips the test, and in CI fails it.
+// line; release is what dbserver.ParseRelease reads, and one that was asked for. It
+// ends with the test. A server that cannot be had skips the test, and in CI fails it.
 func (f *Fleet) MustStart(t *testing.T, release string, args ...string) *dbserver.Server {
 	t.Helper()
 	return f.MustStartWith(t, release, dbserver.Options{Args: args})
@@ -263,6 +271,9 @@ func (f *Fleet) MustStartWith(t *testing.T, release string, options dbserver.Opt
 	wanted, err := dbserver.ParseRelease(release)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(f.targets, func(asked *target) bool { return asked.covers(wanted) }) {
+		t.Fatalf("this run is not to start %s: take the release that EachRelease gives, or that of a server", release)
 	}
 	started, err := f.start(f.ctx, wanted, options)
 	if unavailable := (*dbserver.UnavailableError)(nil); errors.As(err, &unavailable) {

@@ -95,6 +95,9 @@ var fixtures = map[string]struct {
 			skipUnless(t, false)
 		})
 	}, reason: "ran on none: each of its subtests was skipped"},
+	"a release that was not asked for": {run: func(t *testing.T, f *Fleet) {
+		f.MustStart(t, "mysql-8.4")
+	}, reason: "this run is not to start mysql-8.4"},
 	"releases of which no server is started": {run: func(t *testing.T, f *Fleet) {
 		f.EachRelease(t, func(*testing.T, string) {})
 	}, reason: "ran on none: each of its subtests was skipped, or was given no server"},
