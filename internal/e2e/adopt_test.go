@@ -57,10 +57,7 @@ func TestOwnCloneIsNotAdopted(t *testing.T) {
 
 // A user that is granted to others as a role is somebody's.
 func TestNoAdoptionOfARole(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("MariaDB grants no user as a role")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB grants no user as a role").Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := newDeployment(t, on)
 		member := unique("member")
 		for _, user := range []string{w.clone(), member} {

@@ -147,10 +147,7 @@ func TestWhatRDSAdminCannot(t *testing.T) {
 // MySQL's system users are changed by system users only, which is known before
 // anything is sent.
 func TestSystemUser(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("MariaDB has no such privilege")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB has no such privilege").Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newInProcess(t, on)
 		for _, admin := range []string{rdsAdmin, mightyAdmin} {
 			p := l.mustPair(t, admin, "%")
@@ -170,10 +167,7 @@ func TestSystemUser(t *testing.T) {
 
 // SHOW GRANTS hides a partial revoke of GRANT OPTION that stands beside others.
 func TestPartialRevokeOfGrantOption(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("MariaDB has no partial revokes")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB has no partial revokes").Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newInProcess(t, on)
 		l.must(t, "SET GLOBAL partial_revokes = ON")
 		t.Cleanup(func() { l.must(t, "SET GLOBAL partial_revokes = OFF") })

@@ -10,10 +10,7 @@ import (
 // MariaDB takes a default role for granted where any account of the user has it whose host
 // matches, and a host with an escaped wildcard does not match itself.
 func TestDefaultRolesAcrossHosts(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MariaDB {
-			t.Skip("MySQL grants a default role at its host")
-		}
+	servers.Only(dbserver.MariaDB, "MySQL grants a default role at its host").Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.makeRoles(t)

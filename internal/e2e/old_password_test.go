@@ -21,10 +21,7 @@ func (p *pair) opens(t *testing.T, user, password string) bool {
 // Promise 9: a password that somebody retained ends with the turn of its user, in every
 // mode, and is warned of until then.
 func TestSecondPasswordEnds(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("two users have no second password on MariaDB")
-		}
+	servers.Only(dbserver.MySQL, "two users have no second password on MariaDB").Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newInProcess(t, on)
 		for _, mode := range []account.Mode{account.Merge, account.Mirror, account.Off} {
 			for _, turn := range []account.Turn{account.TurnOfOriginal, account.TurnOfClone} {
@@ -102,10 +99,7 @@ func TestPasswordOfAnotherHostEnds(t *testing.T) {
 // Promise 9 for MariaDB's several plugins: what is a password of theirs ends, and what
 // no rotation can end is warned of, in every mode and for both users.
 func TestOtherPluginsAreWarnedOf(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MariaDB {
-			t.Skip("on MySQL all factors are asked for together")
-		}
+	servers.Only(dbserver.MariaDB, "on MySQL all factors are asked for together").Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newInProcess(t, on)
 		for _, mode := range []account.Mode{account.Merge, account.Mirror, account.Off} {
 			p := l.mustPair(t, rdsAdmin, "%")

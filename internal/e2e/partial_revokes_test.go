@@ -10,10 +10,7 @@ import (
 
 // withPartialRevokes runs a test on MySQL, which alone has partial revokes, with them on.
 func withPartialRevokes(t *testing.T, run func(t *testing.T, l *inProcess)) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("MariaDB has no partial revokes")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB has no partial revokes").Each(t, func(t *testing.T, on *dbserver.Server) {
 		l := newInProcess(t, on)
 		l.makeGround(t)
 		l.must(t, "SET GLOBAL partial_revokes = ON")

@@ -99,10 +99,7 @@ func TestDocumentIsKept(t *testing.T) {
 // PASSWORD HISTORY forbids a password that was used before: a repeated setSecret
 // must not send it again.
 func TestPasswordHistory(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("MariaDB has no such clause")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB has no such clause").Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := newDeployment(t, on, withIntercept(twice))
 		w.execute("ALTER USER '" + w.user + "'@'%' PASSWORD HISTORY 5 PASSWORD REUSE INTERVAL 365 DAY PASSWORD REQUIRE CURRENT")
 		for range 3 {

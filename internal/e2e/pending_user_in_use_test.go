@@ -326,10 +326,7 @@ func TestNamesakeIsSomebody(t *testing.T) {
 // then is, which are no sign that he sees everybody's. MySQL alone has such an account
 // without a plugin of somebody else's.
 func TestPendingUserInUseByProxiedAdmin(t *testing.T) {
-	servers.EachRelease(t, func(t *testing.T, release string) {
-		if !strings.HasPrefix(release, "mysql") {
-			t.Skip("MariaDB has no such account")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB has no such account").EachRelease(t, func(t *testing.T, release string) {
 		w := withOwnAdmin(t, servers.MustStart(t, release, "--event-scheduler=DISABLED", "--check-proxy-users=ON", "--sha256-password-proxy-users=ON"))
 		w.Root.SetMaxIdleConns(0)
 		admin, err := w.Current(t.Context(), w.admin)

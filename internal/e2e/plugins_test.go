@@ -102,10 +102,7 @@ func strict(t *testing.T, release string, args ...string) *dbserver.Server {
 // A validation plugin that insists is sent the password in clear, and a warning
 // names it; nothing else leads to that.
 func TestValidationPlugins(t *testing.T) {
-	servers.EachRelease(t, func(t *testing.T, release string) {
-		if !strings.HasPrefix(release, string(dbserver.MariaDB)) {
-			t.Skip("these are plugins of MariaDB")
-		}
+	servers.Only(dbserver.MariaDB, "these are plugins of MariaDB").EachRelease(t, func(t *testing.T, release string) {
 		for _, test := range []struct {
 			name  string
 			args  []string
@@ -274,10 +271,7 @@ func TestServerSettings(t *testing.T) {
 
 // A policy that the account's plugin is not of needs a privilege, which the error names.
 func TestAuthenticationPolicy(t *testing.T) {
-	servers.EachRelease(t, func(t *testing.T, release string) {
-		if !strings.HasPrefix(release, string(dbserver.MySQL)) {
-			t.Skip("MariaDB has no authentication_policy")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB has no authentication_policy").EachRelease(t, func(t *testing.T, release string) {
 		w := newDeployment(t, servers.MustStart(t, release))
 		w.execute("SET GLOBAL authentication_policy = 'sha256_password'")
 		w.mustFail("setSecret", "GRANT AUTHENTICATION_POLICY_ADMIN ON *.*")

@@ -74,10 +74,7 @@ func refusedPasswords() []cause {
 // A password that is too long to be sent without TLS has been set before anybody
 // notices. Nobody logs in with it: the rotation is given up.
 func TestPasswordTooLongForPlainText(t *testing.T) {
-	servers.EachRelease(t, func(t *testing.T, release string) {
-		if !strings.HasPrefix(release, string(dbserver.MySQL)) {
-			t.Skip("MariaDB's plugins send no password")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB's plugins send no password").EachRelease(t, func(t *testing.T, release string) {
 		w := newDeployment(t, servers.MustStartWith(t, release, dbserver.Options{NoTLS: true}), withEnv("PASSWORD_LENGTH=255"))
 		w.storeAdminToo(map[string]any{"ssl": false})
 		w.mustFail("PasswordRefused", "testSecret", "PASSWORD_LENGTH", "AWSPENDING was taken off")

@@ -82,10 +82,7 @@ func TestRolesAreCopied(t *testing.T) {
 // the clone gets it too, locked as long as it has to have the role; where it does
 // not, nothing follows from it, and a warning says so.
 func TestDefaultRoleLeftBehind(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MariaDB {
-			t.Skip("MySQL drops a default role with the role")
-		}
+	servers.Only(dbserver.MariaDB, "MySQL drops a default role with the role").Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := newDeployment(t, on)
 		r := w.roles(3)
 		w.execute("GRANT "+r[0]+" TO "+me(w.user), w.setDefault(w.user, r[0]), "REVOKE "+r[0]+" FROM "+me(w.user))
@@ -198,19 +195,46 @@ func (w *deployment) limitedAdmin() {
 		"GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+sandbox.Admin+"'@'%' WITH GRANT OPTION")
 }
 
-// mandatory_roles and PUBLIC are the server's: the clone is granted neither.
-func TestRolesOfTheServer(t *testing.T) {
-	servers.EachRelease(t, func(t *testing.T, release string) {
-		on := servers.MustStart(t, release)
-		w := newDeployment(t, on)
-		if on.Flavor == dbserver.MySQL {
-			testMandatoryRoles(w)
+// mandatory_roles are the server's: the clone is granted none of them.
+func TestMandatoryRoles(t *testing.T) {
+	servers.Only(dbserver.MySQL, "MariaDB has no mandatory_roles").EachRelease(t, func(t *testing.T, release string) {
+		w := newDeployment(t, servers.MustStart(t, release))
+		r := w.roles(3)
+		w.execute("SET GLOBAL mandatory_roles = '"+r[0]+",`"+r[1]+"`@`%`'", "SET GLOBAL activate_all_roles_on_login = ON",
+			"GRANT "+r[2]+" TO "+me(w.user), w.setDefault(w.user, r[0]+", "+r[2]))
+		w.mustRotate()
+		w.mustEqual()
+		if rows := columnsOf(t, w.Root, "SELECT * FROM mysql.role_edges WHERE TO_USER = ?", w.clone()); len(rows) != 1 {
+			t.Errorf("the clone was granted %d roles, want 1", len(rows))
+		}
+		// Nobody can revoke a mandatory role that the clone was granted as well.
+		w.mustRotate()
+		w.execute("GRANT " + r[1] + " TO " + me(w.clone()))
+		w.mustRotate()
+		w.mustBe(w.clone())
+		// A default role that is no longer mandatory is left behind.
+		w.mustRotate()
+		w.execute("SET GLOBAL mandatory_roles = ''", "SET GLOBAL activate_all_roles_on_login = OFF")
+		w.mustRotate()
+		w.mustBe(w.clone())
+		w.execute("SET GLOBAL mandatory_roles = '" + r[0] + "," + fmt.Sprintf("`%s`@`%%`", r[1]) + "'")
+		w.mustRotate()
+		w.execute("SET GLOBAL mandatory_roles = ''")
+	})
+}
+
+// PUBLIC is the server's too.
+func TestRoleOfPublic(t *testing.T) {
+	servers.Only(dbserver.MariaDB, "MySQL has no PUBLIC").EachRelease(t, func(t *testing.T, release string) {
+		w := newDeployment(t, servers.MustStart(t, release))
+		grants := []string{"GRANT SELECT ON mysql.* TO PUBLIC", "GRANT SELECT ON " + w.database + ".t TO PUBLIC"}
+		if !w.majorAtLeast(10, 11) {
+			if _, err := w.Root.ExecContext(t.Context(), grants[0]); err == nil {
+				t.Error("there is a PUBLIC before 10.11, and nothing is tried with it")
+			}
 			return
 		}
-		if !w.majorAtLeast(10, 11) {
-			t.Skip("MariaDB has PUBLIC from 10.11 on")
-		}
-		w.execute("GRANT SELECT ON mysql.* TO PUBLIC", "GRANT SELECT ON "+w.database+".t TO PUBLIC")
+		w.execute(grants...)
 		for range 3 {
 			w.mustRotate()
 			w.mustEqual()
@@ -218,38 +242,9 @@ func TestRolesOfTheServer(t *testing.T) {
 	})
 }
 
-func testMandatoryRoles(w *deployment) {
-	t := w.t
-	t.Helper()
-	r := w.roles(3)
-	w.execute("SET GLOBAL mandatory_roles = '"+r[0]+",`"+r[1]+"`@`%`'", "SET GLOBAL activate_all_roles_on_login = ON",
-		"GRANT "+r[2]+" TO "+me(w.user), w.setDefault(w.user, r[0]+", "+r[2]))
-	w.mustRotate()
-	w.mustEqual()
-	if rows := columnsOf(t, w.Root, "SELECT * FROM mysql.role_edges WHERE TO_USER = ?", w.clone()); len(rows) != 1 {
-		t.Errorf("the clone was granted %d roles, want 1", len(rows))
-	}
-	// Nobody can revoke a mandatory role that the clone was granted as well.
-	w.mustRotate()
-	w.execute("GRANT " + r[1] + " TO " + me(w.clone()))
-	w.mustRotate()
-	w.mustBe(w.clone())
-	// A default role that is no longer mandatory is left behind.
-	w.mustRotate()
-	w.execute("SET GLOBAL mandatory_roles = ''", "SET GLOBAL activate_all_roles_on_login = OFF")
-	w.mustRotate()
-	w.mustBe(w.clone())
-	w.execute("SET GLOBAL mandatory_roles = '" + r[0] + "," + fmt.Sprintf("`%s`@`%%`", r[1]) + "'")
-	w.mustRotate()
-	w.execute("SET GLOBAL mandatory_roles = ''")
-}
-
 // On MySQL a user may be a role: the clone is no role of its own original.
 func TestOneUserAsTheRoleOfTheOther(t *testing.T) {
-	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-		if on.Flavor != dbserver.MySQL {
-			t.Skip("MariaDB grants no user as a role")
-		}
+	servers.Only(dbserver.MySQL, "MariaDB grants no user as a role").Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := newDeployment(t, on)
 		w.mustRotate()
 		w.execute("GRANT " + me(w.user) + " TO " + me(w.clone()))

@@ -158,10 +158,7 @@ func rotateAgainst(t *testing.T, on *dbserver.Server, settings []setting) {
 // MariaDB ends GET_LOCK's wait after max_statement_time, and says no more than NULL:
 // the rotation goes on waiting, and then says that the lock is held.
 func TestLockOutlastsStatementTime(t *testing.T) {
-	servers.EachRelease(t, func(t *testing.T, release string) {
-		if !strings.HasPrefix(release, string(dbserver.MariaDB)) {
-			t.Skip("the variable is MariaDB's")
-		}
+	servers.Only(dbserver.MariaDB, "the variable is MariaDB's").EachRelease(t, func(t *testing.T, release string) {
 		w := newDeployment(t, servers.MustStart(t, release), func(_ *deployment, o *sandbox.Options) { o.Timeout = 6 * time.Second })
 		free := lockHeld(w)
 		w.execute("SET GLOBAL max_statement_time = 0.3")

@@ -79,6 +79,15 @@ func (t *target) covers(release dbserver.Release) bool {
 	return t.release.Flavor == release.Flavor && (release.Series == "" || t.release.Matches(release.Flavor, release.Series))
 }
 
+// flavor is the flavor that was asked for; empty for a server by address that did not
+// answer, which is to be seen to fail.
+func (t *target) flavor() dbserver.Flavor {
+	if t.address && t.server != nil {
+		return t.server.Flavor
+	}
+	return t.release.Flavor
+}
+
 // Main runs a package's tests, and ends its servers after them and on Ctrl-C.
 // It is called by TestMain, as its last statement.
 //
@@ -216,43 +225,34 @@ func (f *Fleet) start(ctx context.Context, release dbserver.Release, options dbs
 // not call t.Parallel; subtests of its own may.
 func (f *Fleet) Each(t *testing.T, test func(t *testing.T, server *dbserver.Server)) {
 	t.Helper()
-	f.mustBegin(t)
-	subtests := f.expectUse(t)
-	defer subtests.wait()
-	for _, target := range f.targets {
-		subtests.start(t, target.name, func(t *testing.T) {
-			target.once.Do(func() {
-				target.server, target.err = target.get(f.ctx)
-				switch {
-				case target.err != nil:
-					f.say("MISSING %s: %v", target.name, target.err)
-				case !target.release.Matches(target.server.Flavor, target.server.Version):
-					f.say("ran against %s, in the place of %s", target.server, target.name)
-				default:
-					f.say("ran against %s", target.server)
-				}
-			})
-			if target.err != nil {
-				missing(t, target.err)
-			}
-			f.noteUse(t, target.server)
-			test(t, target.server)
-		})
-	}
+	Part{fleet: f}.Each(t, test)
 }
 
 // EachRelease runs the test as a subtest for every release asked for, side by side, to
 // start servers of its own with MustStart. Servers given by address are left out.
 func (f *Fleet) EachRelease(t *testing.T, test func(t *testing.T, release string)) {
 	t.Helper()
-	f.mustBegin(t)
-	subtests := f.expectUse(t)
-	defer subtests.wait()
-	for _, target := range f.targets {
-		if release := target.release.String(); !target.address {
-			subtests.start(t, release, func(t *testing.T) { test(t, release) })
+	Part{fleet: f}.EachRelease(t, test)
+}
+
+// mustGet returns a target's server, which the first test that wants it starts.
+func (f *Fleet) mustGet(t *testing.T, from *target) *dbserver.Server {
+	t.Helper()
+	from.once.Do(func() {
+		from.server, from.err = from.get(f.ctx)
+		switch {
+		case from.err != nil:
+			f.say("MISSING %s: %v", from.name, from.err)
+		case !from.release.Matches(from.server.Flavor, from.server.Version):
+			f.say("ran against %s, in the place of %s", from.server, from.name)
+		default:
+			f.say("ran against %s", from.server)
 		}
+	})
+	if from.err != nil {
+		missing(t, from.err)
 	}
+	return from.server
 }
 
 // MustStart starts a server for this test alone, with options for its command

@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +65,27 @@ var fixtures = map[string]struct {
 	"one of two": {run: func(t *testing.T, f *Fleet) {
 		f.Each(t, func(t *testing.T, on *dbserver.Server) { skipUnless(t, on.Flavor == dbserver.MySQL) })
 	}},
+	"one flavor of two": {run: func(t *testing.T, f *Fleet) {
+		f.Only(dbserver.MySQL, "MariaDB has none").Each(t, func(t *testing.T, on *dbserver.Server) {
+			if on.Flavor != dbserver.MySQL {
+				t.Error(on)
+			}
+		})
+		f.Only(dbserver.MariaDB, "MySQL has none").EachRelease(t, func(t *testing.T, release string) {
+			if release != "mariadb" {
+				t.Error(release)
+			}
+			start(f)(t, release)
+		})
+	}},
+	"a flavor that was not asked for": {run: func(t *testing.T, f *Fleet) {
+		f.targets = f.targets[:1]
+		f.Only(dbserver.MySQL, "MariaDB has none").Each(t, func(*testing.T, *dbserver.Server) {})
+	}},
+	"a release of a flavor that was not asked for": {run: func(t *testing.T, f *Fleet) {
+		f.targets = f.targets[:1]
+		f.Only(dbserver.MySQL, "MariaDB has none").EachRelease(t, func(*testing.T, string) {})
+	}},
 	"skipped as a whole": {run: func(t *testing.T, f *Fleet) {
 		f.Each(t, func(t *testing.T, _ *dbserver.Server) { skipUnless(t, false) })
 		skipUnless(t, false)
@@ -74,6 +96,17 @@ var fixtures = map[string]struct {
 		f.targets = nil
 		f.Each(t, func(*testing.T, *dbserver.Server) {})
 	}, reason: "ran on none: it has no subtest"},
+	"no server, of one flavor": {run: func(t *testing.T, f *Fleet) {
+		f.targets = nil
+		f.Only(dbserver.MySQL, "MariaDB has none").Each(t, func(*testing.T, *dbserver.Server) {})
+	}, reason: "ran on none: it has no subtest"},
+	"all of the flavor skipped": {run: func(t *testing.T, f *Fleet) {
+		f.Only(dbserver.MySQL, "MariaDB has none").Each(t, func(t *testing.T, _ *dbserver.Server) { skipUnless(t, false) })
+	}, reason: "ran on none: each of its subtests was skipped"},
+	"a server of the flavor that does not answer": {run: func(t *testing.T, f *Fleet) {
+		f.targets[1] = &target{name: "address", address: true, get: func(context.Context) (*dbserver.Server, error) { return nil, errors.New("no answer") }}
+		f.Only(dbserver.MySQL, "MariaDB has none").Each(t, func(*testing.T, *dbserver.Server) {})
+	}, reason: "no answer"},
 	"no release": {run: func(t *testing.T, f *Fleet) {
 		for _, target := range f.targets {
 			target.address = true
