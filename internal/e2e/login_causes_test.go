@@ -33,11 +33,7 @@ type loginCause struct {
 func TestLoginCauses(t *testing.T) {
 	for _, c := range loginCauses() {
 		t.Run(c.name, func(t *testing.T) {
-			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				if c.flavor == "" || c.flavor == on.Flavor {
-					c.provoke(t, on)
-				}
-			})
+			servers.Only(c.flavor, "it cannot happen elsewhere").Each(t, c.provoke)
 		})
 	}
 }

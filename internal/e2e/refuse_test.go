@@ -70,10 +70,7 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 		}, "setSecret", []string{"original", "does not exist"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-				if test.flavor != "" && test.flavor != on.Flavor {
-					t.Skip("it is no difference on " + on.Flavor.String())
-				}
+			servers.Only(test.flavor, "it is no difference elsewhere").Each(t, func(t *testing.T, on *dbserver.Server) {
 				w := newDeployment(t, on)
 				test.arrange(w)
 				others, before := w.others(), append(oracle(t, on, w.Root, w.user), oracle(t, on, w.Root, w.clone())...)

@@ -70,7 +70,7 @@ func TestEveryRemedyIsFollowed(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	for i, c := range remedies() { // each server has the i-th of its own: they keep what they arrange
 		t.Run(c.name, func(t *testing.T) {
-			servers.Each(t, func(t *testing.T, on *dbserver.Server) { remedies()[i].provoke(t, on) })
+			c.on().Each(t, func(t *testing.T, on *dbserver.Server) { remedies()[i].provoke(t, on) })
 		})
 	}
 }

@@ -14,7 +14,7 @@ type Part struct {
 }
 
 // Only is the fleet's servers of one flavor, for tests of what the other has not; the
-// reason says so. A test is skipped where a run was asked for the other flavor alone.
+// reason says so. An empty flavor is every one. A test is skipped where a run was asked for the other flavor alone.
 // Where it was asked for this one, a test that ran on none of them fails.
 func (f *Fleet) Only(flavor dbserver.Flavor, reason string) Part {
 	return Part{fleet: f, flavor: flavor, reason: reason}
