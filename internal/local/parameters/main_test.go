@@ -20,6 +20,8 @@ func TestCheck(t *testing.T) {
 		{`{"functionName": "f", "memorySize": 512}`, ""},
 		{"architecture: x86_64", "it names the architecture: say ARCHITECTURE="},
 		{`{"architecture": "x86_64"}`, "it names the architecture"},
+		{"%YAML 1.1\n---\nfunctionName: f", "reading the parameters: line 1: SAM reads a file with a directive"},
+		{"functionName: f\n---\nfunctionName: g", "second document"},
 		{"secretArn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:App", "six random characters"},
 		{"functionNane: f", "parameter functionNane: the template has none of that name"},
 		{"$include: other.yaml", "the template has none of that name"},

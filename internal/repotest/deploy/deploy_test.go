@@ -143,8 +143,10 @@ var hostile = []string{
 	"a=b", "*", "%s", `\n`, "a  b ", "&& touch HIT", "| touch HIT", "'", `"`, "ü",
 }
 
-// notInTags are the characters of which SAM makes another tag.
-const notInTags = " \n="
+// inTag reports whether a tag may have that as its value, without being changed by SAM.
+func inTag(value string) bool {
+	return !strings.ContainsAny(value, "\n=") && value == strings.TrimSpace(value) && value != "'" && value != `"`
+}
 
 // ways are the two by which make is told.
 var ways = map[string]func(assignments []string) (environment, words []string){
@@ -164,18 +166,29 @@ func TestWhatSAMIsGiven(t *testing.T) {
 			deployment("tandem", nil, "functionName=tandem", "file://.github/deploying/production.yaml", "architecture=x86_64")},
 		{[]string{"TAGS=team=db stage=production", "ROLE_ARN=arn:aws:iam::123456789012:role/cloudformation", "SIGNING_PROFILE=tandem", "EXECUTE_CHANGESET=false"},
 			deployment("tandem", []string{"--no-execute-changeset", "--signing-profiles", "RotationFunction=tandem", "--role-arn", "arn:aws:iam::123456789012:role/cloudformation",
-				"--tags", "team=db stage=production"}, "functionName=tandem", "architecture=arm64")},
+				"--tags", "team=db", "stage=production"}, "functionName=tandem", "architecture=arm64")},
 	}
 	cases = append(cases, deploy{[]string{"S3_BUCKET=amzn-s3-demo-bucket"}, deployment("tandem", []string{"--s3-bucket", "amzn-s3-demo-bucket"}, "functionName=tandem", "architecture=arm64")})
-	cases = append(cases, deploy{[]string{"TAGS= team=db\n  stage= "}, deployment("tandem", []string{"--tags", "team=db stage="}, "functionName=tandem", "architecture=arm64")})
+	// A line is one tag, with the spaces in it, unless it has several.
+	for given, want := range map[string][]string{
+		" team=db\n  stage= ": {"team=db", "stage="},
+		"owner=the team":      {"owner=the team"},
+		"\nCost Center=Data  Platform, 5\nteam=db stage=p\n\tx=y\r\n": {"Cost Center=Data  Platform, 5", "team=db", "stage=p", "x=y"},
+	} {
+		cases = append(cases, deploy{[]string{"TAGS=" + given}, deployment("tandem", append([]string{"--tags"}, want...), "functionName=tandem", "architecture=arm64")})
+	}
 	for _, value := range hostile {
 		file := strings.ReplaceAll(value, "/", "_") + ".yaml"
 		given := []string{"ROLE_ARN=" + value, "SIGNING_PROFILE=" + value, "S3_BUCKET=" + value, "PARAMETERS=" + file}
 		options := []string{"--signing-profiles", "RotationFunction=" + value, "--role-arn", value}
 		bucket := []string{"--s3-bucket", value} // the last of the options
-		if !strings.ContainsAny(value, notInTags) {
-			given = append(given, "TAGS=k="+value+" "+value+"=v")
-			options = append(options, "--tags", "k="+value+" "+value+"=v")
+		if inTag(value) {
+			given = append(given, "TAGS=k="+value)
+			options = append(options, "--tags", "k="+value)
+		}
+		if inTag(value) && value[0] != '-' && value != `'` {
+			given[len(given)-1] += "\n" + value + "=v"
+			options = append(options, value+"=v")
 		}
 		options = append(options, bucket...)
 		cases = append(cases, deploy{given, deployment("tandem", options, "functionName=tandem", "file://"+file, "architecture=arm64")})
@@ -201,7 +214,12 @@ func TestWhatSAMIsGiven(t *testing.T) {
 					if name != "TAGS" && name != "ROLE_ARN" && name != "SIGNING_PROFILE" && name != "S3_BUCKET" {
 						continue
 					}
-					if !strings.Contains(said, name+": ") || !strings.Contains(said, strings.Join(strings.Fields(value), " ")) && !strings.Contains(said, strings.ReplaceAll(value, "\n", " ")) {
+					value = strings.ReplaceAll(value, "\n", " ")
+					if name == "TAGS" { // in lines, or several in one
+						_, tags, _ := strings.Cut(strings.Join(test.want[1], ", "), "--tags, ")
+						value, _, _ = strings.Cut(tags, ", --")
+					}
+					if !strings.Contains(said, name+": ") || !strings.Contains(said, strings.ReplaceAll(value, "\n", " ")) {
 						t.Errorf("%q is passed on, and nobody is told:\n%s", given, out)
 					}
 				}
@@ -219,7 +237,7 @@ func TestRefused(t *testing.T) {
 	for name, content := range map[string]string{
 		"architecture.yaml":        "functionName: f\narchitecture: x86_64 # no comment\n",
 		"architecture-quoted.yaml": "'architecture' : x86_64\n",
-		"architecture.json":        `{"functionName": "f","architecture":"x86_64"}`,
+		"parameters.json":          "{\n  \"functionName\": \"f\",\n  \"rotateImmediately\": false\n}\n",
 		"comment.yaml":             "# architecture: x86_64\nfunctionName: f\n",
 		"parameters.toml":          "functionName = \"f\"\n",
 		"secret.yaml":              "secretArn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:App\n",
@@ -238,25 +256,35 @@ func TestRefused(t *testing.T) {
 		{[]string{"PARAMETERS=functionName=t; touch HIT"}, "it has to be the name of a file"},
 		{[]string{"PARAMETERS=none.yaml"}, `PARAMETERS is "none.yaml", and there is no such file`},
 		{[]string{"PARAMETERS=.github"}, `PARAMETERS is ".github", and there is no such file`},
-		{[]string{"PARAMETERS=parameters.toml"}, "the file's name has to end in .yaml, .yml or .json"},
+		{[]string{"PARAMETERS=parameters.toml"}, "the file has to be YAML, and its name to end in .yaml or .yml"},
 		{[]string{"PARAMETERS=architecture.yaml"}, "architecture.yaml: it names the architecture: say ARCHITECTURE=arm64 or ARCHITECTURE=x86_64 instead"},
 		{[]string{"PARAMETERS=architecture-quoted.yaml"}, "names the architecture"},
-		{[]string{"PARAMETERS=architecture.json"}, "names the architecture"},
+		{[]string{"PARAMETERS=parameters.json"}, `PARAMETERS is "parameters.json": SAM takes no file of parameters in JSON. Let its name end in .yaml`},
 		{[]string{"PARAMETERS=secret.yaml"}, "secret.yaml: parameter secretArn: "},
 		{[]string{"PARAMETERS=backslash.yaml"}, "backslash.yaml: reading the parameters: line 1: excludeCharacters: SAM takes the backslash away"},
 		{[]string{"EXECUTE_CHANGESET=no"}, `EXECUTE_CHANGESET is "no": it has to be true or false`},
 		{[]string{"STACK="}, "the name of a stack begins with a letter"},
-		{[]string{"TAGS=team"}, `TAGS is "team": it has to be NAME=VALUE, with spaces between several, no spaces and no = in values`},
-		{[]string{"TAGS=team=db =production"}, "no spaces and no = in values"},
-		{[]string{`TAGS=owner="the team"`}, "no spaces and no = in values"},
+		{[]string{"TAGS=team"}, `TAGS is "team": team is no NAME=VALUE. Write one in each line, or several without spaces in one, and no = in names and values`},
+		{[]string{"TAGS=team=db =production"}, "=production is no NAME=VALUE. Write one in each line"},
+		{[]string{"TAGS=owner=the team stage=production"}, "team is no NAME=VALUE. Write one in each line"},
+		{[]string{"TAGS=team=db\nstage"}, "stage is no NAME=VALUE"},
+		{[]string{"TAGS=team = db"}, "team = db is no NAME=VALUE"},
+		{[]string{"TAGS=team= db"}, "team= db is no NAME=VALUE"},
+		{[]string{"TAGS=team=a=b"}, "team=a=b is no NAME=VALUE"},
+		{[]string{`TAGS=owner="the team"`}, `write owner="the team" without them`},
+		{[]string{`TAGS="owner=the team"`}, `write "owner=the team" without them`},
+		{[]string{`TAGS='cost center'=5`}, "write 'cost center'=5 without them"},
+		{[]string{`TAGS=team='`}, "write team=' without them"},
+		{[]string{`TAGS=team=a\ b`}, `SAM takes away the backslash of team=a\ b`},
+		{[]string{"TAGS=--guided=yes"}, "SAM takes --guided=yes for an option: let the name begin with another character"},
 	}
 	for _, value := range hostile {
 		cases = append(cases, refusal{[]string{"STACK=" + value}, "the name of a stack begins with a letter"})
-		if strings.ContainsAny(value, notInTags) && value != "a=b" {
-			cases = append(cases, refusal{[]string{"TAGS=" + value}, "no spaces and no = in values"})
+		if value != "a=b" {
+			cases = append(cases, refusal{[]string{"TAGS=" + value}, "is no NAME=VALUE"})
 		}
-		if strings.ContainsAny(value, notInTags) {
-			cases = append(cases, refusal{[]string{"TAGS=k=" + value}, "no spaces and no = in values"})
+		if strings.ContainsAny(value, "\n=") {
+			cases = append(cases, refusal{[]string{"TAGS=k=" + value}, "is no NAME=VALUE"})
 		}
 	}
 	for _, tell := range ways {
@@ -277,6 +305,14 @@ func TestRefused(t *testing.T) {
 	}
 	if out, err := p.run(t, nil, "make", "deploy", "PARAMETERS=comment.yaml"); err != nil {
 		t.Errorf("a comment that names the architecture is refused: %v\n%s", err, out)
+	}
+	p.called(t)
+	// The remedy for a file in JSON.
+	if err := os.Rename(filepath.Join(p.folder, "parameters.json"), filepath.Join(p.folder, "parameters.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.run(t, nil, "make", "deploy", "PARAMETERS=parameters.yaml"); err != nil {
+		t.Errorf("JSON by the name of YAML is refused: %v\n%s", err, out)
 	}
 	p.called(t)
 
@@ -357,7 +393,7 @@ func TestWorkflow(t *testing.T) {
 		}
 	}
 	for _, value := range hostile {
-		if got, out := deploy(p, map[string]string{"TANDEM_TAGS": "k=" + value}); (got == nil) != strings.ContainsAny(value, notInTags) {
+		if got, out := deploy(p, map[string]string{"TANDEM_TAGS": "k=" + value}); (got == nil) != (strings.ContainsAny(value, "\n=") || value == "'" || value == `"`) {
 			t.Errorf("the tag %q: sam was called %q\n%s", value, got, out)
 		}
 	}
@@ -416,6 +452,11 @@ func TestExecute(t *testing.T) {
 	p.tool(t, "aws", `[ "$2" != wait ]`)
 	if out, err := p.run(t, []string{"STACK=tandem", "CHANGE_SET=samcli-deploy1"}, ".github/deploying/execute"); err == nil {
 		t.Errorf("a change set that fails is no error: %s", out)
+	}
+	p.tool(t, "aws", `[ "$2" != execute-change-set ] || { echo "ChangeSetNotFound" >&2; exit 254; }`)
+	out, err := p.run(t, []string{"STACK=tandem", "CHANGE_SET=samcli-deploy1"}, ".github/deploying/execute")
+	if err == nil || !strings.HasPrefix(out, "ChangeSetNotFound\nthe change set samcli-deploy1 was not executed. ") || !strings.Contains(out, "run all jobs again") {
+		t.Errorf("of a change set that another has outdated, error %v: %s", err, out)
 	}
 }
 

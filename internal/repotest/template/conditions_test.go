@@ -395,9 +395,13 @@ func TestWhatParametersChange(t *testing.T) {
 			slices.Concat(checkEvery, []string{"+RotationRole.PermissionsBoundary=arn:aws:iam::aws:policy/b", "+CheckRole.PermissionsBoundary=arn:aws:iam::aws:policy/b"})},
 		{"checks with an alarm", map[string]string{"checkSchedule": "rate(1 day)", "alarmTopicArn": topic}, slices.Concat(checkEvery, alarm, checkAlarms)},
 		{"days without a rotation", map[string]string{"alarmTopicArn": topic, "daysWithoutRotation": "7"}, slices.Concat(alarm, []string{
-			"+NoRotationAlarm.Namespace=" + metric.Namespace, "+NoRotationAlarm.MetricName=" + metric.Rotations, "+NoRotationAlarm.Statistic=Sum",
-			"+NoRotationAlarm.Dimensions.0.Name=" + metric.Dimension, "+NoRotationAlarm.Dimensions.0.Value=<RotationFunction>",
-			"+NoRotationAlarm.Period=86400", "+NoRotationAlarm.EvaluationPeriods=7", "+NoRotationAlarm.Threshold=1",
+			"+NoRotationAlarm.Metrics.0.Id=filled", "+NoRotationAlarm.Metrics.0.Label=Rotations, and none",
+			"+NoRotationAlarm.Metrics.0.Expression=FILL(rotations, 0)", "+NoRotationAlarm.Metrics.0.ReturnData=true",
+			"+NoRotationAlarm.Metrics.1.Id=rotations", "+NoRotationAlarm.Metrics.1.ReturnData=false",
+			"+NoRotationAlarm.Metrics.1.MetricStat.Metric.Namespace=" + metric.Namespace, "+NoRotationAlarm.Metrics.1.MetricStat.Metric.MetricName=" + metric.Rotations,
+			"+NoRotationAlarm.Metrics.1.MetricStat.Metric.Dimensions.0.Name=" + metric.Dimension, "+NoRotationAlarm.Metrics.1.MetricStat.Metric.Dimensions.0.Value=<RotationFunction>",
+			"+NoRotationAlarm.Metrics.1.MetricStat.Period=86400", "+NoRotationAlarm.Metrics.1.MetricStat.Stat=Sum",
+			"+NoRotationAlarm.EvaluationPeriods=7", "+NoRotationAlarm.Threshold=1",
 			"+NoRotationAlarm.ComparisonOperator=LessThanThreshold", "+NoRotationAlarm.TreatMissingData=breaching", "+NoRotationAlarm.AlarmActions.0=" + topic,
 		})},
 		{"events of some secrets", map[string]string{"alarmTopicArn": topic, "rotationEvents": "true", "rotationEventsSecretArns": secret + ", " + admin}, slices.Concat(events, []string{

@@ -1,8 +1,10 @@
 package template
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
@@ -15,8 +17,8 @@ import (
 //
 // Source: AWS SAM CLI 1.164, samcli/cli/types.py, CfnParameterOverridesType.
 func ParametersOfFile(content []byte) (map[string]string, error) {
-	var file yaml.Node
-	if err := yaml.Unmarshal(content, &file); err != nil {
+	file, err := onlyDocument(content)
+	if err != nil {
 		return nil, fmt.Errorf("reading the parameters: %w", err)
 	}
 	parameters := map[string]string{}
@@ -31,6 +33,9 @@ func ParametersOfFile(content []byte) (map[string]string, error) {
 	for i := 0; i < len(pairs); i += 2 {
 		name := pairs[i].Value
 		value, err := overriding(pairs[i+1])
+		if pairs[i].Style&yaml.TaggedStyle != 0 {
+			err = errTag
+		}
 		if _, twice := parameters[name]; twice {
 			err = errors.New("it stands there twice")
 		}
@@ -42,8 +47,44 @@ func ParametersOfFile(content []byte) (map[string]string, error) {
 	return parameters, errors.Join(problems...)
 }
 
+// errTag is the error for a node whose tag is written.
+var errTag = errors.New("SAM reads a tag, such as !!str, in another way: leave it out, and put a text in quotes")
+
+// onlyDocument reads the only document of a file, without what SAM's parser, which is one
+// of YAML 1.2, reads in another way or not at all.
+//
+// Source: AWS SAM CLI 1.164, samcli/lib/config/file_manager.py, YamlFileManager.
+func onlyDocument(content []byte) (*yaml.Node, error) {
+	for n, line := range bytes.Split(content, []byte("\n")) {
+		if bytes.HasPrefix(line, []byte("%")) {
+			return nil, fmt.Errorf("line %d: SAM reads a file with a directive, such as %%YAML, in another way: leave it out", n+1)
+		}
+		if bytes.ContainsRune(line, '\t') {
+			return nil, fmt.Errorf("line %d: SAM refuses a tab, or reads it in another way: write spaces", n+1)
+		}
+	}
+	var document, further yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	switch err := decoder.Decode(&further); {
+	case err == nil:
+		return nil, errors.New("SAM refuses a file with a second document: leave out the line --- and what comes after it")
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	}
+	if len(document.Content) > 0 && document.Content[0].Style&yaml.TaggedStyle != 0 {
+		return nil, errTag
+	}
+	return &document, nil
+}
+
 // overriding is a value as SAM passes it on.
 func overriding(node *yaml.Node) (string, error) {
+	if node.Style&yaml.TaggedStyle != 0 {
+		return "", errTag
+	}
 	if node.Kind != yaml.SequenceNode {
 		value, err := pythonText(node)
 		if err != nil {
@@ -72,6 +113,8 @@ var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
 // pythonText is a scalar as Python's str() writes what SAM reads.
 func pythonText(node *yaml.Node) (string, error) {
 	switch {
+	case node.Style&yaml.TaggedStyle != 0:
+		return "", errTag
 	case node.Kind != yaml.ScalarNode:
 		return "", errors.New("a value is a text, a number, true or false, or a list of those")
 	case node.Tag == "!!null":

@@ -48,6 +48,42 @@ func TestParametersOfFile(t *testing.T) {
 	}
 }
 
+// What SAM's parser reads in another way, or not at all, is refused with the line that it
+// stands in, where it has one, and what to write instead.
+func TestFileOfOneReading(t *testing.T) {
+	const tag, directive, tab, second = "leave it out, and put a text in quotes", "leave it out", "write spaces", "SAM refuses a file with a second document"
+	for text, want := range map[string]string{
+		"%YAML 1.1\n---\nrdsLookups: yes":            "line 1: SAM reads a file with a directive, such as %YAML, in another way: " + directive,
+		"# a comment\n%TAG ! tag:x,2026:\n---\na: b": "line 2: SAM reads a file with a directive",
+		"a: !!bool \"yes\"":                          tag,
+		"a: !!str 012":                               tag,
+		"a: !!null x":                                tag,
+		"a: ! 012":                                   "put it in quotes",
+		"a: !Ref x":                                  tag,
+		"a: [!!str 1]":                               tag,
+		"a: !!seq [b]":                               tag,
+		"!!str a: b":                                 tag,
+		"!!map {a: b}":                               tag,
+		"a: b\nc:\td":                                "line 2: SAM refuses a tab, or reads it in another way: " + tab,
+		"a: [\n\tb]":                                 "line 2: SAM refuses a tab",
+		"a: b\n---\na: c":                            second,
+		"a: b\n---\n":                                second,
+		"---\n---\na: b":                             second,
+		"a: b\n...\n---\na: c":                       second,
+		"a: b\n---\na: [":                            "did not find",
+	} {
+		got, err := template.ParametersOfFile([]byte(text))
+		if err == nil || !strings.HasPrefix(err.Error(), "reading the parameters: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is read as %v, error %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"---\na: 50% of !!bool --- x\n", "a: '50% of !!bool --- x'\n...\n", "{a: '50% of !!bool --- x'}", "# %YAML, !!str\r\na: '50% of !!bool --- x'\r\n"} {
+		if got, err := template.ParametersOfFile([]byte(text)); err != nil || !cmp.Equal(got, map[string]string{"a": "50% of !!bool --- x"}) {
+			t.Errorf("%q is read as %v, error %v", text, got, err)
+		}
+	}
+}
+
 // A number that Python writes in another way than it stands there is refused, unless it
 // stands in quotes.
 func TestNumbersOfFile(t *testing.T) {

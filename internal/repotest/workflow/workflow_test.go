@@ -22,7 +22,23 @@ type workflow struct {
 	text        string
 	On          map[string]any
 	Permissions map[string]string
+	Concurrency concurrency
 	Jobs        map[string]job
+}
+
+// concurrency is a group of which GitHub runs one at a time, and keeps one that waits.
+type concurrency struct {
+	Group            string
+	CancelInProgress any `yaml:"cancel-in-progress"`
+}
+
+// UnmarshalYAML reads the group alone too.
+func (c *concurrency) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		return node.Decode(&c.Group)
+	}
+	type plain concurrency
+	return node.Decode((*plain)(c))
 }
 
 type job struct {
@@ -34,6 +50,7 @@ type job struct {
 	Timeout     int    `yaml:"timeout-minutes"`
 	Container   string
 	Environment string
+	Concurrency concurrency
 	Permissions map[string]string
 	Services    map[string]struct{ Image string }
 	Strategy    struct {
@@ -181,9 +198,10 @@ func TestDeployments(t *testing.T) {
 		if !strings.HasPrefix(j.If, "github.ref == 'refs/heads/main' && github.event_name == 'push' && ") || strings.Contains(j.If, "always()") {
 			t.Errorf("%s runs if %q", stage.name, j.If)
 		}
-		// A condition that speaks of failures stands in the place of the one that all needed succeeded.
-		if len(before) > 1 && !strings.HasSuffix(j.If, " && !failure() && !cancelled()") {
-			t.Errorf("%s runs after a failure: %q", stage.name, j.If)
+		// A condition that speaks of failures stands in the place of the one that all needed
+		// succeeded; and cancelled() is about the run, not about a job that another run's replaced.
+		if len(before) > 1 && !strings.HasSuffix(j.If, " && !failure() && !cancelled() && !contains(needs.*.result, 'cancelled')") {
+			t.Errorf("%s runs after a failure, or after a job that was cancelled: %q", stage.name, j.If)
 		}
 		if diff := cmp.Diff(before, j.Needs); diff != "" {
 			t.Errorf("%s waits for (-want +got):\n%s", stage.name, diff)
@@ -216,6 +234,28 @@ func TestDeployments(t *testing.T) {
 	sam := called.Jobs["sam"]
 	if last := sam.Steps[len(sam.Steps)-1]; !strings.HasPrefix(last.Run, "sam build\n") {
 		t.Errorf("sam build is first run by a deployment: %+v", last)
+	}
+}
+
+// A run on main that waits for reviewers cancels no other run; of a pull request the
+// newest push is tested; and no two deployments to one environment meet, of which none
+// is broken off.
+//
+// Source: GitHub Docs, "Control the concurrency of workflows and jobs".
+func TestConcurrency(t *testing.T) {
+	workflows := read(t)
+	if c := workflows[ci].Concurrency; c.Group != "ci-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}" || c.CancelInProgress != "${{ github.event_name == 'pull_request' }}" {
+		t.Errorf("runs are of the group %s, and cancelled where %v", c.Group, c.CancelInProgress)
+	}
+	if c := workflows[deployment].Jobs["deploy"].Concurrency; c.Group != "deploy-${{ inputs.environment }}" || c.CancelInProgress != nil {
+		t.Errorf("deployments are of the group %s, and cancelled where %v", c.Group, c.CancelInProgress)
+	}
+	for file, w := range workflows {
+		for name, j := range w.Jobs {
+			if file != deployment && j.Concurrency.Group != "" || file != ci && w.Concurrency.Group != "" {
+				t.Errorf("%s: %s has a group too, in which runs may be lost: %+v, %+v", file, name, w.Concurrency, j.Concurrency)
+			}
+		}
 	}
 }
 
@@ -253,9 +293,6 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// notPinned is an image whose digest is not known.
-const notPinned = "mysql:9"
-
 // Images are named by their digest, SAM by its version, and pip's packages by theirs,
 // whatever they need among them; and Go's image is that of the toolchain.
 func TestToolsArePinned(t *testing.T) {
@@ -265,7 +302,7 @@ func TestToolsArePinned(t *testing.T) {
 	seen := map[string]bool{}
 	for _, image := range images {
 		_, sum, _ := strings.Cut(image, "@")
-		if image != notPinned && !digest.MatchString(image) || seen[sum] {
+		if !digest.MatchString(image) || seen[sum] {
 			t.Errorf("the image is %s", image)
 		}
 		seen[sum] = true
