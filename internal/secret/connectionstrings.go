@@ -1,10 +1,8 @@
 package secret
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"tandem/internal/failure"
 	"tandem/internal/redact"
@@ -59,7 +57,7 @@ func (d Document) Renew(username string, password redact.Secret) (Renewal, error
 		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
 	}
 	r := renewing{
-		document: d, edits: edits, copies: copiesOf(d.password.Reveal()),
+		document: d, edits: edits, copies: copies{d.password.Reveal()},
 		former: credentials{d.username, d.password.Reveal()}, next: credentials{username, password.Reveal()},
 	}
 	walk(d.raw.Reveal(), r.visit)
@@ -120,36 +118,4 @@ func (r *renewing) renew(at path, old decoded, edits []edit) (rest string) {
 // ownKey reports whether the path is that of a key which has a meaning here.
 func (p path) ownKey() bool {
 	return len(p) == 1 && slices.Contains([]string{keyEngine, keyHost, keyPort, keyUsername, keyPassword, keyDatabase, keyAdminARN, keyTLS}, p[0].key)
-}
-
-// copies are the spellings of a password by which a copy of it is found.
-type copies []string
-
-// copiesOf returns the password, and as it stands where a quote, a bracket or a
-// semicolon is written twice.
-func copiesOf(password string) copies {
-	spellings := copies{password}
-	for _, twice := range []string{`'`, `"`, `}`, `;`} {
-		if strings.Contains(password, twice) {
-			spellings = append(spellings, strings.ReplaceAll(password, twice, twice+twice))
-		}
-	}
-	return spellings
-}
-
-// in reports whether the password is in text: as it is, percent-encoded, or in a
-// string of JSON that text is.
-func (c copies) in(text string) bool {
-	inside := func(read string) bool {
-		return slices.ContainsFunc(c, func(spelling string) bool { return strings.Contains(read, spelling) })
-	}
-	if inside(text) || strings.ContainsAny(text, "%+") && slices.ContainsFunc(percentDecoded(text), inside) {
-		return true
-	}
-	if trimmed := strings.TrimSpace(text); trimmed == "" || !strings.Contains(`{["`, trimmed[:1]) || !json.Valid([]byte(trimmed)) {
-		return false
-	}
-	found := false
-	walk(text, func(_ path, where span, _ bool) { found = found || c.in(decode(text, where).text) })
-	return found
 }
