@@ -13,6 +13,9 @@ type Renewal struct {
 	Document
 	// Renewed are the connection strings that have the new credentials now.
 	Renewed Names
+	// Unwritten are those that hold exactly the former credentials, and keep them, as the
+	// new ones cannot be written there.
+	Unwritten Names
 	// Left are the other strings that contain the former password, and keys that do.
 	Left Names
 }
@@ -48,8 +51,8 @@ func (n Names) Listed() []string {
 // besides: into each string, at any depth, that has one of the forms and holds exactly
 // the document's username and password. Every other byte stays, of those strings too.
 //
-// A connection string is left where the new credentials cannot be written in its form,
-// or not so that everybody who may read it finds the same. All of them are where the
+// A connection string is unwritten where the new credentials cannot be written in its form,
+// or not so that everybody who may read it finds the same. All of them are left where the
 // document would be longer than Secrets Manager stores.
 func (d Document) Renew(username string, password redact.Secret) (Renewal, error) {
 	edits, err := d.credentialEdits(username, password)
@@ -69,7 +72,7 @@ func (d Document) Renew(username string, password redact.Secret) (Renewal, error
 	if err != nil {
 		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
 	}
-	return Renewal{Document: renewed, Renewed: r.renewed, Left: r.left}, nil
+	return Renewal{Document: renewed, Renewed: r.renewed, Unwritten: r.unwritten, Left: r.left}, nil
 }
 
 // credentials are a user name and a password.
@@ -82,8 +85,8 @@ type renewing struct {
 	copies       copies
 	leaves       bool // each connection string as it is
 
-	edits         []edit // of the document
-	renewed, left Names
+	edits                    []edit // of the document
+	renewed, unwritten, left Names
 }
 
 // visit looks at one string of the document. Only where the password is in it can it be a
@@ -97,7 +100,12 @@ func (r *renewing) visit(at path, where span, isKey bool) {
 		return
 	}
 	if !r.leaves && !isKey && !at.ownKey() && decoded.ok {
-		if edits, ok := renewString(decoded.text, r.former, r.next); ok && !r.copies.in(r.renew(at, decoded, edits)) {
+		edits, held := renewString(decoded.text, r.former, r.next)
+		if held && edits == nil {
+			r.unwritten.add(at, r.copies)
+			return
+		}
+		if held && !r.copies.in(r.renew(at, decoded, edits)) {
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"tandem/internal/redact"
 	"tandem/internal/secret"
@@ -45,10 +46,10 @@ func renewed(t *testing.T, text, former, next string) (got string, left bool) {
 	if err := json.Unmarshal([]byte(renewal.Raw().Reveal()), &values); err != nil {
 		t.Fatal(err)
 	}
-	if (values["url"] != text) != (renewal.Renewed.Count == 1) || renewal.Left.Count > 1 {
-		t.Errorf("%q became %q: renewed %v, left %v", text, values["url"], renewal.Renewed, renewal.Left)
+	if (values["url"] != text) != (renewal.Renewed.Count == 1) || renewal.Left.Count+renewal.Unwritten.Count > 1 {
+		t.Errorf("%q became %q: renewed %v, unwritten %v, left %v", text, values["url"], renewal.Renewed, renewal.Unwritten, renewal.Left)
 	}
-	return values["url"].(string), renewal.Left.Count == 1
+	return values["url"].(string), renewal.Left.Count+renewal.Unwritten.Count == 1
 }
 
 // What has one of the forms and exactly the current credentials is renewed.
@@ -243,19 +244,90 @@ func TestRenewLeaves(t *testing.T) {
 
 // A connection string in whose form the new credentials cannot be written is left.
 func TestRenewLeavesWhatCannotBeWritten(t *testing.T) {
-	for _, test := range []struct{ name, text, next string }{
-		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w"},
-		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w"},
-		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w"},
-		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w"},
-		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "n;w"},
-		{"Go's or MySQL Shell's", "app:OLD@tcp/db", "n%w"},
+	for _, test := range []struct{ name, text, next, unfit string }{
+		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w", "&"},
+		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w", ""},
+		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w", ""},
+		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w", ""},
+		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "n;w", "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}"},
+		{"Go's or MySQL Shell's", "app:OLD@tcp/db", "n%w", "\"#%()+,/:<>?@[\\]^`{|}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got, left := renewed(t, test.text, "OLD", test.next); got != test.text || !left {
-				t.Errorf("%q became %q, named as left: %v", test.text, got, left)
+			document := withStrings(t, "OLD", `,"url":`+quoted(test.text))
+			got, err := document.Renew("app_clone", redact.New(test.next))
+			if alone, failed := document.WithCredentials("app_clone", redact.New(test.next)); err != nil || failed != nil || !got.Raw().Equal(alone.Raw()) {
+				t.Errorf("it is another document: %v", err)
+			}
+			if !slices.Equal(got.Unwritten.First, []string{"url"}) || got.Renewed.Count+got.Left.Count > 0 {
+				t.Errorf("renewed %v, unwritten %v, left %v", got.Renewed, got.Unwritten, got.Left)
+			}
+			unfit := document.Unfit("app_clone", punctuation)
+			if (unfit.Strings.Count == 1) != (test.unfit != "") || unfit.Characters != test.unfit || unfit.Never.Count > 0 {
+				t.Errorf("unfit are %q in %v, and never %v", unfit.Characters, unfit.Strings, unfit.Never)
 			}
 		})
+	}
+}
+
+// punctuation is that of ASCII.
+const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+// What no password can be written in is told apart from what some can; and of a document in
+// which all can be written nothing is said.
+func TestUnfit(t *testing.T) {
+	for _, test := range []struct {
+		name, members, allowed string
+		strings, never         []string
+		characters             string
+	}{
+		{"none", ``, punctuation, nil, nil, ""},
+		{"every character fits", `,"a":"mysql://app:OLD@h","b":"app:OLD@tcp(h)/","c":"mysql:user=app;password=OLD","d":"Server=h;Uid=app;Pwd=OLD","e":"DSN=x;Uid=app;Pwd={OLD}","f":"jdbc:mysql://h/?user=app&password=OLD"`, punctuation, nil, nil, ""},
+		{"one does not", `,"a":"jdbc:mariadb://h/?user=app&password=OLD","b":["jdbc:otel:mariadb://h/?user=app&password=OLD"],"c":"mysql://app:OLD@h"`, punctuation, []string{"a", "b[0]"}, nil, "&"},
+		{"it is excluded", `,"a":"jdbc:mariadb://h/?user=app&password=OLD"`, "!#", nil, nil, ""},
+		{"of several strings", `,"a":"jdbc:mariadb://h/?user=app&password=OLD","b":"app:OLD@tcp/db"`, "&~+ab", []string{"a", "b"}, nil, "&+"},
+		{"a copy", `,"a":"OLD","b":"mysql://ro:OLD@h"`, punctuation, nil, nil, ""},
+		{"never", `,"a":"mysql://app:OLD@x@h"`, punctuation, nil, []string{"a"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			former := "OLD"
+			if test.never != nil {
+				former = "O/D" // which ends at the first @ where it ought to be escaped
+			}
+			got := withStrings(t, former, strings.ReplaceAll(test.members, "OLD", former)).Unfit("app_clone", test.allowed)
+			if !slices.Equal(got.Strings.First, test.strings) || !slices.Equal(got.Never.First, test.never) || got.Characters != test.characters {
+				t.Errorf("unfit are %q in %v, and never %v", got.Characters, got.Strings, got.Never)
+			}
+		})
+	}
+}
+
+// Where no character is unfit, and no string takes none, each password can be written.
+func TestUnfitTellsOfEveryPassword(t *testing.T) {
+	texts := []string{
+		"jdbc:mariadb://h/?user=app&password=OLD", "app:OLD@tcp/db", "app:OLD@h/", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "mysql://app:OLD@h", "mysql:user=app;password=OLD",
+		"Server=h;Uid=app;Pwd=OLD", "DSN=x;Uid=app;Pwd={OLD}", "jdbc:mysql://h/?user=app&password=OLD", "jdbc:mysql://(user=app,password=OLD)/", "mysql://app:OLD@tcp(h)/", "jdbc:mysql://h/?permitMysqlScheme&user=app&password=OLD",
+	}
+	allowed := punctuation + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	for _, text := range texts {
+		document := withStrings(t, "OLD", `,"url":`+quoted(text))
+		unfit := document.Unfit("app_clone", allowed).Characters
+		fit := strings.Map(func(r rune) rune {
+			if strings.ContainsRune(unfit, r) {
+				return -1
+			}
+			return r
+		}, allowed)
+		rapid.Check(t, func(t *rapid.T) {
+			password := rapid.StringOfN(rapid.SampledFrom([]rune(fit)), 1, 32, -1).Draw(t, "password")
+			if got, err := document.Renew("app_clone", redact.New(password)); err != nil || got.Renewed.Count != 1 {
+				t.Fatalf("%q without %q: renewed %v, %v", text, unfit, got.Renewed, err)
+			}
+		})
+		for _, r := range unfit {
+			if got, err := document.Renew("app_clone", redact.New("x"+string(r)+"x"+string(r))); err != nil || got.Renewed.Count != 0 {
+				t.Errorf("%q with %q: renewed %v, %v", text, r, got.Renewed, err)
+			}
+		}
 	}
 }
 
