@@ -31,7 +31,7 @@ func (i *inspection) look(ctx context.Context) {
 		return
 	}
 	labels := i.service(ctx)
-	current := i.documents(ctx)
+	current := i.documents(ctx, labels)
 	i.pending = i.readUnfinished(ctx, labels)
 	admin := i.adminSecret(ctx, current)
 	i.server(ctx, labels, current, admin)
@@ -70,7 +70,7 @@ func (i *inspection) service(ctx context.Context) Labels {
 		return o
 	})
 	i.check(ctx, checkRandom, reached, func(ctx context.Context) outcome {
-		password, err := i.Secrets.RandomPassword(ctx)
+		password, err := i.Secrets.RandomPassword(ctx, "")
 		i.unused = password
 		return permission(err, "GetRandomPassword")
 	})
@@ -112,7 +112,7 @@ func (i *inspection) reportStages(ctx context.Context, trip *conntrace.Trace, na
 }
 
 // documents reads the secret's document.
-func (i *inspection) documents(ctx context.Context) document {
+func (i *inspection) documents(ctx context.Context, labels Labels) document {
 	var version Version
 	i.check(ctx, checkRead, []string{checkServiceTLS}, func(ctx context.Context) outcome {
 		var err error
@@ -126,7 +126,7 @@ func (i *inspection) documents(ctx context.Context) document {
 		return o
 	})
 	var current document
-	i.check(ctx, checkDocument, []string{checkRead}, func(context.Context) outcome {
+	i.check(ctx, checkDocument, []string{checkRead}, func(ctx context.Context) outcome {
 		read, err := secret.Parse(version.Document)
 		if err != nil {
 			return outcomeOf("", fmt.Errorf("reading the %s document: %w", Current, err))
@@ -134,10 +134,7 @@ func (i *inspection) documents(ctx context.Context) document {
 		current = document{read, version.ID, version.Created}
 		i.record.application(read, i.Settings.next(read.Username()))
 		o := outcomeOf(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
-		if next, err := i.renewed(read); err == nil { // an error is the check admin's
-			o = foretell(o, next)
-		}
-		return o
+		return i.foretell(ctx, o, labels, read)
 	})
 	i.check(ctx, checkName, []string{checkDocument}, func(context.Context) outcome {
 		err := i.Settings.checkUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
@@ -394,16 +391,10 @@ func (i *inspection) nextDocument(current document) (document, error) {
 			return document{}, pending.err
 		}
 	}
-	next, err := i.renewed(current.Document)
-	return document{next.Document, "", current.created}, err
-}
-
-// renewed is the document that the next rotation would make, but for the password, which
-// is used for nothing.
-func (i *inspection) renewed(current secret.Document) (secret.Renewal, error) {
 	password := i.unused
 	if password.Empty() {
 		password = redact.New("not a password of anybody's")
 	}
-	return i.Settings.renew(current, i.Settings.next(current.Username()), password)
+	next, err := i.Settings.renew(current.Document, i.Settings.next(current.Username()), password)
+	return document{next.Document, "", current.created}, err
 }

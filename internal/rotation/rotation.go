@@ -43,6 +43,8 @@ type Settings struct {
 	Repair Repair
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
+	// PasswordCharacters are those that a password may have, as it is asked for.
+	PasswordCharacters string
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.
 	KeepConnectionStrings bool
 	// PendingUserSessions is PENDING_USER_SESSIONS.
