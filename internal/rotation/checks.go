@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,10 @@ func (i *inspection) look(ctx context.Context) {
 }
 
 // attachFirst is what a refusal may be owed to before the first rotation.
-const attachFirst = "; a role that allows it on the condition secretsmanager:resource/AllowRotationLambdaArn is refused until the rotation of the secret is attached to this function: " +
-	"aws secretsmanager rotate-secret --secret-id SECRET --rotation-lambda-arn FUNCTION --no-rotate-immediately, and check again"
+func (i *inspection) attachFirst() string {
+	return "; a role that allows it on the condition secretsmanager:resource/AllowRotationLambdaArn is refused until the rotation of the secret is attached to this function: " +
+		"aws secretsmanager rotate-secret --secret-id " + shellWord(i.event.SecretID) + " --rotation-lambda-arn " + shellWord(cmp.Or(i.Function.ARN, "FUNCTION")) + " --no-rotate-immediately, and check again"
+}
 
 // service reaches Secrets Manager, and asks what needs the permission to read.
 func (i *inspection) service(ctx context.Context) Labels {
@@ -59,7 +62,7 @@ func (i *inspection) service(ctx context.Context) Labels {
 	permission := func(err error, of string) outcome {
 		o := outcomeOf("allowed", err)
 		if failure.Of(err) == failure.SecretsManagerAccessDenied {
-			o.remedy = fmt.Sprintf("allow secretsmanager:%s on it to the function's role", of) + attachFirst
+			o.remedy = fmt.Sprintf("allow secretsmanager:%s on it to the function's role", of) + i.attachFirst()
 		}
 		return o
 	}
@@ -121,7 +124,7 @@ func (i *inspection) documents(ctx context.Context, labels Labels) document {
 		}
 		o := outcomeOf(fmt.Sprintf("%s is version %s", Current, version.ID), err)
 		if failure.Of(err) == failure.SecretsManagerAccessDenied {
-			o.remedy = "allow secretsmanager:GetSecretValue on it to the function's role" + attachFirst
+			o.remedy = "allow secretsmanager:GetSecretValue on it to the function's role" + i.attachFirst()
 		}
 		return o
 	})

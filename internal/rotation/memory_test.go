@@ -134,7 +134,7 @@ func (w *memory) rotator() *rotation.Rotator {
 	return &rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: settings,
 		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
-		Function: rotation.Function{Name: "tandem", Version: "0"},
+		Function: rotation.Function{Name: "tandem", Version: "0", ARN: "arn:aws:lambda:eu-west-1:123456789012:function:tandem"},
 	}
 }
 

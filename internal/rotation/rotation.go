@@ -79,6 +79,8 @@ type Function struct {
 	Name string
 	// Version is that of the program; empty where it has none.
 	Version string
+	// ARN is by what it was invoked, for commands that a check tells a person to send.
+	ARN string
 }
 
 // Rotate performs the event's step. It returns nil when the step is done,
