@@ -132,7 +132,7 @@ func TestConnectionStringsAreRenewed(t *testing.T) {
 		}))
 		w.store(w.user, firstPassword, w.connections())
 		note := w.connections()["note"].(string)
-		if f := finding(t, w.check(), "secret"); f.Type != warning.OldPasswordLeft || !strings.Contains(f.Detail, "dsn, jdbc, maria, urls[0].primary; its password has none of the characters & ,") || !strings.Contains(f.Detail, ": note") {
+		if f := finding(t, w.check(), "secret"); f.Type != warning.OldPasswordLeft || !strings.Contains(f.Detail, "dsn, jdbc, maria, urls[0].primary; its password is made without the characters that cannot be written in maria: &") || !strings.Contains(f.Detail, ": note") {
 			t.Errorf("the check says %+v", f)
 		}
 		for turn := range 3 {

@@ -59,8 +59,12 @@ func (s step) renewWithFitting(ctx context.Context, current secret.Document, use
 		return next, err
 	}
 	unfit := current.Unfit(username, s.Settings.PasswordCharacters)
-	for try := 0; try < moreTries && next.Unwritten.Count > unfit.Never.Count && s.Settings.canDoWithout(unfit.Characters); try++ {
-		if password, err = s.Secrets.RandomPassword(ctx, unfit.Characters); err != nil {
+	without := unfit.Characters
+	if !s.Settings.canDoWithout(without) {
+		without = "" // it may fit by chance
+	}
+	for try := 0; try < moreTries && next.Unwritten.Count > unfit.Never.Count; try++ {
+		if password, err = s.Secrets.RandomPassword(ctx, without); err != nil {
 			return secret.Renewal{}, fmt.Errorf("making another password, as the first cannot be written in the connection strings %s: %w", strings.Join(next.Unwritten.Listed(), ", "), err)
 		}
 		if next, err = s.Settings.renew(current, username, password); err != nil {
@@ -96,7 +100,7 @@ func unwritten(names secret.Names, characters string) stringsLeft {
 	left := stringsLeft{names, "connection strings will keep the username and password that they have, which end with the rotation after that, as a new password cannot be written in them",
 		"write them so that all who read them find the same user and password, or have the application take username and password, and take them out of the secret"}
 	if characters != "" {
-		left.remedy = "exclude these characters, by EXCLUDE_CHARACTERS where it leaves other punctuation, or else by EXCLUDE_PUNCTUATION=true: " + characters + " ; and put the current username and password into the strings, which later rotations renew"
+		left.remedy = "put the current username and password into them, which later rotations renew once these characters are excluded, by EXCLUDE_CHARACTERS where it leaves other punctuation, or else by EXCLUDE_PUNCTUATION=true: " + characters
 	}
 	return left
 }
@@ -135,7 +139,7 @@ func (s step) warnOfPasswordsLeft(ctx context.Context, current secret.Document, 
 // connection strings, whatever its password will be.
 func (i *inspection) foretell(ctx context.Context, o outcome, labels Labels, current secret.Document) outcome {
 	username := i.Settings.next(current.Username())
-	next, err := i.Settings.renew(current, username, redact.New(strings.Repeat("x", len(i.unused.Reveal())+1)))
+	next, err := i.Settings.renew(current, username, redact.New(strings.Repeat("x", max(1, len(i.unused.Reveal())))))
 	if err != nil || i.Settings.KeepConnectionStrings {
 		return o // an error is the check admin's
 	}
@@ -145,9 +149,10 @@ func (i *inspection) foretell(ctx context.Context, o outcome, labels Labels, cur
 	unfit := current.Unfit(username, i.Settings.PasswordCharacters)
 	hindered := stringsLeft{}
 	if unfit.Characters != "" && i.Settings.canDoWithout(unfit.Characters) {
-		o.detail += fmt.Sprintf("; its password has none of the characters %s , which cannot be written in %s", unfit.Characters, strings.Join(unfit.Strings.Listed(), ", "))
+		o.detail += fmt.Sprintf("; its password is made without the characters that cannot be written in %s: %s", strings.Join(unfit.Strings.Listed(), ", "), unfit.Characters)
 	} else if unfit.Characters != "" {
 		hindered = unwritten(unfit.Strings, unfit.Characters)
+		hindered.text = "but those of them in which its password cannot be written it leaves as they are"
 	}
 	outdated, doubtful := i.Settings.outdated(current)
 	if id := labels.VersionWith(Previous); doubtful > 0 && id != "" {

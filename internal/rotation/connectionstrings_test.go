@@ -182,19 +182,20 @@ func mariaURL(user, password string) map[string]any {
 func TestPasswordThatDoesNotFit(t *testing.T) {
 	for _, test := range []struct {
 		name      string
-		first     string
+		made      []string
 		allowed   string
 		asked     []string
 		want, url string
 		said      string // by the warning
 	}{
-		{"it fits", "n#w", "", []string{"random"}, "n#w", "n#w", ""},
-		{"it does not", "n&w", "", []string{"random", "random without &"}, "n#2", "n#2", ""},
-		{"what fits nowhere is all the punctuation", "n&w", "abc&", []string{"random"}, "n&w", "", "EXCLUDE_PUNCTUATION=true: & ;"},
+		{"it fits", []string{"n#w"}, "", []string{"random"}, "n#w", "n#w", ""},
+		{"it does not", []string{"n&w", "n#2"}, "", []string{"random", "random without &"}, "n#2", "n#2", ""},
+		{"and fits by chance", []string{"n&w", "n&2", "n2"}, "abc&", []string{"random", "random", "random"}, "n2", "n2", ""},
+		{"what fits nowhere is all the punctuation", []string{"n&w", "n&2", "n&3", "n&4"}, "abc&", []string{"random", "random", "random", "random"}, "n&4", "", "EXCLUDE_PUNCTUATION=true: &"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newMemory(t)
-			w.passwords, w.allowed = []string{test.first, "n#2"}, test.allowed
+			w.passwords, w.allowed = test.made, test.allowed
 			w.values[oldToken] = document("app", "old-password", mariaURL("app", "old-password"))
 			for _, step := range steps {
 				if err := w.step(step); err != nil {
@@ -262,9 +263,9 @@ func TestCheckOfPasswordsThatDoNotFit(t *testing.T) {
 		result        rotation.Result
 		said, remedy  string
 	}{
-		{"some character does not fit", "", rotation.ResultOK, "a rotation renews the connection strings url; its password has none of the characters & , which cannot be written in url", ""},
+		{"some character does not fit", "", rotation.ResultOK, "a rotation renews the connection strings url; its password is made without the characters that cannot be written in url: &", ""},
 		{"none such is allowed", "abc-._", rotation.ResultOK, "a rotation renews the connection strings url", ""},
-		{"it is all the punctuation", "abc&", rotation.ResultAttention, "will keep the username and password that they have", "EXCLUDE_PUNCTUATION=true: & ;"},
+		{"it is all the punctuation", "abc&", rotation.ResultAttention, "in which its password cannot be written it leaves as they are: url", "EXCLUDE_PUNCTUATION=true: &"},
 	} {
 		for _, password := range []string{"n&w", "n#w"} {
 			t.Run(test.name+"/"+password, func(t *testing.T) {

@@ -19,8 +19,8 @@ var schemes = regexp.MustCompile(`(?:^|[\s,;|])\s*([A-Za-z][\w+.-]*(?::[A-Za-z][
 var (
 	mysqlNames   = regexp.MustCompile(`mysql|maria|aurora|percona|trilogy`)
 	ownMySQLName = regexp.MustCompile(`mysql|maria|myodbc|maodbc`)
-	otherNames   = regexp.MustCompile(`postgres|pgsql|psql|redshift|greenplum|sql ?server|mssql|msodbcsql|sqlncli|oledbsql|sqloledb|sqlclient|freetds|tdsodbc|sybase|` +
-		`oracle|oraclient|oraoledb|msdaora|sqora|sqlite|db2|informix|firebird|interbase|mongo|redis|cassandra|clickhouse|snowflake|teradata|vertica|hdbodbc|netezza|` +
+	otherNames   = regexp.MustCompile(`postgres|pgsql|psql|redshift|greenplum|sql ?server|mssql|msodbcsql|sqlncli|oledbsql|sqloledb|sqlclient|freetds|tdsodbc|sybase|adaptive server|` +
+		`oracle|oraclient|oraoledb|msdaora|sqora|sqlite|db2|informix|firebird|interbase|mongo|redis|cassandra|clickhouse|cockroach|exasol|impala|presto|trino|snowflake|teradata|vertica|hdbodbc|netezza|` +
 		`athena|bigquery|databricks|jet\.oledb|ace\.oledb|microsoft access|microsoft excel`)
 )
 

@@ -14,6 +14,9 @@ func (d Document) Outdated(usernames []string, before ...Document) (named Names,
 	host := regexp.MustCompile(`(?i)(?:^|//|[@,(=\[\s])` + regexp.QuoteMeta(d.host) + `(?:$|[:/?,)\];&\s])`)
 	current := credentials{d.username, d.password.Reveal()}
 	d.strings(func(at path, text string) {
+		if !copies(usernames).in(text) {
+			return
+		}
 		logins := slices.DeleteFunc(loginsOf(text, current), func(l login) bool { return !l.outdated(text, usernames, current.password) })
 		held := slices.ContainsFunc(before, func(b Document) bool {
 			return slices.ContainsFunc(logins, func(l login) bool { return l.holds(text, credentials{b.username, b.password.Reveal()}) })

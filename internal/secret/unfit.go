@@ -21,8 +21,10 @@ func (d Document) Unfit(username, characters string) Unfit {
 	var u Unfit
 	former, hidden := credentials{d.username, d.password.Reveal()}, copies{d.password.Reveal()}
 	d.strings(func(at path, text string) {
-		_, held := renewString(text, former, former)
-		if !held {
+		if !hidden.in(text) {
+			return
+		}
+		if _, held := renewString(text, former, former); !held {
 			return
 		}
 		fits := func(password string) bool {
