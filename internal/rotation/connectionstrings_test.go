@@ -226,6 +226,45 @@ func TestPasswordThatDoesNotFit(t *testing.T) {
 	}
 }
 
+// A string that was left is named by the next rotation too, and once its remedy has been
+// followed it is renewed, and named no more.
+func TestRemedyOfAStringThatWasLeft(t *testing.T) {
+	w := newMemory(t)
+	w.passwords, w.allowed = slices.Repeat([]string{"n&w"}, 4), "abc&"
+	w.values[oldToken] = document("app", "old-password", mariaURL("app", "old-password"))
+	rotate := func(token string) (warned int, said string) {
+		t.Helper()
+		w.log.Reset()
+		for id := range w.labels {
+			w.labels[id] = slices.DeleteFunc(w.labels[id], func(label string) bool { return label == "AWSPENDING" })
+		}
+		w.labels[token] = []string{"AWSPENDING"}
+		for _, step := range steps {
+			if err := w.stepOf(step, token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, line := range w.warnings(warning.OldPasswordLeft) {
+			said += line["msg"].(string)
+		}
+		return len(w.warnings(warning.OldPasswordLeft)), said
+	}
+	if warned, said := rotate(token); warned != 1 || !strings.Contains(said, "put the current username and password into them") || !strings.Contains(said, "EXCLUDE_PUNCTUATION=true: &") {
+		t.Errorf("%d warnings: %s", warned, said)
+	}
+	if warned, said := rotate("99999999-0000-0000-0000-000000000003"); warned != 1 || !strings.Contains(said, "another password than the one under AWSCURRENT") {
+		t.Errorf("%d warnings: %s", warned, said)
+	}
+	w.allowed = "abc" // EXCLUDE_PUNCTUATION=true
+	w.values["99999999-0000-0000-0000-000000000003"] = document("app", "random password", mariaURL("app", "random password"))
+	if warned, said := rotate("99999999-0000-0000-0000-000000000004"); warned != 0 {
+		t.Errorf("%d warnings: %s", warned, said)
+	}
+	if diff := cmp.Diff(document("app_clone", "random password", mariaURL("app_clone", "random password")), w.values["99999999-0000-0000-0000-000000000004"]); diff != "" {
+		t.Errorf("document (-want +got):\n%s", diff)
+	}
+}
+
 func decoded(t *testing.T, text string) (value map[string]any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
