@@ -44,9 +44,12 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 	// Lambda sets the name when it starts the process.
 	rotator.Function = rotation.Function{Name: lambdacontext.FunctionName, Version: version.Number}
 	// rotatorWith gives an invocation a rotator of its own, with the services of an ARN.
-	rotatorWith := func(give func(arn string, to *rotation.Rotator), arn string, log *slog.Logger) *rotation.Rotator {
+	rotatorWith := func(ctx context.Context, give func(arn string, to *rotation.Rotator), arn string, log *slog.Logger) *rotation.Rotator {
 		own := rotator
 		own.Log = log
+		if invocation, ok := lambdacontext.FromContext(ctx); ok {
+			own.Function.ARN = invocation.InvokedFunctionArn
+		}
 		if own.ConfigError == nil {
 			give(arn, &own)
 		}
@@ -54,13 +57,13 @@ func newHandler(lookup func(string) (string, bool), log *slog.Logger) *handler.H
 	}
 	return &handler.Handler{
 		Rotate: func(ctx context.Context, event rotation.Event, log *slog.Logger) error {
-			return rotatorWith(services.of, event.SecretID, log).Rotate(ctx, event)
+			return rotatorWith(ctx, services.of, event.SecretID, log).Rotate(ctx, event)
 		},
 		Inspect: func(ctx context.Context, event rotation.Event, log *slog.Logger) (rotation.Inspection, error) {
-			return rotatorWith(services.of, event.SecretID, log).Inspect(ctx, event)
+			return rotatorWith(ctx, services.of, event.SecretID, log).Inspect(ctx, event)
 		},
 		InspectEvery: func(ctx context.Context, event rotation.Event, functionARN string, log *slog.Logger) rotation.Overview {
-			return rotatorWith(services.ofFunction, functionARN, log).InspectEvery(ctx, event, functionARN)
+			return rotatorWith(ctx, services.ofFunction, functionARN, log).InspectEvery(ctx, event, functionARN)
 		},
 		Log: log, Function: rotator.Function,
 	}

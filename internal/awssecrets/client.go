@@ -139,11 +139,11 @@ func (c *Client) DropPending(ctx context.Context, secretID, versionID string) er
 }
 
 // RandomPassword implements rotation.Secrets by GetRandomPassword.
-func (c *Client) RandomPassword(ctx context.Context) (redact.Secret, error) {
+func (c *Client) RandomPassword(ctx context.Context, without string) (redact.Secret, error) {
 	ctx, w := traced(ctx)
 	out, err := c.service.GetRandomPassword(ctx, &secretsmanager.GetRandomPasswordInput{
 		PasswordLength:          aws.Int64(c.password.Length),
-		ExcludeCharacters:       aws.String(c.password.ExcludeCharacters),
+		ExcludeCharacters:       aws.String(c.password.ExcludeCharacters + without),
 		ExcludeNumbers:          aws.Bool(c.password.ExcludeNumbers),
 		ExcludePunctuation:      aws.Bool(c.password.ExcludePunctuation),
 		ExcludeUppercase:        aws.Bool(c.password.ExcludeUppercase),

@@ -47,6 +47,32 @@ type Password struct {
 	RequireEachIncludedType bool
 }
 
+// Characters are those that a password may have.
+//
+// Source: AWS Secrets Manager API Reference, "GetRandomPassword".
+func (p Password) Characters() string {
+	var all string
+	for _, kind := range []struct {
+		characters string
+		excluded   bool
+	}{
+		{"abcdefghijklmnopqrstuvwxyz", p.ExcludeLowercase},
+		{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", p.ExcludeUppercase},
+		{"0123456789", p.ExcludeNumbers},
+		{"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", p.ExcludePunctuation},
+	} {
+		if !kind.excluded {
+			all += kind.characters
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(p.ExcludeCharacters, r) {
+			return -1
+		}
+		return r
+	}, all)
+}
+
 // Config is the function's configuration.
 type Config struct {
 	// SecretsManagerEndpoint is a URL, or empty where the SDK decides.
@@ -113,6 +139,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 		// Set but empty excludes nothing: the one variable for which that differs.
 		c.Password.ExcludeCharacters = excluded
 	}
+	c.Rotation.PasswordCharacters = c.Password.Characters()
 	return c, failure.Mark(failure.ConfigurationInvalid, errors.Join(env.problems...))
 }
 

@@ -25,6 +25,7 @@ func defaults(change func(*config.Config)) config.Config {
 		Rotation: rotation.Settings{Strategy: rotation.AlternatingUsers, Mode: account.Merge, PendingUserSessions: rotation.WarnOfSessions},
 	}
 	change(&c)
+	c.Rotation.PasswordCharacters = c.Password.Characters()
 	return c
 }
 
@@ -172,5 +173,20 @@ func TestDefaultExcludeCharacters(t *testing.T) {
 	}, punctuation)
 	if left != "-._" {
 		t.Errorf("of punctuation %q is left, want %q", left, "-._")
+	}
+}
+
+func TestPasswordCharacters(t *testing.T) {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for want, p := range map[string]config.Password{
+		letters + "0123456789-._":                        {ExcludeCharacters: config.DefaultExcludeCharacters},
+		letters + "0123456789!#$%&()*+,-.;<=>?[]^_`{|}~": {ExcludeCharacters: `:/@"'\`},
+		letters + "0123456789":                           {ExcludePunctuation: true},
+		letters[:26] + "12":                              {ExcludePunctuation: true, ExcludeUppercase: true, ExcludeCharacters: "03456789"},
+		letters[26:]:                                     {ExcludePunctuation: true, ExcludeLowercase: true, ExcludeNumbers: true},
+	} {
+		if got := p.Characters(); got != want {
+			t.Errorf("%+v: %q, want %q", p, got, want)
+		}
 	}
 }

@@ -32,8 +32,9 @@ func (w *deployment) connections() map[string]any {
 	primary := url.URL{Scheme: "mysql", User: url.UserPassword(w.user, firstPassword), Host: address, Path: "/" + w.database}
 	return map[string]any{
 		"dsn": config.FormatDSN(), "urls": []any{map[string]any{"primary": primary.String()}},
-		"jdbc": "jdbc:mysql://" + address + "/" + w.database + "?" + url.Values{"user": {w.user}, "password": {firstPassword}}.Encode(),
-		"note": "mysql -p'" + firstPassword + "'",
+		"jdbc":  "jdbc:mysql://" + address + "/" + w.database + "?" + url.Values{"user": {w.user}, "password": {firstPassword}}.Encode(),
+		"maria": "jdbc:mariadb://" + address + "/" + w.database + "?user=" + w.user + "&password=" + firstPassword,
+		"note":  "mysql -p'" + firstPassword + "'",
 	}
 }
 
@@ -42,8 +43,8 @@ func (w *deployment) connections() map[string]any {
 func (w *deployment) logins(stage string) map[string]*mysql.Config {
 	w.t.Helper()
 	var document struct {
-		DSN, JDBC string
-		URLs      []struct{ Primary string }
+		DSN, JDBC, Maria string
+		URLs             []struct{ Primary string }
 	}
 	if err := json.Unmarshal([]byte(w.value(stage)), &document); err != nil {
 		w.t.Fatal(err)
@@ -62,8 +63,14 @@ func (w *deployment) logins(stage string) map[string]*mysql.Config {
 		w.t.Fatal("the URL of JDBC is not read any more")
 	}
 	password, _ := primary.User.Password()
-	// As Connector/J does: net/url takes no semicolon.
-	parameters := map[string]string{}
+	maria, undecoded, _ := strings.Cut(strings.TrimPrefix(document.Maria, "jdbc:mariadb://"), "?")
+	host, database, _ := strings.Cut(maria, "/")
+	// As Connector/J does: net/url takes no semicolon. MariaDB's decodes nothing.
+	asTheyStand, parameters := map[string]string{}, map[string]string{}
+	for pair := range strings.SplitSeq(undecoded, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		asTheyStand[key] = value
+	}
 	for pair := range strings.SplitSeq(jdbc.RawQuery, "&") {
 		key, value, _ := strings.Cut(pair, "=")
 		if parameters[key], err = url.QueryUnescape(value); err != nil {
@@ -71,9 +78,10 @@ func (w *deployment) logins(stage string) map[string]*mysql.Config {
 		}
 	}
 	return map[string]*mysql.Config{
-		"dsn":  dsn,
-		"urls": w.login(primary.Host, primary.User.Username(), password, primary.Path),
-		"jdbc": w.login(jdbc.Host, parameters["user"], parameters["password"], jdbc.Path),
+		"dsn":   dsn,
+		"urls":  w.login(primary.Host, primary.User.Username(), password, primary.Path),
+		"jdbc":  w.login(jdbc.Host, parameters["user"], parameters["password"], jdbc.Path),
+		"maria": w.login(host, asTheyStand["user"], asTheyStand["password"], database),
 	}
 }
 
@@ -124,7 +132,7 @@ func TestConnectionStringsAreRenewed(t *testing.T) {
 		}))
 		w.store(w.user, firstPassword, w.connections())
 		note := w.connections()["note"].(string)
-		if f := finding(t, w.check(), "secret"); f.Type != warning.OldPasswordLeft || !strings.Contains(f.Detail, "dsn, jdbc, urls[0].primary") || !strings.Contains(f.Detail, ": note") {
+		if f := finding(t, w.check(), "secret"); f.Type != warning.OldPasswordLeft || !strings.Contains(f.Detail, "dsn, jdbc, maria, urls[0].primary; its password is made without the characters that cannot be written in maria: &") || !strings.Contains(f.Detail, ": note") {
 			t.Errorf("the check says %+v", f)
 		}
 		for turn := range 3 {

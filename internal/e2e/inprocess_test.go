@@ -79,7 +79,7 @@ func (m *memory) DropPending(_ context.Context, _, version string) error {
 }
 
 // RandomPassword makes one that quoting has to hold.
-func (m *memory) RandomPassword(context.Context) (redact.Secret, error) {
+func (m *memory) RandomPassword(context.Context, string) (redact.Secret, error) {
 	m.made++
 	return redact.New(m.password() + rand.Text()), nil
 }

@@ -404,6 +404,12 @@ func remedies() []cause {
 				w.mustRotate()
 				return w.staysAs(w.before(), "")
 			}},
+		{name: "a client is gone whose session as the user whose turn it is stays", options: refusesSessions, want: failure.PendingUserInUse, step: "setSecret", check: "sessions", words: []string{"where a client is gone, end its session"},
+			follow: (*deployment).killAsSaid, arrange: func(w *deployment) func() {
+				w.mustRotate()
+				w.staysAs(w.before(), "")
+				return nil
+			}},
 		{name: "nobody may see who is logged in", options: refusesSessions, want: failure.PendingUserInUse, step: "setSecret", check: "sessions", words: []string{"GRANT PROCESS ON *.* TO 'admin'@'%'"},
 			arrange: after(1, sql("REVOKE PROCESS ON *.* FROM 'admin'@'%'")), follow: sql("GRANT PROCESS ON *.* TO 'admin'@'%'")},
 		{name: "the original is not of the secret, and the clone is made equal", want: failure.OriginalNotOfSecret, step: "setSecret", check: "accounts", words: []string{"PROCESS"},

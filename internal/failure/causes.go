@@ -215,7 +215,7 @@ func Causes() []Cause {
 		{UserNameTaken, "a name of the pair belongs to a role, or the clone's to somebody else's user that cannot be taken", "drop or rename it"},
 		{PasswordRefused, "a validation plugin, the account's plugin or its password history finds the password unfit, or it is too long to be sent without TLS", "set `PASSWORD_LENGTH` and the `EXCLUDE_` variables by its rules, and rotate the secret again: the rotation was given up, and the next one makes another password"},
 		{AuthenticationPolicyRefused, "the server's `authentication_policy` forbids what the user is identified by", "`GRANT AUTHENTICATION_POLICY_ADMIN ON *.*` to the admin, or change the policy or the user's plugin"},
-		{PendingUserInUse, "somebody is still logged in as the user whose password is about to change, or nobody can tell, and `PENDING_USER_SESSIONS` is `refuse`", "restart the clients that the sentence names, or have them read the secret again; if nobody can tell, send the GRANT or mend the cause in the sentence; the next try goes on"},
+		{PendingUserInUse, "somebody is still logged in as the user whose password is about to change, or nobody can tell, and `PENDING_USER_SESSIONS` is `refuse`", "restart the clients that the sentence names, or have them read the secret again; of one that is gone, end the session; if nobody can tell, send the GRANT or mend the cause in the sentence; the next try goes on"},
 		{StatementRefused, "the server refused a statement for another reason", "read its message in the sentence; the next try reads the users anew"},
 	}
 }

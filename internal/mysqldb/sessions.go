@@ -174,7 +174,7 @@ const rdsProxyAdmin = "rdsproxyadmin"
 func (s *Session) sessionsOf(ctx context.Context, user string) ([]rotation.UserSession, error) {
 	until := time.Now().Add(timeout.Sessions().Of(ctx))
 	begin := func() *statement.Builder {
-		return timedSelect(time.Until(until)).SQL("s.USER = '" + rdsProxyAdmin + "', s.HOST, s.COMMAND, s.TIME, ")
+		return timedSelect(time.Until(until)).SQL("s.USER = '" + rdsProxyAdmin + "', s.ID, s.HOST, s.COMMAND, s.TIME, ")
 	}
 	query := func(from *statement.Builder) statement.Statement {
 		return from.SQL(" WHERE CAST(s.USER AS BINARY) = CAST(").Literal(user).SQL(" AS BINARY) AND " + ofClients + " AND NOT " + ownSession +
@@ -205,8 +205,8 @@ func (s *Session) readSessions(ctx context.Context, query statement.Statement) (
 	for rows.Next() {
 		var proxy, own sql.NullBool
 		var host, command, program sql.NullString
-		var seconds sql.NullInt64
-		if err := rows.Scan(&proxy, &host, &command, &seconds, &program, &own); err != nil {
+		var connection, seconds sql.NullInt64
+		if err := rows.Scan(&proxy, &connection, &host, &command, &seconds, &program, &own); err != nil {
 			return nil, err
 		}
 		client := withoutPort(host.String)
@@ -215,7 +215,7 @@ func (s *Session) readSessions(ctx context.Context, query statement.Statement) (
 			proxies[client] = true
 		case own.Bool:
 		default:
-			session := rotation.UserSession{Host: client, Program: program.String}
+			session := rotation.UserSession{Connection: uint64(connection.Int64), Host: client, Program: program.String}
 			if command.String == "Sleep" {
 				session.Quiet = time.Duration(max(0, seconds.Int64)) * time.Second
 			}

@@ -264,10 +264,10 @@ func (h hangs) Current(ctx context.Context, id string) (rotation.Version, error)
 	return h.fakeSecrets.Current(ctx, id)
 }
 
-func (h hangs) RandomPassword(ctx context.Context) (redact.Secret, error) {
+func (h hangs) RandomPassword(ctx context.Context, without string) (redact.Secret, error) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	return h.fakeSecrets.RandomPassword(ctx)
+	return h.fakeSecrets.RandomPassword(ctx, without)
 }
 
 // oneAtATime is a database whose sessions are the memory's, which knows no concurrency.

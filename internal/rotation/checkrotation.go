@@ -83,7 +83,7 @@ func (i *inspection) unfinishedRotation(detail string, current document, overdue
 	o := outcome{
 		result: ResultAttention, detail: detail + "; a rotation has not ended", noAlarm: pending.inProgress() && !overdue,
 		remedy: "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; to give it up by hand, take " + Pending + " off version " + pending.id +
-			": aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage " + Pending + " --remove-from-version-id " + pending.id,
+			": aws secretsmanager update-secret-version-stage --secret-id " + shellWord(i.event.SecretID) + " --version-stage " + Pending + " --remove-from-version-id " + shellWord(pending.id),
 	}
 	if !pending.began.IsZero() {
 		o.detail += " since " + pending.began.UTC().Format(time.DateTime)

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (i *inspection) look(ctx context.Context) {
 		return
 	}
 	labels := i.service(ctx)
-	current := i.documents(ctx)
+	current := i.documents(ctx, labels)
 	i.pending = i.readUnfinished(ctx, labels)
 	admin := i.adminSecret(ctx, current)
 	i.server(ctx, labels, current, admin)
@@ -39,8 +40,10 @@ func (i *inspection) look(ctx context.Context) {
 }
 
 // attachFirst is what a refusal may be owed to before the first rotation.
-const attachFirst = "; a role that allows it on the condition secretsmanager:resource/AllowRotationLambdaArn is refused until the rotation of the secret is attached to this function: " +
-	"aws secretsmanager rotate-secret --secret-id SECRET --rotation-lambda-arn FUNCTION --no-rotate-immediately, and check again"
+func (i *inspection) attachFirst() string {
+	return "; a role that allows it on the condition secretsmanager:resource/AllowRotationLambdaArn is refused until the rotation of the secret is attached to this function: " +
+		"aws secretsmanager rotate-secret --secret-id " + shellWord(i.event.SecretID) + " --rotation-lambda-arn " + shellWord(cmp.Or(i.Function.ARN, "FUNCTION")) + " --no-rotate-immediately, and check again"
+}
 
 // service reaches Secrets Manager, and asks what needs the permission to read.
 func (i *inspection) service(ctx context.Context) Labels {
@@ -59,7 +62,7 @@ func (i *inspection) service(ctx context.Context) Labels {
 	permission := func(err error, of string) outcome {
 		o := outcomeOf("allowed", err)
 		if failure.Of(err) == failure.SecretsManagerAccessDenied {
-			o.remedy = fmt.Sprintf("allow secretsmanager:%s on it to the function's role", of) + attachFirst
+			o.remedy = fmt.Sprintf("allow secretsmanager:%s on it to the function's role", of) + i.attachFirst()
 		}
 		return o
 	}
@@ -70,7 +73,7 @@ func (i *inspection) service(ctx context.Context) Labels {
 		return o
 	})
 	i.check(ctx, checkRandom, reached, func(ctx context.Context) outcome {
-		password, err := i.Secrets.RandomPassword(ctx)
+		password, err := i.Secrets.RandomPassword(ctx, "")
 		i.unused = password
 		return permission(err, "GetRandomPassword")
 	})
@@ -112,7 +115,7 @@ func (i *inspection) reportStages(ctx context.Context, trip *conntrace.Trace, na
 }
 
 // documents reads the secret's document.
-func (i *inspection) documents(ctx context.Context) document {
+func (i *inspection) documents(ctx context.Context, labels Labels) document {
 	var version Version
 	i.check(ctx, checkRead, []string{checkServiceTLS}, func(ctx context.Context) outcome {
 		var err error
@@ -121,12 +124,12 @@ func (i *inspection) documents(ctx context.Context) document {
 		}
 		o := outcomeOf(fmt.Sprintf("%s is version %s", Current, version.ID), err)
 		if failure.Of(err) == failure.SecretsManagerAccessDenied {
-			o.remedy = "allow secretsmanager:GetSecretValue on it to the function's role" + attachFirst
+			o.remedy = "allow secretsmanager:GetSecretValue on it to the function's role" + i.attachFirst()
 		}
 		return o
 	})
 	var current document
-	i.check(ctx, checkDocument, []string{checkRead}, func(context.Context) outcome {
+	i.check(ctx, checkDocument, []string{checkRead}, func(ctx context.Context) outcome {
 		read, err := secret.Parse(version.Document)
 		if err != nil {
 			return outcomeOf("", fmt.Errorf("reading the %s document: %w", Current, err))
@@ -134,10 +137,7 @@ func (i *inspection) documents(ctx context.Context) document {
 		current = document{read, version.ID, version.Created}
 		i.record.application(read, i.Settings.next(read.Username()))
 		o := outcomeOf(fmt.Sprintf("engine %s, %s:%d, user %q, database %q, ssl %s", read.Engine(), read.Host(), read.Port(), read.Username(), read.Database(), read.TLS()), nil)
-		if next, err := i.renewed(read); err == nil { // an error is the check admin's
-			o = foretell(o, next)
-		}
-		return o
+		return i.foretell(ctx, o, labels, read)
 	})
 	i.check(ctx, checkName, []string{checkDocument}, func(context.Context) outcome {
 		err := i.Settings.checkUsername(current.Engine(), current.Username(), i.Settings.UsernameLimit)
@@ -394,16 +394,10 @@ func (i *inspection) nextDocument(current document) (document, error) {
 			return document{}, pending.err
 		}
 	}
-	next, err := i.renewed(current.Document)
-	return document{next.Document, "", current.created}, err
-}
-
-// renewed is the document that the next rotation would make, but for the password, which
-// is used for nothing.
-func (i *inspection) renewed(current secret.Document) (secret.Renewal, error) {
 	password := i.unused
 	if password.Empty() {
 		password = redact.New("not a password of anybody's")
 	}
-	return i.Settings.renew(current, i.Settings.next(current.Username()), password)
+	next, err := i.Settings.renew(current.Document, i.Settings.next(current.Username()), password)
+	return document{next.Document, "", current.created}, err
 }

@@ -78,9 +78,12 @@ func (i *inspection) elsewhere(ctx context.Context, w *setSecretRun, found *inUs
 	waits := found.count > 0 && i.Settings.PendingUserSessions == RefuseSessions // not for those elsewhere
 	found.count += others.count
 	found.clients = append(found.clients, others.clients...)
+	if others.gone != "" && (found.gone == "" || others.quiet > found.quiet) {
+		found.gone = others.gone
+	}
 	switch {
 	case found.count > 0:
-		o.kind, o.remedy, o.list = warning.PendingUserInUse, reload, found.clients
+		o.kind, o.remedy, o.list = warning.PendingUserInUse, found.remedy(), found.clients
 		o.noAlarm = !near
 		text := fmt.Sprintf("%s; when the next rotation changes its password, %s", found, whatFollows)
 		if waits {

@@ -83,13 +83,13 @@ func (c *crowd) Version(ctx context.Context, id, version string) (rotation.Versi
 	return c.Secrets.Version(ctx, id, version)
 }
 
-func (c *crowd) RandomPassword(ctx context.Context) (redact.Secret, error) {
+func (c *crowd) RandomPassword(ctx context.Context, without string) (redact.Secret, error) {
 	leave, err := c.arrive(ctx, "random")
 	defer leave()
 	if err != nil {
 		return redact.Secret{}, err
 	}
-	return c.Secrets.RandomPassword(ctx)
+	return c.Secrets.RandomPassword(ctx, without)
 }
 
 // logins is a crowd at the database alone.

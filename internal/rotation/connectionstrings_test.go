@@ -171,3 +171,225 @@ func TestCheckOfConnectionStrings(t *testing.T) {
 		}
 	}
 }
+
+// mariaURL is a connection string that can have no &.
+func mariaURL(user, password string) map[string]any {
+	return map[string]any{"url": "jdbc:mariadb://db.example/shop?user=" + user + "&password=" + password}
+}
+
+// A password that cannot be written in a connection string is not taken: another is asked
+// for, without what is in the way. In all other cases one is made.
+func TestPasswordThatDoesNotFit(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		made      []string
+		allowed   string
+		asked     []string
+		want, url string
+		said      string // by the warning
+	}{
+		{"it fits", []string{"n#w"}, "", []string{"random"}, "n#w", "n#w", ""},
+		{"it does not", []string{"n&w", "n#2"}, "", []string{"random", "random without &"}, "n#2", "n#2", ""},
+		{"and fits by chance", []string{"n&w", "n&2", "n2"}, "abc&", []string{"random", "random", "random"}, "n2", "n2", ""},
+		{"what fits nowhere is all the punctuation", []string{"n&w", "n&2", "n&3", "n&4"}, "abc&", []string{"random", "random", "random", "random"}, "n&4", "", "EXCLUDE_PUNCTUATION=true: &"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newMemory(t)
+			w.passwords, w.allowed = test.made, test.allowed
+			w.values[oldToken] = document("app", "old-password", mariaURL("app", "old-password"))
+			for _, step := range steps {
+				if err := w.step(step); err != nil {
+					t.Fatal(err)
+				}
+			}
+			urls := mariaURL("app_clone", test.url)
+			if test.url == "" {
+				urls = mariaURL("app", "old-password")
+			}
+			if diff := cmp.Diff(decoded(t, document("app_clone", test.want, urls)), decoded(t, w.values[token])); diff != "" {
+				t.Errorf("document (-want +got):\n%s", diff)
+			}
+			var asked []string
+			for _, done := range w.trace {
+				if strings.HasPrefix(done, "random") {
+					asked = append(asked, done)
+				}
+			}
+			if !slices.Equal(asked, test.asked) {
+				t.Errorf("asked for %q", asked)
+			}
+			warned := w.warnings(warning.OldPasswordLeft)
+			if (len(warned) == 1) != (test.said != "") || len(warned) == 1 && (!strings.Contains(warned[0]["msg"].(string), test.said) || !cmp.Equal(warned[0]["keys"], []any{"url"})) {
+				t.Errorf("warnings %v", warned)
+			}
+		})
+	}
+}
+
+// A string that was left is named by the next rotation too, and once its remedy has been
+// followed it is renewed, and named no more.
+func TestRemedyOfAStringThatWasLeft(t *testing.T) {
+	w := newMemory(t)
+	w.passwords, w.allowed = slices.Repeat([]string{"n&w"}, 4), "abc&"
+	w.values[oldToken] = document("app", "old-password", mariaURL("app", "old-password"))
+	rotate := func(token string) (warned int, said string) {
+		t.Helper()
+		w.log.Reset()
+		for id := range w.labels {
+			w.labels[id] = slices.DeleteFunc(w.labels[id], func(label string) bool { return label == "AWSPENDING" })
+		}
+		w.labels[token] = []string{"AWSPENDING"}
+		for _, step := range steps {
+			if err := w.stepOf(step, token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, line := range w.warnings(warning.OldPasswordLeft) {
+			said += line["msg"].(string)
+		}
+		return len(w.warnings(warning.OldPasswordLeft)), said
+	}
+	if warned, said := rotate(token); warned != 1 || !strings.Contains(said, "put the current username and password into them") || !strings.Contains(said, "EXCLUDE_PUNCTUATION=true: &") {
+		t.Errorf("%d warnings: %s", warned, said)
+	}
+	if warned, said := rotate("99999999-0000-0000-0000-000000000003"); warned != 1 || !strings.Contains(said, "another password than the one under AWSCURRENT") {
+		t.Errorf("%d warnings: %s", warned, said)
+	}
+	w.allowed = "abc" // EXCLUDE_PUNCTUATION=true
+	w.values["99999999-0000-0000-0000-000000000003"] = document("app", "random password", mariaURL("app", "random password"))
+	if warned, said := rotate("99999999-0000-0000-0000-000000000004"); warned != 0 {
+		t.Errorf("%d warnings: %s", warned, said)
+	}
+	if diff := cmp.Diff(document("app_clone", "random password", mariaURL("app_clone", "random password")), w.values["99999999-0000-0000-0000-000000000004"]); diff != "" {
+		t.Errorf("document (-want +got):\n%s", diff)
+	}
+}
+
+func decoded(t *testing.T, text string) (value map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// Where the other password cannot be had, nothing is stored, and the next try makes one.
+func TestNoOtherPassword(t *testing.T) {
+	w := newMemory(t)
+	w.passwords = slices.Repeat([]string{"n&w"}, 6) // two of them for the first step
+	w.values[oldToken] = document("app", "old-password", mariaURL("app", "old-password"))
+	w.before = func(what string) error {
+		if what == "random without &" {
+			return failure.New(failure.SecretsManagerThrottled, "slow down")
+		}
+		return nil
+	}
+	if err := w.step(rotation.CreateSecret); failure.Of(err) != failure.SecretsManagerThrottled || !strings.Contains(err.Error(), "cannot be written in the connection strings url") || len(w.mutating()) > 0 {
+		t.Errorf("error %v, done %v", err, w.mutating())
+	}
+	w.before = nil
+	// A service that makes what it was not asked for is not asked for ever.
+	if err := w.step(rotation.CreateSecret); err != nil || len(w.passwords) > 0 || len(w.warnings(warning.OldPasswordLeft)) != 1 {
+		t.Errorf("error %v, %d passwords left, warnings %v", err, len(w.passwords), w.warnings(warning.OldPasswordLeft))
+	}
+}
+
+// The check says the same whatever password it was given: by the characters that are
+// allowed.
+func TestCheckOfPasswordsThatDoNotFit(t *testing.T) {
+	for _, test := range []struct {
+		name, allowed string
+		result        rotation.Result
+		said, remedy  string
+	}{
+		{"some character does not fit", "", rotation.ResultOK, "a rotation renews the connection strings url; its password is made without the characters that cannot be written in url: &", ""},
+		{"none such is allowed", "abc-._", rotation.ResultOK, "a rotation renews the connection strings url", ""},
+		{"it is all the punctuation", "abc&", rotation.ResultAttention, "in which its password cannot be written it leaves as they are: url", "EXCLUDE_PUNCTUATION=true: &"},
+	} {
+		for _, password := range []string{"n&w", "n#w"} {
+			t.Run(test.name+"/"+password, func(t *testing.T) {
+				w := newMemory(t)
+				w.passwords, w.allowed = []string{password}, test.allowed
+				w.values[oldToken] = document("app", "old-password", mariaURL("app", "old-password"))
+				delete(w.labels, token)
+				found := w.checked(t, "secret")
+				if found.Result != test.result || !strings.Contains(found.Detail, test.said) || !strings.Contains(found.Remedy, test.remedy) || (found.Remedy == "") != (test.remedy == "") ||
+					test.allowed == "abc-._" && strings.Contains(found.Detail, "characters") {
+					t.Errorf("%+v", found)
+				}
+			})
+		}
+	}
+}
+
+// checked is what the check of a name has found.
+func (w *memory) checked(t *testing.T, name string) rotation.Finding {
+	t.Helper()
+	answer, err := w.rotator().Inspect(t.Context(), rotation.Event{Step: rotation.Check, SecretID: secretID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Checks[slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == name })]
+}
+
+// A connection string that was left before, or that somebody copied, is named by each
+// rotation as long as it is there, and by the check.
+func TestOutdatedConnectionStrings(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		keep       bool
+		rotation   bool
+		check      bool
+	}{
+		{"the other user's at the same server", "mysql://app_clone:previous@db.example/shop", false, true, true},
+		{"the other user's at another host", "mysql://app_clone:previous@reader.example/shop", false, false, true},
+		{"what may be another server's", "mysql://app_clone:whatever@reader.example/shop", false, false, false},
+		{"the current one's, with another password", "app:older@tcp(db.example:3306)/shop", false, true, true},
+		{"nobody's", "mysql://ro:previous@db.example/shop", false, false, false},
+		{"kept", "mysql://app_clone:previous@db.example/shop", true, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newMemory(t)
+			w.keepConnectionStrings = test.keep
+			w.values["previous"], w.labels["previous"] = document("app_clone", "previous", nil), []string{"AWSPREVIOUS"}
+			w.values[oldToken] = document("app", "old-password", map[string]any{"dsn": test.text})
+			pending := w.labels[token]
+			delete(w.labels, token)
+			found := w.checked(t, "secret")
+			if named := found.Result == rotation.ResultAttention && found.Type == warning.OldPasswordLeft && strings.Contains(found.Detail, "set, if it does now: dsn") && strings.Contains(found.Remedy, "put the current"); named != test.check {
+				t.Errorf("%+v", found)
+			}
+			if text, _ := json.Marshal(found); strings.Contains(string(text), "previous@") {
+				t.Errorf("the answer is %s", text)
+			}
+			w.labels[token] = pending
+			w.trace = nil
+			if err := w.step(rotation.CreateSecret); err != nil {
+				t.Fatal(err)
+			}
+			if warned := w.warnings(warning.OldPasswordLeft); (len(warned) == 1) != test.rotation || len(warned) == 1 && !cmp.Equal(warned[0]["keys"], []any{"dsn"}) {
+				t.Errorf("warnings %v", warned)
+			}
+			if w.position("read previous") >= 0 || w.position("version previous") >= 0 {
+				t.Errorf("the rotation has done %v", w.trace)
+			}
+		})
+	}
+}
+
+// A check that cannot read the version before says so, where it needs it.
+func TestOutdatedNotKnown(t *testing.T) {
+	w := newMemory(t)
+	delete(w.labels, token)
+	w.values["previous"], w.labels["previous"] = document("app_clone", "previous", nil), []string{"AWSPREVIOUS"}
+	w.values[oldToken] = document("app", "old-password", map[string]any{"dsn": "mysql://app_clone:previous@reader.example/shop"})
+	w.before = func(what string) error {
+		if strings.Contains(what, "previous") {
+			return failure.New(failure.SecretsManagerThrottled, "slow down")
+		}
+		return nil
+	}
+	if found := w.checked(t, "secret"); !strings.Contains(found.Detail, "under AWSPREVIOUS is not known: slow down") {
+		t.Errorf("%+v", found)
+	}
+}

@@ -16,7 +16,7 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	now := call[document]{do: func() (document, error) { return s.currentDocument(ctx) }}
 	stored := call[Version]{do: func() (Version, error) { return s.Secrets.Version(ctx, s.event.SecretID, s.event.Token) }}
 	// Where the version turns out to have a value, a password has been made in vain.
-	password := call[redact.Secret]{do: func() (redact.Secret, error) { return s.Secrets.RandomPassword(ctx) }}
+	password := call[redact.Secret]{do: func() (redact.Secret, error) { return s.Secrets.RandomPassword(ctx, "") }}
 	s.concurrently(labels.run, now.run, stored.run, password.run)
 
 	if labels.err != nil {
@@ -48,12 +48,12 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	case password.err != nil:
 		return "", password.err
 	}
-	pending, err := s.Settings.renew(current.Document, next, password.result)
+	pending, err := s.renewWithFitting(ctx, current.Document, next, password.result)
 	if err != nil {
 		return "", fmt.Errorf("writing the pending document: %w", err)
 	}
 	// Before the document is stored: whoever comes after that warns no more.
-	s.warnOfPasswordsLeft(ctx, pending)
+	s.warnOfPasswordsLeft(ctx, current.Document, pending)
 	err = s.Secrets.PutPending(ctx, PendingVersion{
 		SecretID:      s.event.SecretID,
 		VersionID:     s.event.Token,

@@ -229,7 +229,7 @@ func (u *modelState) age(id string) string {
 
 // RandomPassword is another one for every actor, and the same in every execution. One user
 // is never given the same twice, by two tokens.
-func (v askedSecrets) RandomPassword(context.Context) (redact.Secret, error) {
+func (v askedSecrets) RandomPassword(context.Context, string) (redact.Secret, error) {
 	a := v.ask(request{text: "random password", session: noSession, alone: true, do: func(_ *modelState, actor int) answer {
 		text := fmt.Sprintf("password of actor %d", actor+1)
 		if v.single {

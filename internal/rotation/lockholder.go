@@ -54,8 +54,13 @@ func (h LockHolder) String() string {
 }
 
 // end is the statement that ends the session.
-func (h LockHolder) end() string {
-	return fmt.Sprintf("KILL %d, or on Amazon RDS CALL mysql.rds_kill(%d)", h.Connection, h.Connection)
+func (h LockHolder) end() string { return endOf(h.Connection) }
+
+// endOf is the statement that ends a session by its number.
+//
+// Source: Amazon RDS User Guide, "mysql.rds_kill".
+func endOf(connection uint64) string {
+	return fmt.Sprintf("KILL %d, or on Amazon RDS CALL mysql.rds_kill(%d)", connection, connection)
 }
 
 // LockTaken is implemented by errors of Session.Lock that know who holds the lock.

@@ -72,7 +72,11 @@ type memory struct {
 	single *rotation.Settings
 	// keepConnectionStrings is the setting.
 	keepConnectionStrings bool
-	log                   bytes.Buffer
+	// passwords are those that are made next; "random password" afterwards.
+	passwords []string
+	// allowed are the characters that a password may have; empty for AWS's set.
+	allowed string
+	log     bytes.Buffer
 }
 
 // newMemory is a secret whose first rotation has begun.
@@ -120,7 +124,7 @@ func rows(user, privilege string) account.Rows {
 func (w *memory) step(name rotation.Step) error { return w.stepOf(name, token) }
 
 func (w *memory) rotator() *rotation.Rotator {
-	settings := rotation.Settings{Mode: account.Merge, KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
+	settings := rotation.Settings{Mode: account.Merge, PasswordCharacters: w.passwordCharacters(), KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
 	if w.refuse {
 		settings.PendingUserSessions = rotation.RefuseSessions
 	}
@@ -130,8 +134,16 @@ func (w *memory) rotator() *rotation.Rotator {
 	return &rotation.Rotator{
 		Secrets: fakeSecrets{w}, Database: fakeDatabase{w}, RDS: fakeRDS{w}, Settings: settings,
 		Random: rand.Reader, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Concurrently: inOrder,
-		Function: rotation.Function{Name: "tandem", Version: "0"},
+		Function: rotation.Function{Name: "tandem", Version: "0", ARN: "arn:aws:lambda:eu-west-1:123456789012:function:tandem"},
 	}
+}
+
+// passwordCharacters is the setting.
+func (w *memory) passwordCharacters() string {
+	if w.allowed != "" {
+		return w.allowed
+	}
+	return "abcXYZ019!#$%&()*+,-.;<=>?[]^_`{|}~"
 }
 
 func (w *memory) stepOf(name rotation.Step, token string) error {
@@ -228,8 +240,17 @@ func (w fakeSecrets) DropPending(_ context.Context, _, id string) error {
 	return nil
 }
 
-func (w fakeSecrets) RandomPassword(context.Context) (redact.Secret, error) {
-	return redact.New("random password"), w.do("random")
+func (w fakeSecrets) RandomPassword(_ context.Context, without string) (redact.Secret, error) {
+	if without != "" {
+		without = " without " + without
+	}
+	err := w.do("random%s", without)
+	if len(w.passwords) > 0 {
+		password := w.passwords[0]
+		w.passwords = w.passwords[1:]
+		return redact.New(password), err
+	}
+	return redact.New("random password"), err
 }
 
 type fakeDatabase struct{ *memory }

@@ -55,7 +55,7 @@ func (w *setSecretRun) checkNotInUse(ctx context.Context, pair account.Pair) err
 		return found.refusal("this step changed nothing")
 	}
 	if found.count > 0 {
-		w.step.warn(ctx, warning.PendingUserInUse, fmt.Sprintf("%s; its password changes now: %s; %s", found, whatFollows, reload),
+		w.step.warn(ctx, warning.PendingUserInUse, fmt.Sprintf("%s; its password changes now: %s; %s", found, whatFollows, found.remedy()),
 			"user", found.user, "sessions", found.count, "clients", capped(found.clients))
 	}
 	return nil

@@ -61,9 +61,9 @@ func (w *memory) logged(kind string) []map[string]any {
 }
 
 var twoClients = []rotation.UserSession{
-	{Host: "10.0.1.7", Program: "orders", Quiet: 3 * time.Minute},
-	{Host: "10.0.2.9", Quiet: 5 * time.Second, OfRDSProxy: true},
-	{Host: "10.0.1.7", Program: "orders", Quiet: 2 * time.Hour},
+	{Connection: 11, Host: "10.0.1.7", Program: "orders", Quiet: 3 * time.Minute},
+	{Connection: 12, Host: "10.0.2.9", Quiet: 5 * time.Second, OfRDSProxy: true},
+	{Connection: 13, Host: "10.0.1.7", Program: "orders", Quiet: 2 * time.Hour},
 }
 
 // With warn they are named before anything is sent, and the rotation goes on.
@@ -84,10 +84,11 @@ func TestPendingUserInUseWarns(t *testing.T) {
 		t.Fatalf("%d warnings before the first statement: %q", warned, w.trace)
 	}
 	found := w.logged(warning.PendingUserInUse)
-	want := `"app_clone" is still in use by 3 sessions: 2 from 10.0.1.7 ('orders'), quiet for 3m0s to 2h0m0s; ` +
-		`1 from 10.0.2.9, by RDS Proxy, which keeps a user's sessions whether or not a client has need of them, quiet for 5s; ` +
+	want := `"app_clone" is still in use by 3 sessions: 2 from 10.0.1.7 ('orders'), quiet for 3m0s to 2h0m0s, connections 11, 13; ` +
+		`1 from 10.0.2.9, by RDS Proxy, which keeps a user's sessions whether or not a client has need of them, quiet for 5s, connection 12; ` +
 		`its password changes now: open sessions go on, but the next login with the old password is refused; ` +
-		`restart these clients, or have them read the secret again and close what they opened before`
+		`restart these clients, or have them read the secret again and close what they opened before; ` +
+		`or, where a client is gone, end its session, as somebody who may, as in KILL 13, or on Amazon RDS CALL mysql.rds_kill(13)`
 	if len(found) != 1 || found[0]["msg"] != want || found[0]["sessions"] != 3.0 || found[0]["user"] != "app_clone" || len(found[0]["clients"].([]any)) != 2 {
 		t.Errorf("warnings (-want +got):\n%s\n%v", cmp.Diff(want, found[0]["msg"]), found)
 	}
@@ -497,6 +498,33 @@ func TestSessionsThatAreNotKnownAreNotCounted(t *testing.T) {
 		at := slices.IndexFunc(answer.Checks, func(f rotation.Finding) bool { return f.Name == "sessions" })
 		if f := answer.Checks[at]; f.Result != want || f.NoAlarm == refuse || !strings.Contains(f.Remedy, "GRANT PROCESS") {
 			t.Errorf("refuse %v: %+v", refuse, f)
+		}
+	}
+}
+
+// However many there are, a client's first sessions are numbered, and what ends one stands
+// in the line, and in the check's remedy; where it is, where that is another server.
+func TestPendingUserInUseNumbersSessions(t *testing.T) {
+	var many []rotation.UserSession
+	for i := range 3000 {
+		host, quiet := fmt.Sprintf("%d.%s", i%30, strings.Repeat("x", 100)), time.Duration(0)
+		if i == 700 {
+			quiet = time.Hour
+		}
+		many = append(many, rotation.UserSession{Connection: 1<<63 + uint64(i), Host: host, Program: strings.Repeat("p", 50), Quiet: quiet})
+	}
+	for _, refuse := range []bool{false, true} {
+		w := turnOfClone(t)
+		w.refuse = refuse
+		w.sessions = inUse(here(many...))
+		err := w.step(rotation.SetSecret)
+		text := fmt.Sprint(err)
+		if !refuse {
+			text = w.logged(warning.PendingUserInUse)[0]["msg"].(string)
+		}
+		if numbered := fmt.Sprintf("connections %d, %d, %d, %d, %d and 95 more", many[0].Connection, many[30].Connection, many[60].Connection, many[90].Connection, many[120].Connection); len(text) > failure.MaxLine ||
+			!strings.Contains(text, numbered) || !strings.Contains(text, fmt.Sprintf("as in KILL %d, or", many[700].Connection)) {
+			t.Errorf("%d bytes: %.800s", len(text), text)
 		}
 	}
 }

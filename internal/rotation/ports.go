@@ -91,8 +91,9 @@ type Secrets interface {
 	MoveCurrent(ctx context.Context, secretID, to, from string) error
 	// DropPending takes AWSPENDING off a version, which must have it.
 	DropPending(ctx context.Context, secretID, versionID string) error
-	// RandomPassword makes a password as the configuration wants it.
-	RandomPassword(ctx context.Context) (redact.Secret, error)
+	// RandomPassword makes a password as the configuration wants it, and without these
+	// characters besides.
+	RandomPassword(ctx context.Context, without string) (redact.Secret, error)
 }
 
 // Lister is Secrets Manager, as far as a check of every secret needs it beside Secrets.

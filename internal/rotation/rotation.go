@@ -43,6 +43,8 @@ type Settings struct {
 	Repair Repair
 	// Mode is PRIVILEGE_SYNC.
 	Mode account.Mode
+	// PasswordCharacters are those that a password may have, as it is asked for.
+	PasswordCharacters string
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.
 	KeepConnectionStrings bool
 	// PendingUserSessions is PENDING_USER_SESSIONS.
@@ -77,6 +79,8 @@ type Function struct {
 	Name string
 	// Version is that of the program; empty where it has none.
 	Version string
+	// ARN is by what it was invoked, for commands that a check tells a person to send.
+	ARN string
 }
 
 // Rotate performs the event's step. It returns nil when the step is done,

@@ -62,10 +62,10 @@ func (t timedSecrets) DropPending(ctx context.Context, secretID, from string) er
 	return t.Secrets.DropPending(ctx, secretID, from)
 }
 
-func (t timedSecrets) RandomPassword(ctx context.Context) (redact.Secret, error) {
+func (t timedSecrets) RandomPassword(ctx context.Context, without string) (redact.Secret, error) {
 	ctx, end := t.record.call(ctx, phaseSecretsManager)
 	defer end()
-	return t.Secrets.RandomPassword(ctx)
+	return t.Secrets.RandomPassword(ctx, without)
 }
 
 type timedRDS struct {

@@ -27,6 +27,8 @@ type UserSessions struct {
 
 // UserSession is one of them.
 type UserSession struct {
+	// Connection is its number on the server.
+	Connection uint64
 	// Host is the client's, as the server names it.
 	Host string
 	// Program is what the client calls itself; empty where that is not known.
@@ -72,6 +74,10 @@ type inUse struct {
 	servers int
 	// clients says who they are, a text for each host and program.
 	clients []string
+	// gone is the statement that ends the session which has been quiet the longest, and
+	// quiet how long it has; empty where no session's number is known.
+	gone  string
+	quiet time.Duration
 	// unknown says of which servers it is not known, and why; lacks are the accounts that
 	// may not see it there. absent are those servers that did not answer and that RDS does
 	// not call available.
@@ -105,7 +111,15 @@ func (u *inUse) add(at string, of account.Name, found UserSessions) {
 	for _, text := range clients(found.Sessions) {
 		u.clients = append(u.clients, text+at)
 	}
+	for _, s := range found.Sessions {
+		if s.Connection != 0 && (u.gone == "" || s.Quiet > u.quiet) {
+			u.gone, u.quiet = endOf(s.Connection)+at, s.Quiet
+		}
+	}
 }
+
+// numbered is how many sessions of a client are named by their numbers.
+const numbered = 5
 
 // clients describes sessions by host and program, those with the most first.
 func clients(sessions []UserSession) []string {
@@ -113,18 +127,22 @@ func clients(sessions []UserSession) []string {
 		UserSession
 		count          int
 		least, longest time.Duration
+		numbers        []string
 	}
 	var found []client
 	for _, s := range sessions {
-		quiet := s.Quiet
-		s.Quiet = 0
+		quiet, connection := s.Quiet, s.Connection
+		s.Quiet, s.Connection = 0, 0
 		i := slices.IndexFunc(found, func(c client) bool { return c.UserSession == s })
 		if i < 0 {
 			i = len(found)
-			found = append(found, client{s, 0, quiet, quiet})
+			found = append(found, client{UserSession: s, least: quiet, longest: quiet})
 		}
 		c := &found[i]
 		c.count++
+		if connection != 0 && len(c.numbers) < numbered {
+			c.numbers = append(c.numbers, fmt.Sprint(connection))
+		}
 		c.least, c.longest = min(c.least, quiet), max(c.longest, quiet)
 	}
 	slices.SortStableFunc(found, func(a, b client) int { return b.count - a.count })
@@ -146,6 +164,15 @@ func clients(sessions []UserSession) []string {
 			text += fmt.Sprintf(", quiet for up to %s", c.longest)
 		default:
 			text += fmt.Sprintf(", quiet for %s to %s", c.least, c.longest)
+		}
+		switch {
+		case len(c.numbers) == 1 && c.count == 1:
+			text += ", connection " + c.numbers[0]
+		case len(c.numbers) > 0:
+			text += ", connections " + strings.Join(c.numbers, ", ")
+			if more := c.count - len(c.numbers); more > 0 {
+				text += fmt.Sprintf(" and %d more", more)
+			}
 		}
 		texts[i] = text
 	}
@@ -180,13 +207,22 @@ const (
 	reload      = "restart these clients, or have them read the secret again and close what they opened before"
 )
 
+// remedy is what to do about those who are there. A client that is gone, such as one whose
+// host was switched off, can do neither, and its session is there until the server notices.
+func (u *inUse) remedy() string {
+	if u.gone == "" {
+		return reload
+	}
+	return reload + "; or, where a client is gone, end its session, as somebody who may, as in " + u.gone
+}
+
 // refusal is the error with which a rotation waits; nil where there is no reason to.
 // effect says what it means: "this step changed nothing".
 func (u *inUse) refusal(effect string) error {
 	refuses := effect + ", as PENDING_USER_SESSIONS is refuse"
 	switch {
 	case u.count > 0:
-		return failure.Errorf(failure.PendingUserInUse, "%s; its password is about to change, after which %s: %s; %s, and the next try goes on", u, whatFollows, refuses, reload)
+		return failure.Errorf(failure.PendingUserInUse, "%s; its password is about to change, after which %s: %s; %s, and the next try goes on", u, whatFollows, refuses, u.remedy())
 	case len(u.lacks) > 0:
 		var grants []string
 		for _, of := range u.lacks {

@@ -51,24 +51,23 @@ func (l login) holds(text string, c credentials) bool {
 func not(f func(place) bool) func(place) bool { return func(p place) bool { return !f(p) } }
 
 // renewString returns the edits that put next in place of former into a connection
-// string. It is not ok where text is none that holds exactly former, or where next
-// cannot be written so that all who read it find it.
-func renewString(text string, former, next credentials) (edits []edit, ok bool) {
+// string. held says whether text is one that holds exactly former; then the edits are nil
+// where next cannot be written so that all who read it find it.
+func renewString(text string, former, next credentials) (edits []edit, held bool) {
 	for _, f := range connectionForms() {
-		found, held := f.renew(text, former, next)
+		found, holds := f.renew(text, former, next)
 		switch {
-		case !held:
-		case found == nil || ok && replace(text, found) != replace(text, edits):
-			return nil, false
+		case !holds:
+		case found == nil || held && replace(text, found) != replace(text, edits):
+			return nil, true
 		default:
-			edits, ok = found, true
+			edits, held = found, true
 		}
 	}
-	return edits, ok
+	return edits, held
 }
 
-// renew is renewString for one form. held says whether text holds former; then the edits
-// are nil where next cannot be written.
+// renew is renewString for one form.
 func (f connectionForm) renew(text string, former, next credentials) (edits []edit, held bool) {
 	logins := f(text)
 	edits = []edit{}

@@ -58,7 +58,22 @@ func names(text string, pairs []keyValue, keys ...string) bool {
 	})
 }
 
+// namesAnother reports whether a connection string says that its driver is for another kind
+// of server. A driver whose name says nothing may be one for MySQL.
+func namesAnother(text string, pairs []keyValue) bool {
+	var named strings.Builder
+	for _, p := range pairs {
+		if names(text, []keyValue{p}, "driver", "provider", "dsn", "filedsn") {
+			named.WriteString(strings.ToLower(text[p.value.start:p.value.end]) + ";")
+		}
+	}
+	return otherNames.MatchString(named.String()) && !ownMySQLName.MatchString(named.String())
+}
+
 func loginOf(text string, pairs []keyValue) []login {
+	if namesAnother(text, pairs) {
+		return nil
+	}
 	var l login
 	for _, p := range pairs {
 		l.add(text[p.key.start:p.key.end], p.value)

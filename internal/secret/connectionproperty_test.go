@@ -19,54 +19,62 @@ import (
 	"tandem/internal/secret"
 )
 
-// connectionKinds are connection strings as those write them who make them, and the
-// reader of each.
+// connectionKinds are connection strings as those write them who make them, what a
+// parameter is in them, and the reader of each. The first of the parameters stand before
+// the credentials where they can, the last behind them.
 var connectionKinds = map[string]struct {
-	write func(username, password, host, database string) string
-	read  reader
+	write     func(username, password, host, database, first, last string) string
+	parameter func(key, value string) string
+	separator string
+	read      reader
 }{
-	"URL": {func(u, p, h, d string) string {
-		made := url.URL{Scheme: "mysql", User: url.UserPassword(u, p), Host: h + ":3306", Path: "/" + d, RawQuery: "a=b", Fragment: "c"}
+	"URL": {func(u, p, h, d, first, last string) string {
+		made := url.URL{Scheme: "mysql", User: url.UserPassword(u, p), Host: h + ":3306", Path: "/" + d, RawQuery: first + "&" + last, Fragment: "c"}
 		return made.String()
-	}, readURL},
-	"MySQL Shell": {func(u, p, h, d string) string {
-		return url.UserPassword(u, p).String() + "@" + h + ":3306/" + url.PathEscape(d)
-	}, readShell},
-	"Go": {func(u, p, h, d string) string {
+	}, escapedParameter, "&", readURL},
+	"MySQL Shell": {func(u, p, h, d, first, last string) string {
+		return url.UserPassword(u, p).String() + "@" + h + ":3306/" + url.PathEscape(d) + "?" + first + "&" + last
+	}, escapedParameter, "&", readShell},
+	"Go": {func(u, p, h, d, first, last string) string {
 		config := mysql.NewConfig()
 		config.User, config.Passwd, config.Net, config.Addr, config.DBName, config.ParseTime = u, p, "tcp", h+":3306", d, true
-		return config.FormatDSN()
-	}, readGo},
-	"JDBC": {func(u, p, h, d string) string {
-		return "jdbc:mysql://" + h + "/" + url.PathEscape(d) + "?user=" + u + "&password=" + p + "&x=y"
-	}, readConnectorJ},
-	"JDBC of AWS's wrapper": {func(u, p, h, d string) string {
-		return "jdbc:aws-wrapper:mariadb://" + h + "/" + url.PathEscape(d) + "?" + url.Values{"user": {u}, "password": {p}, "x": {"y"}}.Encode()
-	}, readAWSWrapper},
-	"JDBC, user before the host": {func(u, p, h, d string) string {
-		return "jdbc:mysql:loadbalance://" + url.UserPassword(strings.ReplaceAll(u, "+", "x"), strings.ReplaceAll(p, "+", "x")).String() + "@[" + h + ":1," + h + ":2]/" + url.PathEscape(d)
-	}, readConnectorJ},
-	"JDBC, keys of the host": {func(u, p, h, d string) string {
-		return "jdbc:mysql://(host=" + h + ",user=" + url.QueryEscape(u) + ",password=" + url.QueryEscape(p) + ")/" + url.PathEscape(d)
-	}, readConnectorJ},
-	"JDBC, an address": {func(u, p, h, d string) string {
-		return "jdbc:mysql://address=(host=" + h + ")(password=" + url.QueryEscape(p) + ")(user=" + url.QueryEscape(u) + ")/" + url.PathEscape(d)
-	}, readConnectorJ},
-	"JDBC of MariaDB": {func(u, p, h, d string) string {
-		return "jdbc:mariadb://" + h + "/" + d + "?user=" + u + "&password=" + p + "&x=y"
-	}, readMariaDBConnectorJ},
-	"PDO": {func(u, p, h, d string) string {
+		return config.FormatDSN() + "&" + first + "&" + last
+	}, escapedParameter, "&", readGo},
+	"JDBC": {func(u, p, h, d, first, last string) string {
+		return "jdbc:mysql://" + h + "/" + url.PathEscape(d) + "?" + first + "&user=" + u + "&password=" + p + "&" + last
+	}, escapedParameter, "&", readConnectorJ},
+	"JDBC of AWS's wrapper": {func(u, p, h, d, first, last string) string {
+		return "jdbc:aws-wrapper:mariadb://" + h + "/" + url.PathEscape(d) + "?" + first + "&" + url.Values{"user": {u}, "password": {p}}.Encode() + "&" + last
+	}, escapedParameter, "&", readAWSWrapper},
+	"JDBC, user before the host": {func(u, p, h, d, first, last string) string {
+		return "jdbc:mysql:loadbalance://" + url.UserPassword(strings.ReplaceAll(u, "+", "x"), strings.ReplaceAll(p, "+", "x")).String() + "@[" + h + ":1," + h + ":2]/" + url.PathEscape(d) + "?" + first + "&" + last
+	}, escapedParameter, "&", readConnectorJ},
+	"JDBC, keys of the host": {func(u, p, h, d, first, last string) string {
+		return "jdbc:mysql://(host=" + h + "," + first + ",user=" + url.QueryEscape(u) + ",password=" + url.QueryEscape(p) + "," + last + ")/" + url.PathEscape(d)
+	}, escapedParameter, ",", readConnectorJ},
+	"JDBC, an address": {func(u, p, h, d, first, last string) string {
+		return "jdbc:mysql://address=(host=" + h + ")(" + first + ")(password=" + url.QueryEscape(p) + ")(user=" + url.QueryEscape(u) + ")(" + last + ")/" + url.PathEscape(d)
+	}, escapedParameter, ")(", readConnectorJ},
+	"JDBC of MariaDB": {func(u, p, h, d, first, last string) string {
+		return "jdbc:mariadb://" + h + "/" + d + "?" + first + "&user=" + u + "&password=" + p + "&" + last
+	}, func(k, v string) string { return k + "=" + v }, "&", readMariaDBConnectorJ},
+	"PDO": {func(u, p, h, d, first, last string) string {
 		twice := func(text string) string { return strings.ReplaceAll(text, ";", ";;") }
-		return "mysql:host=" + h + ";dbname=" + twice(d) + ";user=" + twice(u) + ";password=" + twice(p)
-	}, readPDO},
-	"ADO.NET": {func(u, p, h, d string) string {
-		return "Server=" + h + ";Database=" + adoQuoted(d) + ";User ID=" + adoQuoted(u) + ";Password=" + adoQuoted(p) + ";SslMode=Required"
-	}, readADO},
-	"ODBC": {func(u, p, h, d string) string {
-		quoted := func(text string) string { return "{" + strings.ReplaceAll(text, "}", "}}") + "}" }
-		return "Driver={MySQL ODBC 9.0 Unicode Driver};Server=" + h + ";UID=" + quoted(u) + ";PWD=" + quoted(p) + ";DATABASE=" + quoted(d)
-	}, readODBC},
+		return "mysql:host=" + h + ";" + first + ";dbname=" + twice(d) + ";user=" + twice(u) + ";password=" + twice(p) + ";" + last
+	}, func(k, v string) string { return k + "=" + strings.ReplaceAll(v, ";", ";;") }, ";", readPDO},
+	"ADO.NET": {func(u, p, h, d, first, last string) string {
+		return "Server=" + h + ";" + first + ";Database=" + adoQuoted(d) + ";User ID=" + adoQuoted(u) + ";Password=" + adoQuoted(p) + ";" + last
+	}, func(k, v string) string { return k + "=" + adoQuoted(v) }, ";", readADO},
+	"ODBC": {func(u, p, h, d, first, last string) string {
+		return "Driver={MySQL ODBC 9.0 Unicode Driver};Server=" + h + ";" + first + ";UID=" + odbcQuoted(u) + ";PWD=" + odbcQuoted(p) + ";DATABASE=" + odbcQuoted(d) + ";" + last
+	}, func(k, v string) string { return k + "=" + odbcQuoted(v) }, ";", readODBC},
 }
+
+func escapedParameter(key, value string) string {
+	return key + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+}
+
+func odbcQuoted(text string) string { return "{" + strings.ReplaceAll(text, "}", "}}") + "}" }
 
 // adoQuoted is what DbConnectionStringBuilder.AppendKeyValuePair writes.
 func adoQuoted(value string) string {
@@ -97,8 +105,17 @@ func TestRenewedStringsAreRead(t *testing.T) {
 				former, next := words(1, 12).Draw(t, "former password"), words(1, 12).Draw(t, "new password")
 				host := rapid.StringMatching(`[a-z]{1,6}(\.[a-z0-9-]{1,4}){0,3}`).Draw(t, "host")
 				database := words(0, 6).Draw(t, "database")
+				parameters := func(which string) string {
+					var all []string
+					for range rapid.IntRange(1, 3).Draw(t, which+" parameters") {
+						key := rapid.OneOf(rapid.SampledFrom([]string{"sslMode", "useSSL", "charset", "connect-timeout", "x.y", "UserAgent", "passwordless"}), rapid.StringMatching(`k[A-Za-z0-9_.-]{0,8}`)).Draw(t, "key")
+						all = append(all, kind.parameter(key, words(0, 8).Draw(t, "value")))
+					}
+					return strings.Join(all, kind.separator)
+				}
+				first, last := parameters("first"), parameters("last")
 				other := secret.Other(username)
-				text := kind.write(username, former, host, database)
+				text := kind.write(username, former, host, database, first, last)
 				if gotName, gotPassword, ok := kind.read(text); !ok || gotName != username || gotPassword != former {
 					return // the form does not have these
 				}
@@ -106,13 +123,16 @@ func TestRenewedStringsAreRead(t *testing.T) {
 				got, wasRenewed := renewOne(t, text, username, former, other, next)
 				gotName, gotPassword, ok := kind.read(got)
 				if !wasRenewed {
-					if gotName, gotPassword, ok := kind.read(kind.write(other, next, host, database)); ok && gotName == other && gotPassword == next {
-						t.Fatalf("%q was not renewed, and %q could be written", text, kind.write(other, next, host, database))
+					if gotName, gotPassword, ok := kind.read(kind.write(other, next, host, database, first, last)); ok && gotName == other && gotPassword == next {
+						t.Fatalf("%q was not renewed, and %q could be written", text, kind.write(other, next, host, database, first, last))
 					}
 					return
 				}
 				if !ok || gotName != other || gotPassword != next {
 					t.Fatalf("%q became %q, from which %q and %q are read", text, got, gotName, gotPassword)
+				}
+				if from, to := strings.Index(got, first), strings.LastIndex(got, last); from < 0 || to < from+len(first) {
+					t.Fatalf("%q became %q, in which %q and %q are not any more", text, got, first, last)
 				}
 				if back, ok := renewOne(t, got, other, next, username, former); !ok {
 					t.Fatalf("%q did not become %q again, but %q", got, text, back)
@@ -151,7 +171,7 @@ func renewOne(t failer, text, username, password, nextUsername, nextPassword str
 	}
 	got = valueOf(renewal.Raw().Reveal(), "url")
 	wasRenewed = slices.Contains(renewal.Renewed.First, "url")
-	if !wasRenewed && !slices.Contains(renewal.Left.First, "url") {
+	if !wasRenewed && !slices.Contains(slices.Concat(renewal.Left.First, renewal.Unwritten.First), "url") {
 		t.Fatalf("%q with %q and %q was neither renewed nor named", text, username, password)
 	}
 	if !wasRenewed && got != text {

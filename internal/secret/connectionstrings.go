@@ -1,10 +1,8 @@
 package secret
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"tandem/internal/failure"
 	"tandem/internal/redact"
@@ -15,6 +13,9 @@ type Renewal struct {
 	Document
 	// Renewed are the connection strings that have the new credentials now.
 	Renewed Names
+	// Unwritten are those that hold exactly the former credentials, and keep them, as the
+	// new ones cannot be written there.
+	Unwritten Names
 	// Left are the other strings that contain the former password, and keys that do.
 	Left Names
 }
@@ -50,8 +51,8 @@ func (n Names) Listed() []string {
 // besides: into each string, at any depth, that has one of the forms and holds exactly
 // the document's username and password. Every other byte stays, of those strings too.
 //
-// A connection string is left where the new credentials cannot be written in its form,
-// or not so that everybody who may read it finds the same. All of them are where the
+// A connection string is unwritten where the new credentials cannot be written in its form,
+// or not so that everybody who may read it finds the same. All of them are left where the
 // document would be longer than Secrets Manager stores.
 func (d Document) Renew(username string, password redact.Secret) (Renewal, error) {
 	edits, err := d.credentialEdits(username, password)
@@ -59,7 +60,7 @@ func (d Document) Renew(username string, password redact.Secret) (Renewal, error
 		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
 	}
 	r := renewing{
-		document: d, edits: edits, copies: copiesOf(d.password.Reveal()),
+		document: d, edits: edits, copies: copies{d.password.Reveal()},
 		former: credentials{d.username, d.password.Reveal()}, next: credentials{username, password.Reveal()},
 	}
 	walk(d.raw.Reveal(), r.visit)
@@ -71,7 +72,7 @@ func (d Document) Renew(username string, password redact.Secret) (Renewal, error
 	if err != nil {
 		return Renewal{}, failure.Mark(failure.SecretInvalid, err)
 	}
-	return Renewal{Document: renewed, Renewed: r.renewed, Left: r.left}, nil
+	return Renewal{Document: renewed, Renewed: r.renewed, Unwritten: r.unwritten, Left: r.left}, nil
 }
 
 // credentials are a user name and a password.
@@ -84,8 +85,8 @@ type renewing struct {
 	copies       copies
 	leaves       bool // each connection string as it is
 
-	edits         []edit // of the document
-	renewed, left Names
+	edits                    []edit // of the document
+	renewed, unwritten, left Names
 }
 
 // visit looks at one string of the document. Only where the password is in it can it be a
@@ -99,7 +100,12 @@ func (r *renewing) visit(at path, where span, isKey bool) {
 		return
 	}
 	if !r.leaves && !isKey && !at.ownKey() && decoded.ok {
-		if edits, ok := renewString(decoded.text, r.former, r.next); ok && !r.copies.in(r.renew(at, decoded, edits)) {
+		edits, held := renewString(decoded.text, r.former, r.next)
+		if held && edits == nil {
+			r.unwritten.add(at, r.copies)
+			return
+		}
+		if held && !r.copies.in(r.renew(at, decoded, edits)) {
 			return
 		}
 	}
@@ -120,36 +126,4 @@ func (r *renewing) renew(at path, old decoded, edits []edit) (rest string) {
 // ownKey reports whether the path is that of a key which has a meaning here.
 func (p path) ownKey() bool {
 	return len(p) == 1 && slices.Contains([]string{keyEngine, keyHost, keyPort, keyUsername, keyPassword, keyDatabase, keyAdminARN, keyTLS}, p[0].key)
-}
-
-// copies are the spellings of a password by which a copy of it is found.
-type copies []string
-
-// copiesOf returns the password, and as it stands where a quote, a bracket or a
-// semicolon is written twice.
-func copiesOf(password string) copies {
-	spellings := copies{password}
-	for _, twice := range []string{`'`, `"`, `}`, `;`} {
-		if strings.Contains(password, twice) {
-			spellings = append(spellings, strings.ReplaceAll(password, twice, twice+twice))
-		}
-	}
-	return spellings
-}
-
-// in reports whether the password is in text: as it is, percent-encoded, or in a
-// string of JSON that text is.
-func (c copies) in(text string) bool {
-	inside := func(read string) bool {
-		return slices.ContainsFunc(c, func(spelling string) bool { return strings.Contains(read, spelling) })
-	}
-	if inside(text) || strings.ContainsAny(text, "%+") && slices.ContainsFunc(percentDecoded(text), inside) {
-		return true
-	}
-	if trimmed := strings.TrimSpace(text); trimmed == "" || !strings.Contains(`{["`, trimmed[:1]) || !json.Valid([]byte(trimmed)) {
-		return false
-	}
-	found := false
-	walk(text, func(_ path, where span, _ bool) { found = found || c.in(decode(text, where).text) })
-	return found
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"tandem/internal/redact"
 	"tandem/internal/secret"
@@ -45,10 +46,10 @@ func renewed(t *testing.T, text, former, next string) (got string, left bool) {
 	if err := json.Unmarshal([]byte(renewal.Raw().Reveal()), &values); err != nil {
 		t.Fatal(err)
 	}
-	if (values["url"] != text) != (renewal.Renewed.Count == 1) || renewal.Left.Count > 1 {
-		t.Errorf("%q became %q: renewed %v, left %v", text, values["url"], renewal.Renewed, renewal.Left)
+	if (values["url"] != text) != (renewal.Renewed.Count == 1) || renewal.Left.Count+renewal.Unwritten.Count > 1 {
+		t.Errorf("%q became %q: renewed %v, unwritten %v, left %v", text, values["url"], renewal.Renewed, renewal.Unwritten, renewal.Left)
 	}
-	return values["url"].(string), renewal.Left.Count == 1
+	return values["url"].(string), renewal.Left.Count+renewal.Unwritten.Count == 1
 }
 
 // What has one of the forms and exactly the current credentials is renewed.
@@ -93,6 +94,10 @@ func TestRenew(t *testing.T) {
 		{"JDBC of AWS's wrapper", "jdbc:aws-wrapper:mysql://h/db?user=app&password=OLD", "OLD", "new", "jdbc:aws-wrapper:mysql://h/db?user=app_clone&password=new"},
 		{"JDBC of AWS's wrapper, for MariaDB", "jdbc:aws-wrapper:mariadb://h/db?user=app&password=O%41D", "OAD", "n&w+%41", "jdbc:aws-wrapper:mariadb://h/db?user=app_clone&password=n%26w%2B%2541"},
 		{"JDBC of MariaDB, which escapes nothing", "jdbc:mariadb://h/db?user=app&password=O%41#D", "O%41#D", "n@w%41", "jdbc:mariadb://h/db?user=app_clone&password=n@w%41"},
+		{"JDBC of MariaDB behind P6Spy", "jdbc:p6spy:mariadb://h/db?user=app&password=O%41D", "O%41D", "n@w%41+#", "jdbc:p6spy:mariadb://h/db?user=app_clone&password=n@w%41+#"},
+		{"JDBC of MariaDB behind OpenTelemetry", "jdbc:otel:mariadb://h/db?user=app&password=OLD", "OLD", "n%w", "jdbc:otel:mariadb://h/db?user=app_clone&password=n%w"},
+		{"JDBC of MariaDB behind two, with a kind of hosts", "JDBC:log4jdbc:otel:MariaDB:replication://h/db?user=app&password=OLD", "OLD", "n%w", "JDBC:log4jdbc:otel:MariaDB:replication://h/db?user=app_clone&password=n%w"},
+		{"JDBC of MariaDB behind AWS's wrapper and another", "jdbc:otel:aws-wrapper:mariadb://h/db?user=app&password=OLD", "OLD", "n%w", "jdbc:otel:aws-wrapper:mariadb://h/db?user=app_clone&password=n%25w"},
 		{"JDBC of MariaDB, by MySQL's name", "jdbc:mysql://h/db?permitMysqlScheme&user=app&password=OLD", "OLD", "n%w", "jdbc:mysql://h/db?permitMysqlScheme&user=app_clone&password=n%w"},
 		{"JDBC of MariaDB, kinds of hosts", "jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app&password=OLD", "OLD", "new",
 			"jdbc:mariadb:replication://h1,address=(host=h2)(type=replica)/db?user=app_clone&password=new"},
@@ -128,6 +133,13 @@ func TestRenew(t *testing.T) {
 		{"ADO.NET, quoted", `Server=h;Uid='app';Pwd="O;L""D'"`, `O;L"D'`, `n'"`, `Server=h;Uid='app_clone';Pwd="n'"""`},
 		{"ADO.NET, braces quote nothing", `Server=h;Uid=app;Pwd={OLD}`, `{OLD}`, `new`, `Server=h;Uid=app_clone;Pwd=new`},
 		{"ODBC", "Driver={MySQL ODBC 9.0 Unicode Driver};Server=h;UID=app;PWD=OLD", "OLD", "new", "Driver={MySQL ODBC 9.0 Unicode Driver};Server=h;UID=app_clone;PWD=new"},
+		{"ODBC of MariaDB", "Driver={MariaDB ODBC 3.2 Driver};Server=h;UID=app;PWD=OLD", "OLD", "new", "Driver={MariaDB ODBC 3.2 Driver};Server=h;UID=app_clone;PWD=new"},
+		{"ODBC, a driver's file", "Driver=/usr/lib/odbc/libmyodbc9w.so;Server=h;UID=app;PWD=OLD", "OLD", "new", "Driver=/usr/lib/odbc/libmyodbc9w.so;Server=h;UID=app_clone;PWD=new"},
+		{"ODBC, a driver that says nothing", "Driver={Shop};Server=h;UID=app;PWD=OLD", "OLD", "new", "Driver={Shop};Server=h;UID=app_clone;PWD=new"},
+		{"ODBC, a driver that names this engine and another", "Driver={SQL Server to MySQL};Server=h;UID=app;PWD=OLD", "OLD", "new", "Driver={SQL Server to MySQL};Server=h;UID=app_clone;PWD=new"},
+		{"ADO.NET, a provider", "Provider=MySqlConnector;Server=h;UID=app;PWD=OLD", "OLD", "new", "Provider=MySqlConnector;Server=h;UID=app_clone;PWD=new"},
+		{"the data API of Aurora", "mysql+auroradataapi://app:OLD@h/db", "OLD", "new", "mysql+auroradataapi://app_clone:new@h/db"},
+		{"Aurora's driver", "jdbc:mysql:aurora://h/db?user=app&password=OLD", "OLD", "new", "jdbc:mysql:aurora://h/db?user=app_clone&password=new"},
 		{"ODBC, to be quoted", "DSN=x;UID=app;PWD=OLD", "OLD", "n;}w", "DSN=x;UID=app_clone;PWD={n;}}w}"},
 		{"ODBC, quoted", "DSN=x;UID={app};PWD={O}}L;D}", "O}L;D", "new", "DSN=x;UID={app_clone};PWD={new}"},
 		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "OLD", "new", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app_clone;Pwd=new"},
@@ -170,6 +182,19 @@ func TestRenewLeaves(t *testing.T) {
 		{"JSON in a string", `{"a":["x",{"url":"mysql:\/\/app:O\u0026LD@h"}]}`, "O&LD", true},
 		{"JSON in a string, a key", ` {"O\u0026LD":1}`, "O&LD", true},
 		{"a quote that is doubled", "Server=h;Pwd='O''LD'", "O'LD", true},
+		{"an entity of XML", `<add connectionString="Server=h;Pwd=O&amp;L&lt;D"/>`, "O&L<D", true},
+		{"an entity by its number", "Pwd=O&#39;L&#x22;&#X26;D", `O'L"&D`, true},
+		{"an entity of an entity", "Pwd=O&amp;lt;D", "O&lt;D", true},
+		{"Python's ConfigParser", "url = mysql://ro:O%%LD@h/db", "O%LD", true},
+		{"a dollar sign that is doubled", "DB_PASSWORD=O$$LD", "O$LD", true},
+		{"several that are doubled", "x='a%%b$$c''d'", "a%b$c'd", true},
+		{"a quote behind a backslash", `password = "O\"LD"`, `O"LD`, true},
+		{"a backslash behind a backslash", `password=O\\LD\:x`, `O\LD:x`, true},
+		{"a character by its number behind a backslash", `password=O\u0026L\x26D`, "O&L&D", true},
+		{"a shell's quote", `mysql -p'O'\''LD'`, "O'LD", true},
+		{"a shell's quote in double ones", `mysql -p'O'"'"'LD'`, "O'LD", true},
+		{"a shell's backslashes", `mysql -pO\&\$LD`, "O&$LD", true},
+		{"a shell's line in a file of XML", `<run>mysql -p&apos;O&apos;\&apos;&apos;LD&apos;</run>`, "O'LD", true},
 		{"Go's, another network", "app:O/D@host/db", "O/D", true},
 		{"MySQL Shell's, a socket", "app:OLD@(/run/mysqld.sock)/db", "OLD", true},
 		{"PDO without a user", "mysql:host=h;password=OLD", "OLD", true},
@@ -190,6 +215,19 @@ func TestRenewLeaves(t *testing.T) {
 		{"the same credentials for Redis", "redis://app:OLD@h:6379/0", "OLD", true},
 		{"the same credentials for a site", "https://app:OLD@h/", "OLD", true},
 		{"the same credentials for PostgreSQL", "jdbc:postgresql://h/db?user=app&password=OLD", "OLD", true},
+		{"PostgreSQL by Aurora's data API", "postgresql+auroradataapi://app:OLD@h/db", "OLD", true},
+		{"Aurora for PostgreSQL", "aurora-postgresql://app:OLD@h/db", "OLD", true},
+		{"PostgreSQL of Percona", "percona-postgres://app:OLD@h/db", "OLD", true},
+		{"MongoDB of Percona", "percona-mongodb+srv://app:OLD@h/db", "OLD", true},
+		{"ODBC of PostgreSQL", "Driver={PostgreSQL Unicode};Server=h;UID=app;PWD=OLD", "OLD", true},
+		{"ODBC of PostgreSQL, a file", "Driver=/usr/lib/odbc/psqlodbcw.so;Server=h;UID=app;PWD=OLD", "OLD", true},
+		{"ODBC of PostgreSQL, a DSN", "DSN=PostgreSQL35W;UID=app;PWD=OLD", "OLD", true},
+		{"ODBC of SQL Server", "DRIVER={ODBC Driver 18 for SQL Server};Server=h;UID=app;PWD=OLD", "OLD", true},
+		{"ODBC of FreeTDS", "Driver = FreeTDS ;Server=h;UID=app;PWD=OLD", "OLD", true},
+		{"ODBC of Oracle", "Driver={Oracle in OraClient19Home1};Server=h;UID=app;PWD=OLD", "OLD", true},
+		{"ADO of SQL Server", "Provider=MSOLEDBSQL;Server=h;UID=app;PWD=OLD", "OLD", true},
+		{"ADO of SQL Server, quoted", "Provider='SQLNCLI11.1';Data Source=h;User ID=app;Password=OLD", "OLD", true},
+		{"ADO of SQL Server over ODBC", "Provider=MSDASQL;Driver={SQL Server};Server=h;UID=app;PWD=OLD", "OLD", true},
 		{"JDBC, a fragment", "jdbc:mysql://h/db?user=app&password=OLD#x", "OLD", true},
 		{"JDBC, one of several behind a fragment", "jdbc:mysql://app:OLD@h/db?user=ro#x", "OLD", true},
 		{"nothing", "", "OLD", false},
@@ -206,19 +244,90 @@ func TestRenewLeaves(t *testing.T) {
 
 // A connection string in whose form the new credentials cannot be written is left.
 func TestRenewLeavesWhatCannotBeWritten(t *testing.T) {
-	for _, test := range []struct{ name, text, next string }{
-		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w"},
-		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w"},
-		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w"},
-		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w"},
-		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "n;w"},
-		{"Go's or MySQL Shell's", "app:OLD@tcp/db", "n%w"},
+	for _, test := range []struct{ name, text, next, unfit string }{
+		{"JDBC of MariaDB", "jdbc:mariadb://h/db?user=app&password=OLD", "n&w", "&"},
+		{"PDO", "mysql:host=h;user=app;password=OLD", "n\x00w", ""},
+		{"ADO.NET", "Server=h;Uid=app;Pwd=OLD", "n\x00w", ""},
+		{"ADO.NET, quoted", "Server=h;Uid=app;Pwd='OLD'", "n\x00w", ""},
+		{"ADO over ODBC", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "n;w", "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}"},
+		{"Go's or MySQL Shell's", "app:OLD@tcp/db", "n%w", "\"#%()+,/:<>?@[\\]^`{|}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got, left := renewed(t, test.text, "OLD", test.next); got != test.text || !left {
-				t.Errorf("%q became %q, named as left: %v", test.text, got, left)
+			document := withStrings(t, "OLD", `,"url":`+quoted(test.text))
+			got, err := document.Renew("app_clone", redact.New(test.next))
+			if alone, failed := document.WithCredentials("app_clone", redact.New(test.next)); err != nil || failed != nil || !got.Raw().Equal(alone.Raw()) {
+				t.Errorf("it is another document: %v", err)
+			}
+			if !slices.Equal(got.Unwritten.First, []string{"url"}) || got.Renewed.Count+got.Left.Count > 0 {
+				t.Errorf("renewed %v, unwritten %v, left %v", got.Renewed, got.Unwritten, got.Left)
+			}
+			unfit := document.Unfit("app_clone", punctuation)
+			if (unfit.Strings.Count == 1) != (test.unfit != "") || unfit.Characters != test.unfit || unfit.Never.Count > 0 {
+				t.Errorf("unfit are %q in %v, and never %v", unfit.Characters, unfit.Strings, unfit.Never)
 			}
 		})
+	}
+}
+
+// punctuation is that of ASCII.
+const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+// What no password can be written in is told apart from what some can; and of a document in
+// which all can be written nothing is said.
+func TestUnfit(t *testing.T) {
+	for _, test := range []struct {
+		name, members, allowed string
+		strings, never         []string
+		characters             string
+	}{
+		{"none", ``, punctuation, nil, nil, ""},
+		{"every character fits", `,"a":"mysql://app:OLD@h","b":"app:OLD@tcp(h)/","c":"mysql:user=app;password=OLD","d":"Server=h;Uid=app;Pwd=OLD","e":"DSN=x;Uid=app;Pwd={OLD}","f":"jdbc:mysql://h/?user=app&password=OLD"`, punctuation, nil, nil, ""},
+		{"one does not", `,"a":"jdbc:mariadb://h/?user=app&password=OLD","b":["jdbc:otel:mariadb://h/?user=app&password=OLD"],"c":"mysql://app:OLD@h"`, punctuation, []string{"a", "b[0]"}, nil, "&"},
+		{"it is excluded", `,"a":"jdbc:mariadb://h/?user=app&password=OLD"`, "!#", nil, nil, ""},
+		{"of several strings", `,"a":"jdbc:mariadb://h/?user=app&password=OLD","b":"app:OLD@tcp/db"`, "&~+ab", []string{"a", "b"}, nil, "&+"},
+		{"a copy", `,"a":"OLD","b":"mysql://ro:OLD@h"`, punctuation, nil, nil, ""},
+		{"never", `,"a":"mysql://app:OLD@x@h"`, punctuation, nil, []string{"a"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			former := "OLD"
+			if test.never != nil {
+				former = "O/D" // which ends at the first @ where it ought to be escaped
+			}
+			got := withStrings(t, former, strings.ReplaceAll(test.members, "OLD", former)).Unfit("app_clone", test.allowed)
+			if !slices.Equal(got.Strings.First, test.strings) || !slices.Equal(got.Never.First, test.never) || got.Characters != test.characters {
+				t.Errorf("unfit are %q in %v, and never %v", got.Characters, got.Strings, got.Never)
+			}
+		})
+	}
+}
+
+// Where no character is unfit, and no string takes none, each password can be written.
+func TestUnfitTellsOfEveryPassword(t *testing.T) {
+	texts := []string{
+		"jdbc:mariadb://h/?user=app&password=OLD", "app:OLD@tcp/db", "app:OLD@h/", "Provider=MSDASQL;Driver={MySQL};Server=h;Uid=app;Pwd=OLD", "mysql://app:OLD@h", "mysql:user=app;password=OLD",
+		"Server=h;Uid=app;Pwd=OLD", "DSN=x;Uid=app;Pwd={OLD}", "jdbc:mysql://h/?user=app&password=OLD", "jdbc:mysql://(user=app,password=OLD)/", "mysql://app:OLD@tcp(h)/", "jdbc:mysql://h/?permitMysqlScheme&user=app&password=OLD",
+	}
+	allowed := punctuation + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	for _, text := range texts {
+		document := withStrings(t, "OLD", `,"url":`+quoted(text))
+		unfit := document.Unfit("app_clone", allowed).Characters
+		fit := strings.Map(func(r rune) rune {
+			if strings.ContainsRune(unfit, r) {
+				return -1
+			}
+			return r
+		}, allowed)
+		rapid.Check(t, func(t *rapid.T) {
+			password := rapid.StringOfN(rapid.SampledFrom([]rune(fit)), 1, 32, -1).Draw(t, "password")
+			if got, err := document.Renew("app_clone", redact.New(password)); err != nil || got.Renewed.Count != 1 {
+				t.Fatalf("%q without %q: renewed %v, %v", text, unfit, got.Renewed, err)
+			}
+		})
+		for _, r := range unfit {
+			if got, err := document.Renew("app_clone", redact.New("x"+string(r)+"x"+string(r))); err != nil || got.Renewed.Count != 0 {
+				t.Errorf("%q with %q: renewed %v, %v", text, r, got.Renewed, err)
+			}
+		}
 	}
 }
 

@@ -13,9 +13,16 @@ import (
 // those of Python and MySQL's SRV records a plus sign in it.
 var schemes = regexp.MustCompile(`(?:^|[\s,;|])\s*([A-Za-z][\w+.-]*(?::[A-Za-z][\w+.-]*)*)://`)
 
-// mysqlSchemes finds the words by which a scheme says that its URL is for such a server.
-// The same user and password may be those of another service too.
-var mysqlSchemes = regexp.MustCompile(`mysql|maria|aurora|percona|trilogy`)
+// mysqlNames finds the words by which a scheme or a driver says that it is for such a
+// server, and otherNames those by which it says that it is for another. The same user and
+// password may be those of another service too. Aurora and Percona make both.
+var (
+	mysqlNames   = regexp.MustCompile(`mysql|maria|aurora|percona|trilogy`)
+	ownMySQLName = regexp.MustCompile(`mysql|maria|myodbc|maodbc`)
+	otherNames   = regexp.MustCompile(`postgres|pgsql|psql|redshift|greenplum|sql ?server|mssql|msodbcsql|sqlncli|oledbsql|sqloledb|sqlclient|freetds|tdsodbc|sybase|adaptive server|` +
+		`oracle|oraclient|oraoledb|msdaora|sqora|sqlite|db2|informix|firebird|interbase|mongo|redis|cassandra|clickhouse|cockroach|exasol|impala|presto|trino|snowflake|teradata|vertica|hdbodbc|netezza|` +
+		`athena|bigquery|databricks|jet\.oledb|ace\.oledb|microsoft access|microsoft excel`)
+)
 
 // address is one URL of a string: from behind the two slashes to its end, white space at
 // the end aside.
@@ -25,7 +32,9 @@ type address struct {
 }
 
 // ours reports whether the URL is one for MySQL or MariaDB.
-func (a address) ours() bool { return mysqlSchemes.MatchString(a.scheme) }
+func (a address) ours() bool {
+	return mysqlNames.MatchString(a.scheme) && (ownMySQLName.MatchString(a.scheme) || !otherNames.MatchString(a.scheme))
+}
 
 func addresses(text string) []address {
 	var found []address
@@ -194,15 +203,17 @@ func userinfo(text string, in span) login {
 // query reads the parameters behind a URL's authority.
 //
 // MariaDB's Connector/J takes them as they stand, up to the next & (Configuration.java,
-// parseInternal). MySQL's, AWS's wrapper and everybody else decodes them. A URL of
+// parseInternal), behind others too that hand the URL on, such as jdbc:p6spy:mariadb.
+// MySQL's, AWS's wrapper and everybody else decodes them. A URL of
 // jdbc:mysql may be read by either: MariaDB's reads it up to version 2 (UrlParser.java),
 // and later where permitMysqlScheme is in it.
 func (a address) query(text string, from int) login {
 	spelling, end, decoded := percent, a.end, true
+	words := strings.Split(a.scheme, ":")
 	switch {
-	case a.scheme == "jdbc:mariadb" || strings.HasPrefix(a.scheme, "jdbc:mariadb:"):
+	case words[0] != "jdbc" || slices.Contains(words, "aws-wrapper"):
+	case slices.Contains(words, "mariadb"):
 		spelling, decoded = literal, false
-	case !strings.HasPrefix(a.scheme, "jdbc:") || strings.HasPrefix(a.scheme, "jdbc:aws-wrapper:"):
 	case strings.Contains(text[from:end], "permitMysqlScheme"):
 		spelling, decoded = literal, false
 	case strings.Contains(text[from:end], "#"): // where MySQL's stops and MariaDB's does not

@@ -31,7 +31,7 @@ func (d Document) Differences(other Document, passwords ...redact.Secret) []stri
 	slices.Sort(keys)
 	var hidden copies
 	for _, password := range append(passwords, d.password, other.password) {
-		hidden = append(hidden, copiesOf(password.Reveal())...)
+		hidden = append(hidden, password.Reveal())
 	}
 	for i, key := range keys {
 		keys[i] = hidden.quoteKey(key)

@@ -99,7 +99,7 @@ func passwordsOf(raw string) copies {
 	var all copies
 	walk(raw, func(at path, where span, isKey bool) {
 		if len(at) == 1 && at[0].key == keyPassword && !isKey && where.end-where.start > len(`""`) {
-			all = append(all, copiesOf(decode(raw, where).text)...)
+			all = append(all, decode(raw, where).text)
 		}
 	})
 	return all
