@@ -84,7 +84,7 @@ func mayChangePassword(server Server, grants OwnGrants, own bool, accounts int) 
 	if own {
 		return a.manages("UPDATE"), OwnPasswordRemedy(server, grants.Name, accounts).String(), nil
 	}
-	return a.manages("UPDATE"), PasswordRemedy(grants.Name).String(), nil
+	return a.manages("UPDATE"), SingleUserRemedy(grants.Name).String(), nil
 }
 
 // Summary says what a plan's steps do, to a person.

@@ -116,9 +116,13 @@ func (p Pair) ClearWarning() []Warning {
 }
 
 // alterations is an ALTER USER of several accounts.
-type alterations struct{ builder *statement.Builder }
+type alterations struct {
+	builder  *statement.Builder
+	accounts int // how many there are
+}
 
 func (l *alterations) account(name Name) {
+	l.accounts++
 	if l.builder == nil {
 		l.builder = statement.New("ALTER USER ")
 	} else {

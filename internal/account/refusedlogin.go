@@ -12,12 +12,16 @@ import (
 // What is in this file tells a password that somebody has changed by hand from the other
 // reasons for which a server answers "Access denied" to a login (error 1045).
 
-// Refusal is a login of a single user's that the server has answered so.
+// Refusal is a login of a single user's that the server has answered so, or by saying that
+// it blocks the account, as the clients have failed that do not know the other password.
 type Refusal struct {
 	// From is the client's host, as the server sees it.
 	From string
 	// Plaintext: the login was not encrypted.
 	Plaintext bool
+	// Blocked: the server says that it blocks the account after too many failed logins,
+	// whatever the password is.
+	Blocked bool
 }
 
 // Reason is why a login is refused, or may be, whatever its password is; and what to do.
@@ -63,33 +67,44 @@ func (u SingleUser) OtherReason(r Refusal, p Passwords) (*Reason, error) {
 func (u SingleUser) keptYetRefused(a *Account, serves bool, r Refusal) Reason {
 	text := fmt.Sprintf("the password of %s is the one under AWSCURRENT", a.Name)
 	other := u.closedFor(a, r)
+	lifted := unlock(a.Name)
+	if u.Server.Flavor == MariaDB { // ALTER USER does not lift it on every release (tried on 10.5)
+		lifted = "to fix it, run: FLUSH PRIVILEGES"
+	}
 	switch {
 	case !serves:
 		return Reason{fmt.Sprintf("%s, and that account is not for clients at %s", text, r.From),
 			"give the user's other accounts the same password, or create one for this client's host"}
 	case other != nil:
 		return Reason{text + ", and " + other.Text, other.Remedy}
+	case r.Blocked:
+		return Reason{text + ", and the server blocks the account after too many failed logins", lifted}
 	}
 	return Reason{text + ", so that the server refuses the login for another reason", "look at what stands before the server, as a proxy does, and try again"}
 }
 
 // closedFor is why the account lets in nobody who logs in as that was tried.
 func (u SingleUser) closedFor(a *Account, r Refusal) *Reason {
-	alter := func(clause func(*statement.Builder) *statement.Builder) string {
-		return "to fix it, run: " + clause(statement.New("ALTER USER ").Account(a.Name.User, a.Name.Host)).Statement().String()
-	}
 	switch kind := a.Attributes.Requirement.Kind; {
 	case len(u.passwords(*a)) == 0:
 		return &Reason{fmt.Sprintf("%s has no password", a.Name), "have the client log in by an account with a password, or give that one a password"}
 	case a.Attributes.Locked:
-		return &Reason{fmt.Sprintf("%s is locked", a.Name), alter(func(b *statement.Builder) *statement.Builder { return b.SQL(" ACCOUNT UNLOCK") })}
+		return &Reason{fmt.Sprintf("%s is locked", a.Name), unlock(a.Name)}
 	case kind == RequireX509 || kind == RequireSpecified:
 		return &Reason{fmt.Sprintf("%s asks for more than an encrypted connection, such as a client's certificate (REQUIRE)", a.Name),
-			alter(func(b *statement.Builder) *statement.Builder { return b.SQL(" REQUIRE SSL") })}
+			alter(a.Name, func(b *statement.Builder) *statement.Builder { return b.SQL(" REQUIRE SSL") })}
 	case kind == RequireSSL && r.Plaintext:
 		return &Reason{fmt.Sprintf("%s asks for an encrypted connection (REQUIRE SSL)", a.Name), `take "ssl": false out of the secret's document, or turn TLS on at the server`}
 	}
 	return nil
+}
+
+func alter(name Name, clause func(*statement.Builder) *statement.Builder) string {
+	return "to fix it, run: " + clause(statement.New("ALTER USER ").Account(name.User, name.Host)).Statement().String()
+}
+
+func unlock(name Name) string {
+	return alter(name, func(b *statement.Builder) *statement.Builder { return b.SQL(" ACCOUNT UNLOCK") })
 }
 
 // Serving is the account that the server takes the user's logins from a host for; false

@@ -72,6 +72,30 @@ func TestOtherReason(t *testing.T) {
 	}
 }
 
+// A login that is refused as the account is blocked tells nothing of the password: what the
+// accounts keep does.
+func TestOtherReasonOfABlockedAccount(t *testing.T) {
+	for _, test := range []struct {
+		on      Server
+		account Account
+		want    Reason
+	}{
+		{mysql9, mysqlAccount("%", "third", ""), Reason{}},
+		{mysql9, mysqlAccount("%", "third", "current"), Reason{"the password of 'app'@'%' is the one under AWSCURRENT, and the server blocks the account after too many failed logins", "to fix it, run: ALTER USER 'app'@'%' ACCOUNT UNLOCK"}},
+		{mariadb1011, mariadbAccount("%", "mysql_native_password third"), Reason{}},
+		{mariadb1011, mariadbAccount("%", "mysql_native_password current"), Reason{"the password of 'app'@'%' is the one under AWSCURRENT, and the server blocks the account after too many failed logins", "to fix it, run: FLUSH PRIVILEGES"}},
+	} {
+		u := SingleUser{Server: test.on, User: user("app", test.account)}
+		reason, err := u.OtherReason(Refusal{From: "10.0.0.7", Blocked: true}, singlePasswords)
+		if reason == nil {
+			reason = new(Reason)
+		}
+		if err != nil || *reason != test.want {
+			t.Errorf("%+v, %v, want %+v", *reason, err, test.want)
+		}
+	}
+}
+
 // The statement by which somebody sets the password by hand leaves the plugin, and other ways in.
 func TestSetByHandOfOneAccount(t *testing.T) {
 	for _, test := range []struct {

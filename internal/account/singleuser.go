@@ -24,6 +24,11 @@ type SingleUser struct {
 	// Clear and AdminDynamic are as a Pair's.
 	Clear        []string
 	AdminDynamic map[string]bool
+	// Unlocks: nobody has proven a password of the user, so its clients may have been
+	// failing to log in. The accounts that are not locked by hand are unlocked, which ends
+	// the server's count of that; Blocked: also those that have the pending password, as the
+	// server has refused a login for that count.
+	Unlocks, Blocked bool
 }
 
 // Passwords are those that a single user's accounts are to be open to, and how a stored
@@ -97,32 +102,51 @@ func (u SingleUser) hasPassword(a *Account) bool {
 // retain the pending password itself, in place of the current one.
 //
 // All accounts are changed in one statement, the last. A second password that is neither
-// is discarded before it.
+// is discarded before it. Where accounts are unlocked, those that stay locked come before,
+// since ACCOUNT UNLOCK goes for every account of its statement.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.15 "Password Management", "Failed-Login Tracking
+// and Temporary Account Locking": an ALTER USER without ACCOUNT UNLOCK leaves an account
+// blocked (tried on 9.7).
 func (u SingleUser) Change(p Passwords) ([]statement.Statement, error) {
 	change := u.changeMariaDB
 	if u.Server.Flavor == MySQL {
 		change = u.changeMySQL
 	}
-	var altered alterations
+	var locked, altered alterations
 	var discarded []Name
 	for i := range u.User.Accounts {
 		a := &u.User.Accounts[i]
 		if !u.hasPassword(a) {
 			continue
 		}
-		discards, err := change(&altered, a, p)
+		to, opens := &altered, u.Unlocks && !a.Attributes.Locked
+		if u.Unlocks && !opens {
+			to = &locked
+		}
+		before := to.accounts
+		discards, err := change(to, a, p)
 		if err != nil {
 			return nil, fmt.Errorf("comparing the stored password of %s: %w", a.Name, err)
 		}
 		if discards {
 			discarded = append(discarded, a.Name)
 		}
+		if opens && u.Blocked && to.accounts == before {
+			to.account(a.Name)
+		}
 	}
 	var statements []statement.Statement
 	if discarded != nil {
 		statements = append(statements, discardStatement(discarded...))
 	}
+	if locked.builder != nil {
+		statements = append(statements, locked.builder.Statement())
+	}
 	if altered.builder != nil {
+		if u.Unlocks {
+			altered.builder.SQL(" ACCOUNT UNLOCK")
+		}
 		statements = append(statements, altered.builder.Statement())
 	}
 	return statements, nil
@@ -286,6 +310,33 @@ func (u SingleUser) ForeignPasswords(p Passwords) (foreign []Name, err error) {
 	return foreign, nil
 }
 
+// OpenedAnew are the accounts that somebody can log in to with the pending password, and
+// could with none before: its password has expired, or it has none. Locked ones are not
+// among them, nor such as have the pending one already.
+func (u SingleUser) OpenedAnew(p Passwords) (expired, without []Name, err error) {
+	for i := range u.User.Accounts {
+		a := &u.User.Accounts[i]
+		if a.Attributes.Locked || !u.hasPassword(a) {
+			continue
+		}
+		kept := u.passwords(*a)
+		if len(kept) == 0 {
+			without = append(without, a.Name)
+		}
+		if !a.Expired || len(kept) == 0 {
+			continue
+		}
+		set, err := p.Matches(kept[0].Plugin, kept[0].Verifier, p.Pending)
+		if err != nil {
+			return nil, nil, fmt.Errorf("comparing the stored password of %s: %w", a.Name, err)
+		}
+		if !set {
+			expired = append(expired, a.Name)
+		}
+	}
+	return expired, without, nil
+}
+
 // OwnPassword are the statements by which a user changes its own password where it may
 // not read what the server keeps of it (MySQL). The first retains the current password,
 // where the server keeps two, if that is the one which the server compares with REPLACE;
@@ -307,6 +358,17 @@ func OwnPassword(server Server, own Name, p Passwords) (first, plain statement.S
 	return b.Statement(), begin().Statement()
 }
 
+// OwnPasswordAgain is the statement by which such a user asks whether the pending password
+// is its first one: it is refused where it is not, and otherwise changes nothing, as what is
+// kept beside it stays. A REPLACE that is refused is no failed login (tried on MySQL 9.7):
+// the server does not count it, and block the account.
+func OwnPasswordAgain(server Server, own Name, p Passwords) statement.Statement {
+	b := statement.New("ALTER USER ").Account(own.User, own.Host)
+	writePassword(b, "", p.Pending, true)
+	server.replace(b, p.Pending)
+	return b.Statement()
+}
+
 // OwnPasswordRemedy writes the GRANT that lets a user change its own password, with one
 // account, or with several.
 //
@@ -316,5 +378,12 @@ func OwnPasswordRemedy(server Server, own Name, accounts int) statement.Statemen
 	if server.keepsTwoPasswords() && accounts < 2 {
 		return grantStatement(own, Object{}, []string{"APPLICATION_PASSWORD_ADMIN"}, nil, false)
 	}
-	return PasswordRemedy(own)
+	return SingleUserRemedy(own)
+}
+
+// SingleUserRemedy writes the GRANT that lets somebody set the password of a user with
+// several accounts, or of another one. There is nothing to pass on, so that it is without
+// GRANT OPTION, which would let them pass on whatever they have on *.*.
+func SingleUserRemedy(who Name) statement.Statement {
+	return grantStatement(who, altering.object, altering.privileges, nil, false)
 }

@@ -145,6 +145,87 @@ func TestChangeOfSeveralAccounts(t *testing.T) {
 	}
 }
 
+// Of a repair, the accounts that are not locked by hand are unlocked, where a login was
+// refused for that even those that need no other password; locked ones come before.
+func TestChangeThatUnlocks(t *testing.T) {
+	locked := func(a Account) Account { a.Attributes.Locked = true; return a }
+	const sets, lockedSets = "ALTER USER 'app'@'%' IDENTIFIED WITH 'caching_sha2_password' BY 'pending'", "ALTER USER 'app'@'10.%' IDENTIFIED WITH 'caching_sha2_password' BY 'pending'"
+	for _, test := range []struct {
+		name     string
+		blocked  bool
+		accounts []Account
+		want     string
+	}{
+		{"one", false, []Account{mysqlAccount("%", "third", "")}, sets + " ACCOUNT UNLOCK"},
+		{"one, blocked", true, []Account{mysqlAccount("%", "third", "")}, sets + " ACCOUNT UNLOCK"},
+		{"a locked one", false, []Account{mysqlAccount("%", "third", ""), locked(mysqlAccount("10.%", "third", ""))}, lockedSets + "; " + sets + " ACCOUNT UNLOCK"},
+		{"a locked one alone", true, []Account{locked(mysqlAccount("10.%", "third", ""))}, lockedSets},
+		{"it is set", false, []Account{mysqlAccount("%", "pending", "")}, ""},
+		{"it is set, blocked", true, []Account{mysqlAccount("%", "pending", ""), locked(mysqlAccount("10.%", "pending", ""))}, "ALTER USER 'app'@'%' ACCOUNT UNLOCK"},
+		{"it is set in one, blocked", true, []Account{mysqlAccount("%", "third", ""), mysqlAccount("11.%", "pending", "")}, sets + ", 'app'@'11.%' ACCOUNT UNLOCK"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			u := SingleUser{Server: mysql9, User: user("app", test.accounts...), Unlocks: true, Blocked: test.blocked}
+			statements, err := u.Change(singlePasswords)
+			if got := revealed(statements); err != nil || got != test.want {
+				t.Errorf("%v\n%s, want\n%s", err, got, test.want)
+			}
+		})
+	}
+}
+
+// Accounts that get a password and had none that logged in.
+func TestOpenedAnew(t *testing.T) {
+	expired := func(a Account) Account { a.Expired = true; return a }
+	locked := func(a Account) Account { a.Attributes.Locked = true; return a }
+	u := SingleUser{Server: mysql9, User: user("app",
+		mysqlAccount("%", "current", ""), mysqlAccount("1.%", "third", ""),
+		expired(mysqlAccount("10.%", "current", "")), expired(mysqlAccount("11.%", "third", "")), expired(mysqlAccount("12.%", "pending", "current")),
+		mysqlAccount("13.%", "", ""), expired(mysqlAccount("14.%", "", "")),
+		locked(mysqlAccount("15.%", "", "")), locked(expired(mysqlAccount("16.%", "current", ""))),
+		Account{Name: Name{User: "app", Host: "17.%"}, Factors: []Factor{{Plugin: "auth_socket"}}},
+	)}
+	hosts := func(names []Name) (out string) {
+		for _, name := range names {
+			out += name.Host + " "
+		}
+		return out
+	}
+	past, without, err := u.OpenedAnew(singlePasswords)
+	if hosts(past) != "10.% 11.% " || hosts(without) != "13.% 14.% " || err != nil {
+		t.Errorf("expired %v, without a password %v, %v", past, without, err)
+	}
+}
+
+// What lets somebody change a single user's password lets them pass nothing on.
+func TestRemediesOfASingleUser(t *testing.T) {
+	who := Name{User: "app", Host: "%"}
+	for _, test := range []struct {
+		on       Server
+		own      bool
+		accounts int
+		want     string
+	}{
+		{mysql9, true, 1, "GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO 'app'@'%'"},
+		{mysql9, true, 2, "GRANT CREATE USER ON *.* TO 'app'@'%'"},
+		{mysql9, false, 1, "GRANT CREATE USER ON *.* TO 'app'@'%'"},
+		{mariadb1011, true, 1, "GRANT CREATE USER ON *.* TO 'app'@'%'"},
+		{mariadb1011, false, 2, "GRANT CREATE USER ON *.* TO 'app'@'%'"},
+	} {
+		grants := OwnGrants{Name: who, Rows: []redact.Secret{redact.New("GRANT USAGE ON *.* TO `app`@`%`")}}
+		if got, err := PasswordLacks(test.on, grants, test.own, test.accounts); got != test.want || err != nil {
+			t.Errorf("%s lacks %q, %v, want %q", test.on, got, err, test.want)
+		}
+		if test.own {
+			if got := OwnPasswordRemedy(test.on, who, test.accounts).String(); got != test.want {
+				t.Errorf("%s: the remedy is %q, want %q", test.on, got, test.want)
+			}
+		} else if got := SingleUserRemedy(who).String(); got != test.want {
+			t.Errorf("the remedy is %q, want %q", got, test.want)
+		}
+	}
+}
+
 // What cannot have two passwords, or cannot be altered, is refused before anything is sent.
 func TestSingleUserIsRefused(t *testing.T) {
 	mariadb := Server{Flavor: MariaDB, Major: 10, Minor: 11}

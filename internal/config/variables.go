@@ -24,7 +24,7 @@ func Variables() []Variable {
 		{"ROTATION_STRATEGY", parameter("rotationStrategy"), "`alternating-users`", "`alternating-users` or `single-user`: whose password a rotation changes: see Single user"},
 		{"REPAIR_WITH_ADMIN", parameter("repairWithAdmin"), "false", "with `single-user`, true, or names of users as `app, reports`: for whom the admin sets another password where the one under AWSCURRENT is refused, as somebody has changed it by hand: see Repair"},
 		{"PRIVILEGE_SYNC", parameter("privilegeSync"), "`merge`", "`merge`, `mirror` or `off`: what is copied beside the password"},
-		{"CONNECTION_STRINGS", parameter("connectionStrings"), "`renew`", "`renew` or `keep`: what becomes of a URL or another connection string in the secret that holds its username and password: see Connection strings"},
+		{"CONNECTION_STRINGS", parameter("connectionStrings"), "`renew`", "`renew` or `keep`: what becomes of a URL or another connection string in the secret that holds its username and password: see [connection strings](../../internal/secret/README.md)"},
 		{"PENDING_USER_SESSIONS", parameter("pendingUserSessions"), "`warn`", "`warn` or `refuse`: whether a rotation warns of whoever is still logged in as the user whose password is about to change, or waits until nobody is"},
 		{"PASSWORD_LENGTH", parameter("passwordLength"), "32", "8 to 255 characters"},
 		{"EXCLUDE_CHARACTERS", parameter("excludeCharacters"), "all punctuation but `-`, `_`, `.`", "characters that a password must not have. It replaces the default; set but empty it excludes nothing"},

@@ -192,10 +192,11 @@ func TestReplicaOfRDS(t *testing.T) {
 	eachReplication(t, func(t *testing.T, release string, how dbserver.Replication) {
 		p := replicate(t, release, how)
 		t.Run("follows", p.follows)
-		t.Run("lags", p.lags)
+		t.Run("lags", func(t *testing.T) { p.lags(t) })
 		if how.GTID {
 			return // what follows takes its time, and how it replicates is nothing to it
 		}
+		t.Run("lags, of a single user", func(t *testing.T) { p.lags(t, singleUser) })
 		t.Run("is repaired", p.isRepaired)
 		t.Run("stands still", p.standsStill)
 		t.Run("has another name", p.hasAnotherName)
@@ -217,9 +218,9 @@ func (p *replication) follows(t *testing.T) {
 
 // A replica that lags is waited for, and the log says how long. Logins that it
 // refuses meanwhile do not lock the user, even where two of them would.
-func (p *replication) lags(t *testing.T) {
+func (p *replication) lags(t *testing.T, options ...option) {
 	var r *replicated
-	r = p.world(t, withIntercept(func(ctx context.Context, step string, invoke func() error) error {
+	r = p.world(t, append(options, withIntercept(func(ctx context.Context, step string, invoke func() error) error {
 		if step != emulator.StepTest {
 			return invoke()
 		}
@@ -238,13 +239,17 @@ func (p *replication) lags(t *testing.T) {
 			t.Error(err)
 		}
 		return <-ended
-	}))
+	}))...)
 	if r.Server.Flavor == dbserver.MySQL {
 		r.execute("ALTER USER '" + r.user + "'@'%' FAILED_LOGIN_ATTEMPTS 2 PASSWORD_LOCK_TIME UNBOUNDED")
 	}
 	r.caughtUp()
 	r.storeAt(replicaName, r.adminAt(sourceName))
-	for _, user := range []string{r.clone(), r.user} {
+	users := []string{r.clone(), r.user}
+	if len(options) > 0 { // it keeps its name
+		users[0] = r.user
+	}
+	for _, user := range users {
 		if err := r.second.PauseReplica(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -33,6 +33,9 @@ func validating(t *testing.T, release string) *dbserver.Server {
 func TestRefusedPasswordIsGivenUp(t *testing.T) {
 	servers.EachRelease(t, func(t *testing.T, release string) {
 		on := validating(t, release)
+		if on.Flavor == dbserver.MySQL {
+			t.Run("too few characters changed", func(t *testing.T) { tooFewCharactersChanged(t, on) })
+		}
 		for _, c := range refusedPasswords() {
 			arrange := c.arrange
 			c.arrange = func(w *deployment) func() {
@@ -49,6 +52,25 @@ func TestRefusedPasswordIsGivenUp(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) { c.provoke(t, on) })
 		}
 	})
+}
+
+// tooFewCharactersChanged: the server compares a user's own new password with the old one,
+// by letters of which a long one has most (MySQL 8.4 Reference Manual, 8.4.3.2 "Password Validation Options and Variables"). Each way out that the error names is one.
+func tooFewCharactersChanged(t *testing.T, on *dbserver.Server) {
+	w := newDeployment(t, on, singleUser)
+	w.afterwards("SET GLOBAL validate_password.changed_characters_percentage = 0")
+	w.execute("GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO " + me(w.user))
+	w.mustRotate()
+	for _, remedy := range []func(){
+		func() { w.execute("SET GLOBAL validate_password.changed_characters_percentage = 0") },
+		func() { w.put(w.app, w.edited(w.app, map[string]any{"masterarn": w.admin})) },
+	} {
+		w.withoutAdmin()
+		w.execute("SET GLOBAL validate_password.changed_characters_percentage = 80")
+		w.mustFail("PasswordRefused", "error 4165", "changed_characters_percentage", "lower that, or name an admin secret", "AWSPENDING was taken off")
+		remedy()
+		w.mustGetThrough(false)
+	}
 }
 
 func refusedPasswords() []cause {

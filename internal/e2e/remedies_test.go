@@ -325,6 +325,17 @@ func remedies() []cause {
 					w.execute("FLUSH PRIVILEGES")
 				}
 			}},
+		{name: "an expired password that the account's history forbids", flavor: dbserver.MySQL, want: failure.PasswordExpired, numbers: []int{1862}, step: "setSecret", check: "current credentials", words: []string{"history forbids", "store that in the secret"},
+			arrange: func(w *deployment) func() {
+				w.execute("ALTER USER "+me(w.user)+" PASSWORD HISTORY 5 PASSWORD REUSE INTERVAL 30 DAY", "ALTER USER "+me(w.user)+" IDENTIFIED BY '"+firstPassword+"' PASSWORD EXPIRE")
+				return nil
+			}, follow: func(w *deployment) {
+				if err := w.Execute(w.t.Context(), "ALTER USER "+me(w.user)+" IDENTIFIED BY '"+firstPassword+"'"); err == nil || !strings.Contains(err.Error(), "3638") {
+					w.t.Errorf("the history does not forbid the password: %v", err)
+				}
+				sql("ALTER USER USER_ IDENTIFIED BY 'another-1X'")(w)
+				w.put(w.app, w.edited(w.app, map[string]any{"password": "another-1X"}))
+			}},
 		{name: "a blocked host", want: failure.AccountBlocked, numbers: []int{1129}, step: "setSecret", check: "current credentials", words: []string{"FLUSH HOSTS", "TRUNCATE TABLE performance_schema.host_cache"},
 			arrange: blockedHost, follow: func(w *deployment) {
 				if w.Server.Flavor == dbserver.MySQL && !strings.HasPrefix(w.version(), "8.0.") {

@@ -131,10 +131,10 @@ func difference(want, got []string) string {
 	return strings.Join(out, "\n")
 }
 
-var grantNamed = regexp.MustCompile(`GRANT [A-Z_ ]+ ON [^ ]+ TO '[^']*'@'[^']*'`)
+var grantNamed = regexp.MustCompile(`GRANT [A-Z_ ]+ ON [^ ]+ TO '[^']*'@'[^']*'( WITH [A-Z ]+)?`)
 
 // A user changes its own password where no admin is named, or the secret names itself. What
-// it may not do, the error's remedy gives it.
+// it may not do, the error's remedy gives it, and nothing that it could pass on to others.
 func TestSingleUserWithoutAdmin(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		stops, options := stopsAfterSetSecret()
@@ -148,8 +148,19 @@ func TestSingleUserWithoutAdmin(t *testing.T) {
 				t.Fatalf("the remedies do not help: %s", w.lastSaid())
 			}
 			w.mustBeOpen("after a refusal", []string{firstPassword})
+			if said := w.lastSaid(); !strings.Contains(said, "name an admin secret, or") {
+				t.Errorf("it does not name the other way: %s", said)
+			}
+			if f := finding(t, w.check(), "admin's privileges"); f.Result == rotation.ResultFailed && (!strings.Contains(f.Remedy, "name an admin secret, or, ") || grantNamed.FindString(f.Remedy) != grantNamed.FindString(w.lastSaid())) {
+				t.Errorf("a check says %+v", f)
+			}
 			w.execute(grantNamed.FindString(w.lastSaid()))
 			w.abandon()
+		}
+		for _, row := range columnsOf(t, w.Root, "SELECT Grant_priv FROM mysql.user WHERE User = ?", w.user) {
+			if row["Grant_priv"] != "N" {
+				t.Error("by the remedies it may pass on what it has")
+			}
 		}
 		w.mustBeOpen("after a rotation", []string{firstPassword, passwordOf(w.now())})
 		w.put(w.app, w.edited(w.app, map[string]any{"masterarn": w.app}))
@@ -327,6 +338,9 @@ func TestCheckOfASingleUser(t *testing.T) {
 		}
 		if f.Result != rotation.ResultFailed || !strings.Contains(f.Detail+f.Remedy, "GRANT ") {
 			t.Errorf("without an admin it says %+v", f)
+		}
+		if f := finding(t, found, "admin's privileges"); strings.Contains(f.Remedy, "GRANT OPTION") {
+			t.Errorf("without an admin it would give more than is needed: %+v", f)
 		}
 	})
 }

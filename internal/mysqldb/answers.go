@@ -13,6 +13,10 @@ type answer struct {
 	remedy string
 }
 
+// expiredRemedy has a second way, as a history of passwords, or a plugin that remembers
+// them, refuses to set one again.
+const expiredRemedy = "the password has expired: set the user's password to the one in the secret, or, where the account's history forbids that, to another one, and store that in the secret"
+
 // answers are those of the numbers that mean something.
 var answers = map[uint16]answer{
 	errTooManyConnections:      {failure.TooManyConnections, "the server has no connection left: raise max_connections, or try again"},
@@ -31,14 +35,18 @@ var answers = map[uint16]answer{
 	errPasswordPolicy:          {failure.PasswordRefused, "a validation plugin finds the password too weak: set PASSWORD_LENGTH, EXCLUDE_CHARACTERS and the other EXCLUDE variables by its rules"},
 	errPasswordHistory:         {failure.PasswordRefused, "the account has had this password before, which its PASSWORD HISTORY or REUSE INTERVAL forbids: the next rotation makes another"},
 	errCurrentPasswordRequired: {"", "the account's PASSWORD REQUIRE CURRENT asks for its first password, which is not the one in the secret: ALTER USER ... PASSWORD REQUIRE CURRENT OPTIONAL, or name an admin secret"},
+	errTooFewCharactersChanged: {failure.PasswordRefused, "the user changes its own password, and the server's validate_password.changed_characters_percentage wants more of its characters changed: lower that, or name an admin secret, which it is not asked of"},
+	errReplacedPassword:        {"", "somebody has changed the password meanwhile: the next try looks at it anew"},
+	errSecondPasswordEmpty:     {"", "somebody has taken the account's password meanwhile, and an empty one cannot be kept beside the new one: the next try reads the accounts anew"},
+	errPluginChanges:           {"", "somebody has changed the account's plugin meanwhile: the next try reads the accounts anew"},
 	errInvalidRole:             {"", "the role is gone, or not granted: the next try reads the accounts anew"},
 	errUnknownRole:             {"", "the role or the account is gone: the next try reads the accounts anew"},
 	errRoleNotGranted:          {"", "the role is no longer granted: the next try reads the accounts anew"},
 	errGrantAsDenied:           {failure.PrivilegeNotGrantable, "the admin has a partial revoke that the account has not (SHOW GRANTS FOR the admin lists it as a REVOKE), and can pass no more on than it has: GRANT the admin the same privilege on that database, which lifts it"},
 	errRoleLoop:                {"", "the account is itself a role of this role, by way of others: revoke one of the two"},
 	errAuthenticationPolicy:    {failure.AuthenticationPolicyRefused, "the server's authentication_policy forbids what the account is identified by: GRANT AUTHENTICATION_POLICY_ADMIN ON *.* to the admin, or change the policy or the account's plugin"},
-	errMustChangePassword:      {failure.PasswordExpired, "the password has expired: set the user's password to the one in the secret"},
-	errMustChangeOnLogin:       {failure.PasswordExpired, "the password has expired: set the user's password to the one in the secret"},
+	errMustChangePassword:      {failure.PasswordExpired, expiredRemedy},
+	errMustChangeOnLogin:       {failure.PasswordExpired, expiredRemedy},
 	errAccountLocked:           {failure.AccountLocked, "the account is locked: ALTER USER ... ACCOUNT UNLOCK"},
 	errAccountLockedMariaDB:    {failure.AccountLocked, "the account is locked: ALTER USER ... ACCOUNT UNLOCK"},
 	errSecureTransport:         {failure.TLSRequired, "the server takes encrypted connections only: remove \"ssl\": false from both secrets' documents"},
@@ -64,5 +72,5 @@ var answers = map[uint16]answer{
 	errOfflineMode:             {failure.ServerUnavailable, "the server is in offline_mode, in which only administrators may log in: SET GLOBAL offline_mode = OFF, or wait until whoever turned it on is done"},
 	errConnectionMemory:        {failure.ServerUnavailable, "the connection has used up the server's connection_memory_limit: raise it"},
 	errGlobalConnectionMemory:  {failure.ServerUnavailable, "the connections have used up the server's global_connection_memory_limit: raise it"},
-	errAccountBlockedMariaDB:   {failure.AccountBlocked, "the account is blocked after too many failed logins: FLUSH PRIVILEGES, or ALTER USER ... ACCOUNT UNLOCK"},
+	errAccountBlockedMariaDB:   {failure.AccountBlocked, "the account is blocked after too many failed logins: FLUSH PRIVILEGES, or, where the server says so, ALTER USER ... ACCOUNT UNLOCK"},
 }

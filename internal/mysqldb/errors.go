@@ -55,14 +55,17 @@ const (
 	errWrongHash               = 1372
 	errCannotUser              = 1396
 	errPasswordPolicy          = 1819
+	errSecondPasswordEmpty     = 3878 // of RETAIN CURRENT PASSWORD
 	errReplacedPassword        = 3891 // of REPLACE
 	errCurrentPasswordRequired = 3892
+	errPluginChanges           = 3894 // of RETAIN CURRENT PASSWORD
 	errInvalidRole             = 1959
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
 	errPasswordHistory         = 3638
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
+	errTooFewCharactersChanged = 4165 // of REPLACE, by validate_password.changed_characters_percentage
 	errGrantAsDenied           = 3836 // GRANT ... AS, by one who has a partial revoke that the other has not
 	errOutOfMemory             = 1037
 	errOutOfResources          = 1041
@@ -172,18 +175,26 @@ func (e *ServerError) Remedy() string {
 	return remedy
 }
 
+// blocks are the answers to a login on an account that has had too many failed ones.
+var blocks = []uint16{errTooManyFailedLogins, errAccountBlockedMariaDB}
+
 // lockings are the answers to a login on a locked account.
 var lockings = []uint16{errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB}
 
-// Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused,
-// rotation.ErrAccountLocked, rotation.ErrReplacedPassword and
-// rotation.ErrAccountOrPassword.
+// Is makes errors.Is compare numbers, and find those of internal/rotation that are about
+// logins and passwords.
 func (e *ServerError) Is(target error) bool {
 	switch target {
 	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
 	case rotation.ErrReplacedPassword:
 		return e.Number == errReplacedPassword
+	case rotation.ErrPasswordUsedBefore:
+		return e.Number == errPasswordHistory
+	case rotation.ErrTooFewCharactersChanged:
+		return e.Number == errTooFewCharactersChanged
+	case rotation.ErrAccountBlocked:
+		return slices.Contains(blocks, e.Number)
 	case rotation.ErrAccountOrPassword:
 		return e.Number == errCannotUser
 	case rotation.ErrAccountLocked:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,6 +99,8 @@ func TestServerErrors(t *testing.T) {
 		{ServerError{Number: errSyntax, Message: "m"}, failure.StatementRefused, false, false, "error 1064: m"},
 		{ServerError{Number: errAccountLocked, Message: "m", Login: true}, failure.AccountLocked, false, true, "error 3118: m; " + answers[errAccountLocked].remedy},
 		{ServerError{Number: errTooManyFailedLogins, Message: "m", Login: true}, failure.AccountBlocked, false, true, "error 3955: m; " + answers[errTooManyFailedLogins].remedy},
+		{ServerError{Number: errTooFewCharactersChanged, Message: "m"}, failure.PasswordRefused, false, false, "error 4165: m; " + answers[errTooFewCharactersChanged].remedy},
+		{ServerError{Number: errPluginChanges, Message: "m"}, failure.StatementRefused, false, false, "error 3894: m; " + answers[errPluginChanges].remedy},
 	} {
 		err := &test.err
 		if err.FailureType() != test.kind || err.Denied() != test.denied || err.Error() != test.text {
@@ -108,6 +111,25 @@ func TestServerErrors(t *testing.T) {
 		}
 		if locked := errors.Is(err, rotation.ErrAccountLocked); locked != test.locked {
 			t.Errorf("%d: a locked account is %v", err.Number, locked)
+		}
+	}
+}
+
+// What a step does depends on these, each of which is what some numbers say.
+func TestErrorsOfTheSteps(t *testing.T) {
+	for target, numbers := range map[error][]uint16{
+		rotation.ErrLoginRefused:            {errAccessDenied},
+		rotation.ErrAccountLocked:           {errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB},
+		rotation.ErrAccountBlocked:          {errTooManyFailedLogins, errAccountBlockedMariaDB},
+		rotation.ErrReplacedPassword:        {errReplacedPassword},
+		rotation.ErrPasswordUsedBefore:      {errPasswordHistory},
+		rotation.ErrTooFewCharactersChanged: {errTooFewCharactersChanged},
+		rotation.ErrAccountOrPassword:       {errCannotUser},
+	} {
+		for number := range uint16(5000) {
+			if is := errors.Is(&ServerError{Number: number}, target); is != slices.Contains(numbers, number) {
+				t.Errorf("%d is %v: %v", number, target, is)
+			}
 		}
 	}
 }

@@ -33,9 +33,7 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 			return outcomeOf("", err)
 		}
 		if user == nil {
-			return outcome{result: ResultAttention, noAlarm: true,
-				detail: fmt.Sprintf("%s may not list accounts: whether %q has others, at other hosts, which would keep their passwords, is not known", admin.Facts().Account, d.current.Username()),
-				remedy: "if it has, name an admin secret"}
+			return outcome{result: ResultAttention, kind: warning.AccountsNotListed, detail: w.accountsNotListed(), remedy: warning.Remedy(warning.AccountsNotListed)}
 		}
 		accounts = len(user.User.Accounts)
 		if w.repairs {
@@ -56,8 +54,12 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		case err != nil:
 			return outcomeOf("", fmt.Errorf("reading what %s may do: %w", admin.Facts().Account, err))
 		case lacks != "":
+			remedy := "send this as somebody who may: " + lacks
+			if d.admin.own {
+				remedy = orAdmin + remedy
+			}
 			return outcome{
-				list: []string{lacks}, remedy: "send this as somebody who may: " + lacks,
+				list: []string{lacks}, remedy: remedy,
 				err: failure.Errorf(failure.AdminAccessDenied, "%s may not change the password, and lacks %s", admin.Facts().Account, lacks),
 			}
 		}
@@ -92,9 +94,17 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 	for _, s := range statements {
 		o.list = append(o.list, s.String())
 	}
+	opened, err := w.openedAnew(*user)
+	if err != nil {
+		return outcomeOf("", err)
+	}
+	said := ""
+	for _, found := range opened {
+		said += "; " + found.Message
+	}
 	if w.repairs {
 		o.result, o.kind, o.remedy = ResultAttention, warning.RepairedWithAdmin, warning.Remedy(warning.RepairedWithAdmin)
-		o.detail = fmt.Sprintf("the next setSecret sets the password as %s, though the one under %s is refused, and the one that was set by hand ends", w.admin.Facts().Account, Current)
+		o.detail = fmt.Sprintf("the next setSecret sets the password as %s, though the one under %s is refused, and the one that was set by hand ends", w.admin.Facts().Account, Current) + said
 		return o
 	}
 	foreign, err := user.ForeignPasswords(w.passwords())
@@ -102,11 +112,19 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 		return outcomeOf("", err)
 	}
 	for _, name := range foreign {
-		o.result, o.kind = ResultAttention, warning.PasswordChangedElsewhere
-		o.detail += fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", name, Current)
+		said += fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", name, Current)
 	}
-	if len(foreign) > 0 {
-		o.remedy = strings.TrimSuffix(warning.Remedy(warning.PasswordChangedElsewhere)+"; "+o.remedy, "; ")
-	}
+	o.detail += said
+	o.alsoAttention(warning.AccountOpened, len(opened))
+	o.alsoAttention(warning.PasswordChangedElsewhere, len(foreign))
 	return o
+}
+
+// alsoAttention puts a warning, of which there are so many, before what there is.
+func (o *outcome) alsoAttention(kind string, found int) {
+	if found == 0 {
+		return
+	}
+	o.result, o.kind = ResultAttention, kind
+	o.remedy = strings.TrimSuffix(warning.Remedy(kind)+"; "+o.remedy, "; ")
 }

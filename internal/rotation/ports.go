@@ -34,6 +34,10 @@ var ErrLoginRefused = errors.New("the login was refused")
 // refuses the login since the account is locked, by hand or after failed logins.
 var ErrAccountLocked = failure.New(failure.AccountLocked, "the account is locked")
 
+// ErrAccountBlocked is returned by Database.Connect, wrapped, beside ErrAccountLocked where
+// the server refuses the login after too many failed ones, whatever its password is.
+var ErrAccountBlocked = failure.New(failure.AccountBlocked, "the account is blocked after too many failed logins")
+
 // ErrLockTaken is returned by Session.Lock where another session holds the lock
 // until the wait is over.
 var ErrLockTaken = failure.New(failure.LockTimeout, "another session holds the lock")

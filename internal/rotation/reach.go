@@ -49,7 +49,7 @@ func (s step) reach(ctx context.Context, d documents) (r reached, err error) {
 	case changing.err == nil:
 		err = nameAnonymous(ctx, changing.result, d.current.Username(), err)
 	}
-	if s.mayBePending(err) && changing.err == nil {
+	if s.mayGoOn(d, err) && changing.err == nil {
 		r.refused, r.admin = err, changing.result
 		return r, nil
 	}
@@ -69,6 +69,12 @@ func (s step) reach(ctx context.Context, d documents) (r reached, err error) {
 // password is in force: a single user's, where the server keeps one.
 func (s step) mayBePending(refused error) bool {
 	return s.Settings.Strategy == SingleUser && errors.Is(refused, ErrLoginRefused) && failure.Of(refused) == failure.CurrentCredentialsRejected
+}
+
+// mayGoOn reports whether the admin may go on without a login with the current credentials,
+// as far as their refusal tells.
+func (s step) mayGoOn(d documents, refused error) bool {
+	return s.mayBePending(refused) || errors.Is(refused, ErrAccountBlocked) && s.mayRepair(d.current.Username(), refused)
 }
 
 func proofRefused(err error) error {

@@ -24,8 +24,9 @@ func isReaderEndpoint(host string) bool { return parseHost(host).kind == readerH
 // refusal stands, and a password that is wrong is not tried again and again.
 //
 // The tries do not lock the account, even where FAILED_LOGIN_ATTEMPTS would have
-// them: what is waited for ends in ACCOUNT UNLOCK, which lifts that lock when the
-// reader gets it.
+// them: with two users, what is waited for ends in ACCOUNT UNLOCK, which lifts that lock
+// when the reader gets it; and a single user's, which the application logs in to meanwhile,
+// are each followed by a login that succeeds.
 func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Document) (Session, error) {
 	session, refused := s.Database.Connect(ctx, to)
 	if !unreplicated(refused) {
@@ -43,7 +44,9 @@ func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Do
 	patience, cancel := timeout.Replication().Context(ctx)
 	defer cancel()
 	pauses := timeout.ReplicationPauses()
+	counting := s.Settings.Strategy == SingleUser
 	for tries := 1; ; tries++ {
+		counting = counting && s.endFailedLogins(ctx, to)
 		if pauses.Pause(patience) != nil {
 			return nil, failure.Errorf(failure.ReaderLags, "the reader %s:%d had not got the change from its writer after %s (%d logins): look at its replication lag, or raise the function's timeout; the next try goes on waiting: %w",
 				to.Host, to.Port, time.Since(began).Round(time.Millisecond), tries, refused)
@@ -56,6 +59,20 @@ func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Do
 		}
 		return session, refused
 	}
+}
+
+// endFailedLogins logs in with a single user's current credentials, which ends the server's
+// count of failed logins in a row (FAILED_LOGIN_ATTEMPTS; max_password_errors on MariaDB).
+// It reports false where they do not log in.
+//
+// Source: MySQL 8.4 Reference Manual, 8.2.15 "Password Management", "Failed-Login Tracking
+// and Temporary Account Locking".
+func (s step) endFailedLogins(ctx context.Context, to Login) bool {
+	session, err := s.connectCurrent(ctx, to)
+	if err == nil {
+		s.close(ctx, session)
+	}
+	return err == nil
 }
 
 // unreplicated reports whether an error is what a reader answers that has not got

@@ -210,6 +210,13 @@ func (r *record) password(s statement.Statement) {
 	r.statements = append(r.statements, s.String())
 }
 
+// asked notes a statement about accounts that sets no password.
+func (r *record) asked(s statement.Statement) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.statements = append(r.statements, s.String())
+}
+
 // warn logs a warning, and notes its type.
 func (s step) warn(ctx context.Context, kind, message string, arguments ...any) {
 	s.record.mutex.Lock()

@@ -92,9 +92,10 @@ func (r Repair) inWords() string {
 }
 
 // mayRepair reports whether the admin may set the user's password although the current one
-// was refused.
+// was refused, or nobody can tell since the account is blocked: as it is after a change by
+// hand, by clients that go on with the password from before.
 func (s step) mayRepair(user string, refused error) bool {
-	return s.Settings.Strategy == SingleUser && errors.Is(refused, ErrLoginRefused) && s.Settings.Repair.Allows(user)
+	return s.Settings.Strategy == SingleUser && (errors.Is(refused, ErrLoginRefused) || errors.Is(refused, ErrAccountBlocked)) && s.Settings.Repair.Allows(user)
 }
 
 // mayRepairHere reports whether this step's admin may: setSecret's, and no other's, as
@@ -123,7 +124,7 @@ func (w *underLock) checkRepairable(ctx context.Context, user account.SingleUser
 		return named
 	}
 	facts := w.admin.Facts()
-	refusal := account.Refusal{From: facts.From, Plaintext: w.current.TLS() == secret.TLSDisabled || facts.Plaintext}
+	refusal := account.Refusal{From: facts.From, Plaintext: w.current.TLS() == secret.TLSDisabled || facts.Plaintext, Blocked: errors.Is(w.refused, ErrAccountBlocked)}
 	reason, err := user.OtherReason(refusal, w.passwords())
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func (i *inspection) orRepairCurrent(user string, own bool, refused error) {
 func (i *inspection) foretellRepair(w *underLock) {
 	for _, name := range []string{checkCurrent, checkDatabase, checkIdentity} {
 		switch f := i.findings[name]; {
-		case f.Type == string(failure.CurrentCredentialsRejected):
+		case f.Type == string(failure.CurrentCredentialsRejected), f.Type == string(failure.AccountBlocked):
 			f.Result, f.Type, f.Number, f.Remedy = ResultAttention, warning.RepairedWithAdmin, 0, warning.Remedy(warning.RepairedWithAdmin)
 			f.Detail = failure.Line(fmt.Sprintf("%s; somebody has changed the password by hand: the next setSecret has %s set another, as REPAIR_WITH_ADMIN allows", f.Detail, w.admin.Facts().Account))
 			i.findings[name] = f

@@ -28,6 +28,14 @@ func (s Settings) users(current string) []string {
 // statement names as the one to be replaced is not the account's first one.
 var ErrReplacedPassword = failure.New(failure.StatementRefused, "the password to be replaced is another one")
 
+// ErrPasswordUsedBefore is returned by Session.Apply, wrapped, where the account's history
+// forbids the password.
+var ErrPasswordUsedBefore = failure.New(failure.PasswordRefused, "the account has had the password before")
+
+// ErrTooFewCharactersChanged is returned by Session.Apply, wrapped, where a change of one's
+// own password, with the right one to be replaced, makes too few of its characters others.
+var ErrTooFewCharactersChanged = failure.New(failure.PasswordRefused, "too few characters of the password are changed")
+
 // changeSingleUser makes the user's accounts open to the pending password, and to the
 // current one.
 func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
@@ -35,16 +43,17 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if user == nil {
+		w.step.warn(ctx, warning.AccountsNotListed, w.accountsNotListed()+"; "+warning.Remedy(warning.AccountsNotListed))
+	}
 	if one := w.onePassword(user); one.Why != "" && !w.repairs {
 		return w.leaveToFinishSecret(ctx, user, one)
 	}
 	if user == nil {
 		return w.changeOwnPassword(ctx)
 	}
-	if !w.repairs { // of which the warning tells otherwise
-		if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
-			return "", err
-		}
+	if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
+		return "", err
 	}
 	statements, err := user.Change(w.passwords())
 	if err != nil {
@@ -72,6 +81,9 @@ func (w *underLock) passwords() account.Passwords {
 func (w *underLock) readAccounts(ctx context.Context) (*account.SingleUser, error) {
 	name := w.current.Username()
 	users, err := w.users(ctx, name)
+	if err != nil && w.documents.admin.own {
+		err = mendWith(err, "name an admin secret, or send that GRANT as somebody who may")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the accounts of %q: %w", name, denied(failure.AdminAccessDenied, err))
 	}
@@ -81,7 +93,7 @@ func (w *underLock) readAccounts(ctx context.Context) (*account.SingleUser, erro
 	if users == nil {
 		return nil, nil
 	}
-	user := &account.SingleUser{Server: w.admin.Facts().Server, User: users[0], Own: w.documents.admin.own, Clear: w.clear, Login: w.proof.Account}
+	user := &account.SingleUser{Server: w.admin.Facts().Server, User: users[0], Own: w.documents.admin.own, Clear: w.clear, Login: w.proof.Account, Unlocks: w.repairs, Blocked: w.repairs && errors.Is(w.refused, ErrAccountBlocked)}
 	w.pendingAccounts = accountNames(user.User)
 	return user, nil
 }
@@ -163,9 +175,24 @@ func (w *underLock) passwordChangedSince(name account.Name) error {
 		"look for another secret for the same user, and keep one secret to a user", name, Current)
 }
 
+// accountsNotListed says what is not known where a user that changes its own password may
+// not list accounts.
+func (w *underLock) accountsNotListed() string {
+	return fmt.Sprintf("%s may not list accounts: whether %q has others, at other hosts, which would keep their passwords, is not known", w.admin.Facts().Account, w.current.Username())
+}
+
 // warnOfForeignPasswords warns of each password that ends now and is neither the current
-// one nor the pending one.
+// one nor the pending one, and of each account that gets one without having had any that
+// logged in. Of a password that was set by hand the warning of a repair tells.
 func (w *underLock) warnOfForeignPasswords(ctx context.Context, user account.SingleUser) error {
+	opened, err := w.openedAnew(user)
+	if err != nil {
+		return err
+	}
+	w.warn(ctx, opened)
+	if w.repairs {
+		return nil
+	}
 	foreign, err := user.ForeignPasswords(w.passwords())
 	if err != nil {
 		return fmt.Errorf("comparing the stored passwords of %q: %w", user.User.Name, err)
@@ -176,23 +203,48 @@ func (w *underLock) warnOfForeignPasswords(ctx context.Context, user account.Sin
 	return nil
 }
 
+// openedAnew are the warnings of accounts that get a password and had none that logged in.
+func (w *underLock) openedAnew(user account.SingleUser) (warnings []account.Warning, err error) {
+	expired, without, err := user.OpenedAnew(w.passwords())
+	if err != nil {
+		return nil, err
+	}
+	add := func(names []account.Name, format string) {
+		for _, name := range names {
+			warnings = append(warnings, account.Warning{Type: warning.AccountOpened, Message: fmt.Sprintf(format, name)})
+		}
+	}
+	add(expired, "the password of %s has expired, and the new one, which it gets as every account of the user does, has not: expire it again, lock or drop the account, if nobody is to log in there")
+	add(without, "%s has no password, and gets the new one, as every account of the user does: lock or drop it, if nobody is to log in there")
+	return warnings, nil
+}
+
 func (w *underLock) warnOfForeignPassword(ctx context.Context, name account.Name) {
 	w.step.warn(ctx, warning.PasswordChangedElsewhere, fmt.Sprintf("the first password of %s is neither the one under %s nor the pending one, and ends now: it was set by an operator, by a rotation that was given up, or by another secret for the same user; "+
 		"look for one, and keep one secret to a user: two break each other's passwords with every rotation", name, Current))
 }
 
+// orAdmin comes before the GRANT by which a user may change its own password: with CREATE
+// USER it may change that of others too.
+const orAdmin = "name an admin secret, or, "
+
 // applyPassword sends a statement about the password of the user, who has so many accounts.
 func (w *underLock) applyPassword(ctx context.Context, s statement.Statement, accounts int) error {
 	facts := w.admin.Facts()
 	if err := w.admin.Apply(ctx, s); err != nil {
-		remedy, as := account.PasswordRemedy(facts.Account), "admin "
+		as := "admin "
 		if w.documents.admin.own {
-			remedy, as = account.OwnPasswordRemedy(facts.Server, facts.Account, accounts), "the user itself, "
+			as, err = "the user itself, ", mendWith(err, orAdmin+"to fix it, run: "+account.OwnPasswordRemedy(facts.Server, facts.Account, accounts).String())
+		} else {
+			err = mend(err, account.SingleUserRemedy(facts.Account))
 		}
-		return denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as %s%s%s: %w",
-			w.pending.Username(), as, facts.Account, w.record.stillValid(), mend(err, remedy)))
+		return denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as %s%s%s: %w", w.pending.Username(), as, facts.Account, w.record.stillValid(), err))
 	}
-	w.record.password(s)
+	if s.HoldsSecret() {
+		w.record.password(s)
+	} else {
+		w.record.asked(s)
+	}
 	w.log.InfoContext(ctx, "statement executed", "statement", s.String())
 	return nil
 }
@@ -204,12 +256,12 @@ func (w *underLock) changeOwnPassword(ctx context.Context) (string, error) {
 	facts := w.admin.Facts()
 	retaining, plain := account.OwnPassword(facts.Server, facts.Account, w.passwords())
 	err := w.applyPassword(ctx, retaining, 1)
+	if set, err := w.ownIsPending(ctx, err); err != nil {
+		return "", err
+	} else if set {
+		return asItMustBe, nil
+	}
 	if errors.Is(err, ErrReplacedPassword) {
-		if set, err := w.logsIn(ctx, w.pending.Document); err != nil {
-			return "", err
-		} else if set {
-			return asItMustBe, nil
-		}
 		if kept, err := w.logsIn(ctx, w.current.Document); err != nil {
 			return "", err
 		} else if !kept {
@@ -222,6 +274,33 @@ func (w *underLock) changeOwnPassword(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("password of %q set", w.pending.Username()), nil
+}
+
+// ownIsPending reports whether a refused change of one's own password says that the pending
+// one is in force already. It asks by a statement where that can tell: a login that is
+// refused counts as a failed one, and may block the account for the application.
+func (w *underLock) ownIsPending(ctx context.Context, refused error) (bool, error) {
+	switch {
+	case errors.Is(refused, ErrReplacedPassword):
+		again := account.OwnPasswordAgain(w.admin.Facts().Server, w.admin.Facts().Account, w.passwords())
+		err := w.admin.Apply(ctx, again)
+		switch {
+		case errors.Is(err, ErrReplacedPassword):
+			return false, nil
+		case errors.Is(err, ErrTooFewCharactersChanged): // which is asked once REPLACE has named the right one
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("looking whether the pending password of %q is set: %w", w.pending.Username(), err)
+		}
+		w.record.asked(again)
+		w.log.InfoContext(ctx, "statement executed", "statement", again.String())
+		return true, nil
+	case errors.Is(refused, ErrPasswordUsedBefore):
+		// The server looks at the history first. One that was made for this rotation is in
+		// there since an earlier try has set it.
+		return w.logsIn(ctx, w.pending.Document)
+	}
+	return false, nil
 }
 
 // logsIn reports whether a document's password is one that the user has.

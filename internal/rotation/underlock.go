@@ -75,7 +75,7 @@ func (w *underLock) lockServer(ctx context.Context, proof Session, began time.Ti
 		var err error
 		if proof, err = w.Database.Connect(ctx, d.admin.topology.login(d.current.Document)); err != nil {
 			err = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer, without which nothing is changed: %w", Current, err))
-			if !w.mayBePending(err) {
+			if !w.mayGoOn(d, err) {
 				return err
 			}
 			w.refused, proof = err, nil

@@ -31,6 +31,8 @@ const (
 	PendingUserInUse         = "PendingUserInUse"
 	RepairedWithAdmin        = "RepairedWithAdmin"
 	OnePassword              = "OnePassword"
+	AccountOpened            = "AccountOpened"
+	AccountsNotListed        = "AccountsNotListed"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -60,9 +62,11 @@ func Causes() []Cause {
 		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
 		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
 		{OldPasswordLeft, "a string in the secret beside `password` has an old password, or will: it is a copy, but no connection string with exactly the current username and password, no new one can be written in it, or it is out of date already", "put the current `username` and `password` into a connection string, which rotations renew from then on, or have the application take them from their keys; take any other string out of the secret"},
-		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before, or a pool that keeps a connection from then", "restart the clients that the line names, or have them read the secret again; of one that is gone, end the session; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
-		{RepairedWithAdmin, "with `single-user`, the password under AWSCURRENT was refused, as somebody had changed it by hand, and the admin set another, as `REPAIR_WITH_ADMIN` allows: nobody has shown to know a password of the user", "look who changed the password, and who wrote the secret; keep one secret to a user"},
+		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change, as an application or a pool that has not read its secret again since the rotation before", "restart the clients that the line names, or have them read the secret again; of one that is gone, end the session; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
+		{RepairedWithAdmin, "with `single-user`, the password under AWSCURRENT was refused, as somebody had changed it by hand, and the admin set another, as `REPAIR_WITH_ADMIN` allows: nobody has shown to know one", "look who changed the password, and who wrote the secret; keep one secret to a user"},
 		{OnePassword, "with `single-user`, the server keeps one password of the user: the one under AWSCURRENT is refused from the change in finishSecret until the label has moved", "identify the user by `mysql_native_password` on MariaDB, turn `strict_password_validation` off, or upgrade MySQL to 8.0.14 or later; or rotate alternating users"},
+		{AccountOpened, "with `single-user`, an account at another host had no password, or an expired one, and gets the new one", "lock or drop it, if nobody is to log in there"},
+		{AccountsNotListed, "with `single-user`, a user that changes its own password may not list accounts: one at another host would keep its password", "name an admin secret, if it has others"},
 	}
 }
 
@@ -72,7 +76,7 @@ func Causes() []Cause {
 // of in each rotation and each check all the same.
 func Lasting(kind string) bool {
 	switch kind {
-	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept, OnePassword:
+	case ObjectGone, ClearPasswordSent, Plaintext, OldServer, ProxyOnUser, ProxyLeftOut, LoginWithoutPassword, DefinerKept, OnePassword, AccountsNotListed:
 		return true
 	}
 	return false
