@@ -7,6 +7,7 @@ import (
 
 	"tandem/internal/redact"
 	"tandem/internal/statement"
+	"tandem/internal/warning"
 )
 
 // SingleUser is a user who keeps its name while its password changes. Where the server keeps
@@ -189,7 +190,7 @@ func (s Server) replace(b *statement.Builder, replaced redact.Secret) {
 //
 // Source: MariaDB, "Authentication from MariaDB 10.4", "ALTER USER" (IDENTIFIED VIA ... OR).
 func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords) (discards bool, err error) {
-	if u.OnePassword() != (OnePassword{}) {
+	if u.OnePassword() != (OnePassword{}) || u.notNative(*a) != "" { // a locked account's too
 		return false, u.onePasswordMariaDB(altered, a, p)
 	}
 	kept, err := u.storedCurrent(a, p)
@@ -264,16 +265,17 @@ func (u SingleUser) accepts(a Account, password redact.Secret, matches func(plug
 }
 
 // ForeignPasswords are the accounts that are open, and whose first password is neither of
-// the two.
+// the two: some other one, or the empty one.
 func (u SingleUser) ForeignPasswords(p Passwords) (foreign []Name, err error) {
 	for _, a := range u.User.Accounts {
 		kept := u.passwords(a)
-		if a.Attributes.Locked || len(kept) == 0 {
+		empty := u.Server.unprotected(&a)
+		if a.Attributes.Locked || len(kept) == 0 && !empty {
 			continue
 		}
 		known := false
 		for _, password := range []redact.Secret{p.Current, p.Pending} {
-			if !known {
+			if !known && !empty {
 				if known, err = p.Matches(kept[0].Plugin, kept[0].Verifier, password); err != nil {
 					return nil, err
 				}
@@ -284,6 +286,24 @@ func (u SingleUser) ForeignPasswords(p Passwords) (foreign []Name, err error) {
 		}
 	}
 	return foreign, nil
+}
+
+// EndsExpiry warns of the accounts that somebody has expired, and that are not any more
+// once they have the pending password. Those of the current credentials are none: the
+// proof is refused there, unless the admin repairs them.
+func (u SingleUser) EndsExpiry(p Passwords) ([]Warning, error) {
+	var plan Plan
+	for _, a := range u.User.Accounts {
+		if !a.Expired || !u.hasPassword(&a) {
+			continue
+		}
+		if set, err := u.accepts(a, p.Pending, p.Matches); err != nil {
+			return nil, fmt.Errorf("comparing the stored password of %s: %w", a.Name, err)
+		} else if !set {
+			plan.warn(warning.ExpiryEnded, "%s was expired by PASSWORD EXPIRE, and is not any more once it has the new password, which every account of the user gets: if nobody is to log in there, lock it: ALTER USER %s ACCOUNT LOCK", a.Name, a.Name)
+		}
+	}
+	return plan.Warnings, nil
 }
 
 // OwnPassword are the statements by which a user changes its own password where it may

@@ -197,3 +197,54 @@ func TestAccepts(t *testing.T) {
 		}
 	}
 }
+
+// What opens an account of the user beside its passwords is told of, and so is what the new
+// password ends: an expiry, and a login without a password. A locked account opens to nobody.
+func TestWarningsOfASingleUser(t *testing.T) {
+	my, maria := Server{Flavor: MySQL, Major: 8, Minor: 4}, Server{Flavor: MariaDB, Major: 10, Minor: 11}
+	proxy := []ProxyGrant{{On: Name{User: "app", Host: "%"}, To: Name{User: "other", Host: "%"}}, {On: Name{User: "app", Host: "%"}, To: Name{User: "app", Host: "10.%"}}}
+	at := func(host string, a Account) Account { a.Name.Host = host; return a }
+	expired := mysqlAccount("13.%", "current", "")
+	expired.Expired = true
+	set := mysqlAccount("14.%", "pending", "")
+	set.Expired = true
+	locked := at("12.%", mariadbAccount("%", "unix_socket"))
+	locked.Attributes.Locked = true
+	for _, test := range []struct {
+		user    SingleUser
+		want    string
+		foreign string
+	}{
+		{SingleUser{Server: my, User: User{Name: "app", ProxiedTo: proxy, Accounts: []Account{mysqlAccount("%", "current", ""), expired, set, {Name: Name{User: "app", Host: "15.%"}, Factors: []Factor{{Plugin: "auth_socket"}}}}}},
+			"ProxyOnUser LoginWithoutPassword ExpiryEnded", ""},
+		{SingleUser{Server: my, User: User{Name: "app", Accounts: []Account{mysqlAccount("%", "current", ""), {Name: Name{User: "app", Host: "11.%"}, Factors: []Factor{{Plugin: "caching_sha2_password"}}}}}}, "", "'app'@'11.%'"},
+		{SingleUser{Server: maria, User: User{Name: "app", Accounts: []Account{mariadbAccount("%", "mysql_native_password current", "unix_socket"), locked, at("11.%", mariadbAccount("%", "mysql_native_password"))}}},
+			"LoginWithoutPassword", "'app'@'11.%'"},
+	} {
+		expiry, err := test.user.EndsExpiry(oneOfPasswords())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kinds, foreign []string
+		for _, w := range append(test.user.OtherWaysIn(), expiry...) {
+			kinds = append(kinds, w.Type)
+		}
+		names, err := test.user.ForeignPasswords(oneOfPasswords())
+		for _, name := range names {
+			foreign = append(foreign, name.String())
+		}
+		if err != nil || strings.Join(kinds, " ") != test.want || strings.Join(foreign, " ") != test.foreign {
+			t.Errorf("%v: %v, foreign %v, want %s and %s", err, kinds, foreign, test.want, test.foreign)
+		}
+	}
+}
+
+// An account with several factors is said to need them, and nothing else of it.
+func TestSeveralFactorsInWords(t *testing.T) {
+	a := mysqlAccount("%", "current", "")
+	a.Factors = append(a.Factors, Factor{Plugin: "auth_socket"})
+	u := SingleUser{Server: Server{Flavor: MySQL, Major: 8, Minor: 4}, Login: a.Name, User: User{Name: "app", Accounts: []Account{a}}}
+	if err := u.Check(); err == nil || !strings.Contains(err.Error(), "needs several factors (caching_sha2_password, auth_socket (known to the operating system))") {
+		t.Errorf("it says %v", err)
+	}
+}

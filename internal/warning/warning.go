@@ -31,6 +31,7 @@ const (
 	PendingUserInUse         = "PendingUserInUse"
 	RepairedWithAdmin        = "RepairedWithAdmin"
 	OnePassword              = "OnePassword"
+	ExpiryEnded              = "ExpiryEnded"
 )
 
 // Cause is what is known of a type: a row of the table of warnings in cmd/rotator/README.md.
@@ -49,7 +50,7 @@ func Causes() []Cause {
 		{Adopted, "an account that this function had not made was taken as the clone", "look at what was taken from it, which the line lists"},
 		{ClearPasswordSent, "a validation plugin had to see the password, which may stand in the server's logs", "see \"What is copied\""},
 		{ProxyLeftOut, "a PROXY privilege that the admin cannot pass on, or the GRANT OPTION that came with one, was neither copied nor taken", "the REVOKE that the line prints, if nobody meant to give it"},
-		{ProxyOnUser, "somebody else may act as one of the two users by PROXY, whatever its password is", "the REVOKE that the line prints, if nobody meant to give it"},
+		{ProxyOnUser, "somebody else may act as the user, or one of the two, by PROXY, whatever its password is", "the REVOKE that the line prints, if nobody meant to give it"},
 		{Plaintext, "a login is about to go on without TLS", "turn TLS on at the server, and take `\"ssl\": false` out of the document"},
 		{OldServer, "the server's release has no support any more from those who make it", "upgrade the server"},
 		{CertificateExpires, "the server's certificate, or one between it and its root, expires within 90 days", "renew it"},
@@ -58,11 +59,12 @@ func Causes() []Cause {
 		{PasswordChangedElsewhere, "the password of the user whose turn it is was set after the last rotation, and not by it", "keep one secret to a user; look for another, or for somebody who sets passwords by hand"},
 		{ReaderNotTested, "an instance of a cluster did not answer, and is starting or going away by RDS's account", "look at the instance, if it stays so"},
 		{AnotherPassword, "an account of the user whose turn it is not is open to another password than the one under AWSCURRENT: a second one (MySQL's RETAIN CURRENT PASSWORD), or its own at another host", "rotate once more, which ends it; look who set it"},
-		{LoginWithoutPassword, "an account of the pair can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
+		{LoginWithoutPassword, "an account of the user, or of the two, can be logged in to by a plugin that asks for no password, or for one that no rotation sets", "identify it by its password plugin alone, or lock it, if nobody is to log in so"},
 		{OldPasswordLeft, "a string in the secret beside `password` contains the password that has been replaced, and was left: it is no connection string with exactly the current username and password", "have the application take `username` and `password`, or a connection string with both, and take the string out of the secret"},
 		{PendingUserInUse, "somebody was still logged in as the user whose password was about to change: an application that has not read its secret again since the rotation before, or a pool that keeps a connection from then", "restart the clients that the line names, or have them read the secret again; `PENDING_USER_SESSIONS=refuse` makes the rotation wait for them"},
 		{RepairedWithAdmin, "with `single-user`, the password under AWSCURRENT was refused, as somebody had changed it by hand, and the admin set another, as `REPAIR_WITH_ADMIN` allows: nobody has shown to know a password of the user", "look who changed the password, and who wrote the secret; keep one secret to a user"},
 		{OnePassword, "with `single-user`, the server keeps one password of the user: the one under AWSCURRENT is refused from the change in finishSecret until the label has moved", "identify the user by `mysql_native_password` on MariaDB, turn `strict_password_validation` off, or upgrade MySQL to 8.0.14 or later; or rotate alternating users"},
+		{ExpiryEnded, "with `single-user`, an account of the user that was expired by PASSWORD EXPIRE is not any more, as each gets the new password", "lock it, if nobody is to log in there"},
 	}
 }
 
