@@ -25,7 +25,9 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		if proof != nil && !d.admin.viaReader {
 			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
 		}
-		if !d.admin.own && i.mayRepair(d.current.Username(), refused) {
+		if i.goesOn {
+			i.proveInGap(w, proof)
+		} else if !d.admin.own && !i.inGap && i.mayRepair(d.current.Username(), refused) {
 			w.withoutProof, w.repairs, w.refused = true, true, refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, refused))
 		}
 		var err error
@@ -43,7 +45,7 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		}
 		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
 	})
-	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user) })
+	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user).foretellAccounts(w, user) })
 	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
@@ -73,6 +75,9 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 
 // foretellPassword says what the next rotation does to the user's password.
 func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) outcome {
+	if i.goesOn {
+		return i.foretellOutOfGap(w, user)
+	}
 	o := outcome{detail: "the next setSecret sets the password, and the one in use goes on until the rotation after that"}
 	if one := w.onePassword(user); one.Why != "" {
 		o = outcome{
@@ -107,6 +112,28 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 	}
 	if len(foreign) > 0 {
 		o.remedy = strings.TrimSuffix(warning.Remedy(warning.PasswordChangedElsewhere)+"; "+o.remedy, "; ")
+	}
+	return o
+}
+
+// foretellAccounts adds what a rotation warns of the user's accounts.
+func (o outcome) foretellAccounts(w *underLock, user *account.SingleUser) outcome {
+	if user == nil || o.err != nil {
+		return o
+	}
+	expiry, err := user.EndsExpiry(w.passwords())
+	if err != nil {
+		return outcomeOf("", err)
+	}
+	for _, found := range append(user.OtherWaysIn(), expiry...) {
+		kind := found.Type
+		if o.kind != "" {
+			kind = foremost([]string{found.Type, o.kind})
+		}
+		if remedy := warning.Remedy(found.Type); !strings.Contains(o.remedy, remedy) {
+			o.remedy = strings.TrimSuffix(remedy+"; "+o.remedy, "; ")
+		}
+		o.result, o.kind, o.detail = ResultAttention, kind, o.detail+"; "+found.Message
 	}
 	return o
 }

@@ -35,6 +35,9 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := w.warnOfAccounts(ctx, user); err != nil {
+		return "", err
+	}
 	if one := w.onePassword(user); one.Why != "" && !w.repairs {
 		return w.leaveToFinishSecret(ctx, user, one)
 	}
@@ -60,6 +63,17 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 		return asItMustBe, nil
 	}
 	return fmt.Sprintf("password of %q set", user.User.Name), nil
+}
+
+// warnOfAccounts warns of what else opens an account of the user, and of what the new
+// password ends beside another one.
+func (w *underLock) warnOfAccounts(ctx context.Context, user *account.SingleUser) error {
+	if user == nil {
+		return nil
+	}
+	expiry, err := user.EndsExpiry(w.passwords())
+	w.warn(ctx, append(user.OtherWaysIn(), expiry...))
+	return err
 }
 
 func (w *underLock) passwords() account.Passwords {
