@@ -118,9 +118,12 @@ func (w *underLock) stays(user *account.SingleUser, now document, why error) err
 			user.User.Accounts = append(user.User.Accounts, account.Account{Name: name})
 		}
 	}
-	return failure.Errorf(failure.CurrentCredentialsRejected, "the password of %q that is in force is that of version %s, and the one under %s, in version %s, was not set: %w; "+
-		"set that one by hand: %s; or store the password of version %s in the secret (aws secretsmanager put-secret-value)",
-		w.pending.Username(), w.event.Token, Current, now.versionID, why, user.SetByHand(), w.event.Token)
+	remedy := fmt.Sprintf("store the password of version %s in the secret (aws secretsmanager put-secret-value)", w.event.Token)
+	if failure.Of(why) != failure.PasswordRefused && !errors.Is(why, ErrAccountOrPassword) { // else by hand it is refused too
+		remedy = "set that one by hand: " + user.SetByHand() + "; or " + remedy
+	}
+	return failure.Errorf(failure.CurrentCredentialsRejected, "the password of %q that is in force is that of version %s, and the one under %s, in version %s, was not set: %w; %s",
+		w.pending.Username(), w.event.Token, Current, now.versionID, why, remedy)
 }
 
 // giveBack is what a rotation of a single user does before AWSPENDING is taken off it.
