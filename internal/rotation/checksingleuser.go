@@ -131,7 +131,7 @@ func (o outcome) foretellAccounts(w *underLock, user *account.SingleUser) outcom
 			kind = foremost([]string{found.Type, o.kind})
 		}
 		if remedy := warning.Remedy(found.Type); !strings.Contains(o.remedy, remedy) {
-			o.remedy = strings.TrimSuffix(remedy+"; "+o.remedy, "; ")
+			o.remedy = strings.TrimPrefix(o.remedy+"; "+remedy, "; ")
 		}
 		o.result, o.kind, o.detail = ResultAttention, kind, o.detail+"; "+found.Message
 	}
