@@ -40,13 +40,15 @@ func (w *deployment) mustKeepPending(text string) {
 func TestCheckInTheGap(t *testing.T) {
 	servers.Only(dbserver.MariaDB, "MySQL keeps two passwords from 8.0.14 on").EachRelease(t, func(t *testing.T, release string) {
 		on := servers.MustStart(t, release, load("auth_ed25519")...)
-		for _, kind := range []string{"by an admin", "by an admin who may repair", "by itself"} {
+		for _, kind := range []string{"by an admin", "by an admin who may repair", "by itself", "with another way in behind"} {
 			t.Run(kind, func(t *testing.T) {
 				var w *deployment
 				move := new(labelMove)
 				w = newDeployment(t, on, move.broken(&w)...)
 				w.keepOne(false)
 				switch kind {
+				case "with another way in behind": // by whose error the server then refuses a password
+					w.identified("VIA ed25519 USING PASSWORD(PW) OR unix_socket")
 				case "by an admin who may repair":
 					w.reconfigure("REPAIR_WITH_ADMIN=true")
 				case "by itself":

@@ -176,12 +176,14 @@ func (e *ServerError) Remedy() string {
 var lockings = []uint16{errAccountLocked, errAccountLockedMariaDB, errTooManyFailedLogins, errAccountBlockedMariaDB}
 
 // Is makes errors.Is compare numbers, and find rotation.ErrLoginRefused,
-// rotation.ErrAccountLocked, rotation.ErrReplacedPassword and
+// rotation.ErrLastPluginRefused, rotation.ErrAccountLocked, rotation.ErrReplacedPassword and
 // rotation.ErrAccountOrPassword.
 func (e *ServerError) Is(target error) bool {
 	switch target {
 	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
+	case rotation.ErrLastPluginRefused:
+		return e.Login && e.Number == errAccessDeniedNoPassword
 	case rotation.ErrReplacedPassword:
 		return e.Number == errReplacedPassword
 	case rotation.ErrAccountOrPassword:

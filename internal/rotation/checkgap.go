@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +28,7 @@ func (i *inspection) ofSingleUser(current document) (pending document, found boo
 // its own password makes anyway. It is false where that cannot be told.
 func (i *inspection) inGapBy(ctx context.Context, d documents, admin Session, refused error) bool {
 	pending, found := i.ofSingleUser(d.current)
-	if !found || !errors.Is(refused, ErrLoginRefused) {
+	if !found || !passwordMayBeWrong(refused) {
 		return false
 	}
 	d.pending = pending
@@ -53,7 +52,7 @@ func (i *inspection) currentInGap(ctx context.Context, d documents, admin Sessio
 		return nil
 	}
 	f := i.findings[checkCurrent]
-	f.Detail, f.Remedy = failure.Line(f.Detail+"; "+i.whyInGap()), failure.Line(i.outOfGap())
+	f.Type, f.Detail, f.Remedy = string(failure.CurrentCredentialsRejected), failure.Line(f.Detail+"; "+i.whyInGap()), failure.Line(i.outOfGap())
 	i.findings[checkCurrent] = f
 	pending, _ := i.ofSingleUser(d.current)
 	if i.Settings.Strategy != SingleUser {

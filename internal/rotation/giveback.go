@@ -199,10 +199,10 @@ func (s step) pendingAlone(ctx context.Context, d documents) (Session, error) {
 		s.close(ctx, session)
 		return nil, nil
 	}
-	if errors.Is(err, ErrLoginRefused) {
+	if passwordMayBeWrong(err) {
 		session, err = s.Database.Connect(ctx, login(d.pending.Document))
 	}
-	if errors.Is(err, ErrLoginRefused) {
+	if passwordMayBeWrong(err) {
 		return nil, nil // there is nothing of this rotation's
 	}
 	if err != nil {

@@ -241,7 +241,7 @@ func (w *underLock) changeOwnPassword(ctx context.Context) (string, error) {
 // logsIn reports whether a document's password is one that the user has.
 func (w *underLock) logsIn(ctx context.Context, d secret.Document) (bool, error) {
 	session, err := w.Database.Connect(ctx, login(d))
-	if errors.Is(err, ErrLoginRefused) {
+	if passwordMayBeWrong(err) {
 		return false, nil
 	}
 	if err != nil {
