@@ -109,7 +109,7 @@ type inspection struct {
 	// pending is the version of a rotation that has not ended.
 	pending unfinished
 	// inGap: the password under AWSCURRENT is refused, and that of pending is in force.
-	// goesOn: the pending credentials have logged in then, from which the next try goes on.
+	// goesOn: the next try goes on from that.
 	inGap, goesOn bool
 	// unused is a password that Secrets Manager has made to show that it may be asked for one.
 	unused redact.Secret

@@ -116,7 +116,8 @@ func (i *inspection) foretellOutOfGap(w *underLock, user *account.SingleUser) ou
 // AWSPENDING off where that may lose the only password.
 func (i *inspection) giveUpByHand(current document) string {
 	const again = "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; "
-	if _, single := i.ofSingleUser(current); single && !i.passed(checkCurrent) {
+	refusedAtWriter := i.findings[checkIdentity].Type == string(failure.CurrentCredentialsRejected)
+	if _, single := i.ofSingleUser(current); single && (refusedAtWriter || !i.passed(checkCurrent)) {
 		return again + fmt.Sprintf("do not take %s off version %s by hand: its password may be the only one in force", Pending, i.pending.id)
 	}
 	return again + "to give it up by hand, take " + Pending + " off version " + i.pending.id +

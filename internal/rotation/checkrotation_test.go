@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,36 @@ func TestCheckKeepsTheOnlyPassword(t *testing.T) {
 			}
 			if inForce := test.stored == "pending password" && test.refuses == "app"; inForce && (f.Type == "RepairedWithAdmin" || strings.Contains(said, "by hand")) {
 				t.Errorf("%s: %+v", test.name, f)
+			}
+		}
+	}
+}
+
+// The same at a reader, whether it has got the change from its writer or not.
+func TestCheckInTheGapAtAReader(t *testing.T) {
+	for _, behind := range []bool{false, true} {
+		for _, unread := range []bool{false, true} {
+			w := readerOfOne(t, "pending password")
+			w.single.Repair = rotation.Repair{Everybody: true}
+			w.accounts[accountName("admin")] = rows("admin", "ALTER")
+			w.refuses = func(login rotation.Login) bool {
+				return login.Username == "app" && (login.Password.Reveal() == "pending password") == (behind && login.Host == "shop-read"+suffix)
+			}
+			w.before = func(what string) error {
+				if unread && what == "users" {
+					return errors.New("not now")
+				}
+				return nil
+			}
+			want := "rotate the secret again, which moves AWSCURRENT"
+			if unread {
+				want = "do not take AWSPENDING off"
+			}
+			for _, f := range inspected(t, w).Checks {
+				said := f.Detail + "; " + f.Remedy
+				if strings.Contains(said, "--remove-from-version-id") || f.Type == "RepairedWithAdmin" || strings.Contains(said, "finishSecret") || f.Name == "rotation" && !strings.Contains(said, want) {
+					t.Errorf("behind %v, unread %v: %+v", behind, unread, f)
+				}
 			}
 		}
 	}

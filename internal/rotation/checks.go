@@ -294,6 +294,7 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 			if err != nil {
 				refused = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err))
 				if i.inGapBy(ctx, d, admin, refused) {
+					i.goesOn = i.Settings.Strategy == SingleUser
 					return outcome{err: fmt.Errorf("%w; %s", refused, i.whyInGap()), remedy: i.outOfGap()}
 				}
 				return outcomeOf("", i.orRepair(current.Username(), refused))
