@@ -16,7 +16,8 @@ type OnePassword struct{ Why, Remedy string }
 
 // OnePassword says whether the server keeps one password of the user alone. MariaDB takes
 // mysql_native_password twice in one account, and the driver logs in by either; at a
-// second ed25519 it breaks off (tried on 10.5, 10.11 and 11.8).
+// second ed25519 it breaks off (tried on 10.5, 10.11 and 11.8). A locked account, by which
+// nobody logs in, has no say.
 func (u SingleUser) OnePassword() OnePassword {
 	switch {
 	case u.Server.Flavor == MySQL && !u.Server.keepsTwoPasswords():
@@ -31,7 +32,7 @@ func (u SingleUser) OnePassword() OnePassword {
 	}
 	var why, remedies []string
 	for _, a := range u.User.Accounts {
-		if plugin := u.notNative(a); plugin != "" {
+		if plugin := u.notNative(a); plugin != "" && !a.Attributes.Locked {
 			why = append(why, fmt.Sprintf("%s authenticates with %s, of which an account has one password", a.Name, plugin))
 			remedies = append(remedies, u.identifiedByHand(a, nativePlugin))
 		}
@@ -43,7 +44,8 @@ func (u SingleUser) OnePassword() OnePassword {
 }
 
 // mixed refuses accounts of MariaDB's of which some could have two passwords and some
-// could not: they are changed together, and what is said of one has to hold for all.
+// could not: they are changed together, and what is said of one has to hold for all by
+// which somebody may log in.
 func (u SingleUser) mixed() error {
 	if u.Server.Flavor != MariaDB || len(u.Clear) > 0 {
 		return nil
@@ -51,6 +53,7 @@ func (u SingleUser) mixed() error {
 	var one, two *Account
 	for i := range u.User.Accounts {
 		switch a := &u.User.Accounts[i]; {
+		case a.Attributes.Locked:
 		case u.notNative(*a) != "":
 			one = a
 		case u.hasPassword(a):
@@ -142,19 +145,24 @@ func sameClear(a, b credential) bool {
 const PasswordPlaceholder = "<the password under AWSCURRENT, in quotes>"
 
 // SetByHand writes the statement by which somebody sets the password under AWSCURRENT: of
-// all accounts, or of those that are named.
+// all accounts that have one, or of those that are named.
 func (u SingleUser) SetByHand(names ...Name) string {
 	var texts []string
 	for _, a := range u.User.Accounts {
-		if len(names) == 0 || slices.Contains(names, a.Name) {
+		if slices.Contains(names, a.Name) || len(names) == 0 && (len(a.Factors) == 0 || u.hasPassword(&a)) {
 			texts = append(texts, u.identifiedByHand(a, ""))
 		}
 	}
 	return "ALTER USER " + strings.Join(texts, ", ")
 }
 
+// keptPlaceholder stands in SetByHand for what the server keeps for a plugin and no error
+// may show. It has no quotes either.
+const keptPlaceholder = "<what SHOW CREATE USER prints there, in quotes>"
+
 // identifiedByHand is an account with its plugins, or a MariaDB's with another one in their
-// place, and with what else it authenticates with.
+// place, and with what else lets somebody in. A password that is turned off is left out:
+// MariaDB refuses to set it again.
 func (u SingleUser) identifiedByHand(a Account, plugin string) string {
 	const password = PasswordPlaceholder
 	if u.Server.Flavor == MySQL || len(a.Factors) == 0 {
@@ -165,11 +173,17 @@ func (u SingleUser) identifiedByHand(a Account, plugin string) string {
 		switch {
 		case u.Server.settable(factor):
 			ways = append(ways, fmt.Sprintf("%s USING PASSWORD(%s)", cmp.Or(plugin, factor.Plugin), password))
+		case u.Server.closed(factor):
 		case factor.Verifier.Empty():
 			ways = append(ways, factor.Plugin)
+		case keepsNoSecret(factor):
+			ways = append(ways, factor.Plugin+" USING "+statement.Literal(factor.Verifier.Reveal()))
 		default:
-			ways = append(ways, factor.Plugin+" USING '...'")
+			ways = append(ways, factor.Plugin+" USING "+keptPlaceholder)
 		}
+	}
+	if ways == nil {
+		ways = []string{fmt.Sprintf("%s USING PASSWORD(%s)", cmp.Or(plugin, a.Factors[0].Plugin), password)}
 	}
 	return fmt.Sprintf("%s IDENTIFIED VIA %s", a.Name, strings.Join(slices.Compact(ways), " OR "))
 }

@@ -98,8 +98,48 @@ func TestSetByHand(t *testing.T) {
 	if got, want := u.SetByHand(), "ALTER USER 'app'@'%' IDENTIFIED VIA ed25519 USING PASSWORD(<the password under AWSCURRENT, in quotes>) OR unix_socket"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	// A name that a plugin keeps stays, and a password that is turned off is not set again.
+	named, off := ed25519Account("10.%", "pending"), Factor{Plugin: "mysql_native_password", Verifier: redact.New("invalid")}
+	named.Factors = append([]Factor{off}, append(named.Factors, Factor{Plugin: "unix_socket", Verifier: redact.New("some'body")}, Factor{Plugin: "unheard_of", Verifier: redact.New("a hash")})...)
+	closed := Account{Name: Name{User: "app", Host: "11.%"}, Factors: []Factor{off}}
+	u.User.Accounts = []Account{named, closed}
+	if got, want := u.SetByHand(), "ALTER USER 'app'@'10.%' IDENTIFIED VIA ed25519 USING PASSWORD(<the password under AWSCURRENT, in quotes>) OR unix_socket USING 'some''body' OR unheard_of USING <what SHOW CREATE USER prints there, in quotes>"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := u.SetByHand(closed.Name), "ALTER USER 'app'@'11.%' IDENTIFIED VIA mysql_native_password USING PASSWORD(<the password under AWSCURRENT, in quotes>)"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 	u = SingleUser{Server: Server{Flavor: MySQL, Major: 5, Minor: 7}, User: User{Accounts: []Account{mysqlAccount("%", "x", ""), mysqlAccount("10.%", "x", "")}}}
 	if got, want := u.SetByHand(), "ALTER USER 'app'@'%' IDENTIFIED BY <the password under AWSCURRENT, in quotes>, 'app'@'10.%' IDENTIFIED BY <the password under AWSCURRENT, in quotes>"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A locked account, by which nobody logs in, does not decide how many passwords the server
+// keeps of the user, and keeps its plugin.
+func TestLockedAccountHasNoSay(t *testing.T) {
+	native, ed := mariadbAccount("%", "mysql_native_password current"), ed25519Account("10.%", "current")
+	u := SingleUser{Server: Server{Flavor: MariaDB, Major: 10, Minor: 11}, Login: native.Name, User: User{Name: "app", Accounts: []Account{native, ed}}}
+	if err := u.Check(); err == nil {
+		t.Error("the two are not refused while both are open")
+	}
+	u.User.Accounts[1].Attributes.Locked = true
+	if err := u.Check(); err != nil {
+		t.Error(err)
+	}
+	if one := u.OnePassword(); one != (OnePassword{}) {
+		t.Errorf("it is said to be one: %+v", one)
+	}
+	statements, err := u.Change(oneOfPasswords())
+	got := strings.NewReplacer(fakeEd25519("pending"), "pending").Replace(revealed(statements))
+	if err != nil || !strings.HasSuffix(got, "'app'@'10.%' IDENTIFIED VIA `ed25519` USING 'pending'") || !strings.Contains(got, " OR ") {
+		t.Errorf("%v\n%s", err, got)
+	}
+	u.User.Accounts[0].Attributes.Locked, u.User.Accounts[1].Attributes.Locked, u.Login = true, false, ed.Name
+	if err := u.Check(); err != nil {
+		t.Error(err)
+	}
+	if one := u.OnePassword(); one.Why == "" || strings.Contains(one.Remedy, "'app'@'%'") {
+		t.Errorf("%+v", one)
 	}
 }

@@ -153,7 +153,7 @@ func (p Pair) targets(mode Mode, turn Turn) (targets []target, drop, toLock []*A
 // After the steps were sent, the caller reads both users again, and plans again: then
 // nothing may be left.
 func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.Secret, error)) (Plan, error) {
-	warnings := p.proxiesOnUsers()
+	warnings := proxiesOnUsers(p.Original, p.Clone)
 	if mode != Off {
 		var leftOut []Warning
 		p, leftOut = p.withoutStrangers(turn)

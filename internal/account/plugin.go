@@ -41,6 +41,13 @@ var keepers = map[string]string{
 	"mysql_old_password":            "the server, in a form of before MySQL 4.1",
 }
 
+// keepsNoSecret reports whether what the server keeps for a plugin names a user or a
+// service somewhere else, and is no hash.
+func keepsNoSecret(factor Factor) bool {
+	plugin := strings.ToLower(factor.Plugin)
+	return keepers[plugin] != "" && plugin != "mysql_old_password"
+}
+
 // settable reports whether a rotation sets the password of a factor. It does not
 // where MariaDB keeps a text that is no verifier: that is how the password of an
 // account is turned off ("invalid").
@@ -161,7 +168,7 @@ func (s Server) passwordless(account *Account) string {
 		text := factor.Plugin
 		if keeper, known := keepers[strings.ToLower(factor.Plugin)]; known {
 			text += " (known to " + keeper + ")"
-		} else if passwordPlugins[s.Flavor][strings.ToLower(factor.Plugin)] {
+		} else if passwordPlugins[s.Flavor][strings.ToLower(factor.Plugin)] && !s.settable(factor) {
 			text += " (with its password turned off)"
 		}
 		parts = append(parts, text)

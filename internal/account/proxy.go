@@ -194,13 +194,13 @@ func (g Grants) withoutGlobalOption() Grants {
 	return g
 }
 
-// proxiesOnUsers warns of those who may act as one of the two users by PROXY. That
+// proxiesOnUsers warns of those who may act as one of the users by PROXY. That
 // outlives every change of a password: the server lets them in by their own.
-func (p Pair) proxiesOnUsers() []Warning {
+func proxiesOnUsers(users ...User) []Warning {
 	var warnings []Warning
-	for _, user := range []User{p.Original, p.Clone} {
+	for _, user := range users {
 		for _, proxy := range user.ProxiedTo {
-			if proxy.To.User == p.Original.Name || proxy.To.User == p.Clone.Name {
+			if slices.ContainsFunc(users, func(one User) bool { return proxy.To.User == one.Name }) {
 				continue
 			}
 			warnings = append(warnings, Warning{warning.ProxyOnUser, fmt.Sprintf("%s has PROXY ON %s, by which it may act as that user whatever the password is; if nobody meant to give it, end it by: %s",

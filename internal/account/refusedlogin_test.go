@@ -109,7 +109,7 @@ func TestSetByHandOfOneAccount(t *testing.T) {
 			"ALTER USER 'app'@'%' IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD(" + PasswordPlaceholder + ")"},
 		// What the server keeps of a password is not in it, whatever the plugin is.
 		{mariadb1011, mariadbAccount("%", "mysql_old_password third", "mysql_native_password before"),
-			"ALTER USER 'app'@'%' IDENTIFIED VIA mysql_old_password USING '...' OR mysql_native_password USING PASSWORD(" + PasswordPlaceholder + ")"},
+			"ALTER USER 'app'@'%' IDENTIFIED VIA mysql_old_password USING <what SHOW CREATE USER prints there, in quotes> OR mysql_native_password USING PASSWORD(" + PasswordPlaceholder + ")"},
 	} {
 		u := SingleUser{Server: test.on, User: user("app", test.account)}
 		if got := u.SetByHand(app); got != test.want {

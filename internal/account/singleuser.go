@@ -213,7 +213,7 @@ func (s Server) replace(b *statement.Builder, replaced redact.Secret) {
 //
 // Source: MariaDB, "Authentication from MariaDB 10.4", "ALTER USER" (IDENTIFIED VIA ... OR).
 func (u SingleUser) changeMariaDB(altered *alterations, a *Account, p Passwords) (discards bool, err error) {
-	if u.OnePassword() != (OnePassword{}) {
+	if u.OnePassword() != (OnePassword{}) || u.notNative(*a) != "" { // a locked account's too
 		return false, u.onePasswordMariaDB(altered, a, p)
 	}
 	kept, err := u.storedCurrent(a, p)

@@ -278,3 +278,40 @@ func TestAccepts(t *testing.T) {
 		}
 	}
 }
+
+// What opens an account of the user beside its passwords is told of. A locked account opens
+// to nobody.
+func TestWarningsOfASingleUser(t *testing.T) {
+	my, maria := Server{Flavor: MySQL, Major: 8, Minor: 4}, Server{Flavor: MariaDB, Major: 10, Minor: 11}
+	proxy := []ProxyGrant{{On: Name{User: "app", Host: "%"}, To: Name{User: "other", Host: "%"}}, {On: Name{User: "app", Host: "%"}, To: Name{User: "app", Host: "10.%"}}}
+	at := func(host string, a Account) Account { a.Name.Host = host; return a }
+	locked := at("12.%", mariadbAccount("%", "unix_socket"))
+	locked.Attributes.Locked = true
+	for _, test := range []struct {
+		user SingleUser
+		want string
+	}{
+		{SingleUser{Server: my, User: User{Name: "app", ProxiedTo: proxy, Accounts: []Account{mysqlAccount("%", "current", ""), {Name: Name{User: "app", Host: "15.%"}, Factors: []Factor{{Plugin: "auth_socket"}}}}}},
+			"ProxyOnUser LoginWithoutPassword"},
+		{SingleUser{Server: maria, User: User{Name: "app", Accounts: []Account{mariadbAccount("%", "mysql_native_password current", "unix_socket"), locked, at("11.%", mariadbAccount("%", "mysql_native_password"))}}},
+			"LoginWithoutPassword"},
+	} {
+		var kinds []string
+		for _, w := range test.user.OtherWaysIn() {
+			kinds = append(kinds, w.Type)
+		}
+		if strings.Join(kinds, " ") != test.want {
+			t.Errorf("%v, want %s", kinds, test.want)
+		}
+	}
+}
+
+// An account with several factors is said to need them, and nothing else of it.
+func TestSeveralFactorsInWords(t *testing.T) {
+	a := mysqlAccount("%", "current", "")
+	a.Factors = append(a.Factors, Factor{Plugin: "auth_socket"})
+	u := SingleUser{Server: Server{Flavor: MySQL, Major: 8, Minor: 4}, Login: a.Name, User: User{Name: "app", Accounts: []Account{a}}}
+	if err := u.Check(); err == nil || !strings.Contains(err.Error(), "needs several factors (caching_sha2_password, auth_socket (known to the operating system))") {
+		t.Errorf("it says %v", err)
+	}
+}

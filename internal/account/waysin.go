@@ -9,9 +9,10 @@ import (
 )
 
 // What is in this file keeps promise 9: after a rotation the password that it made and
-// the other user's are the only ones that open an account of the pair. A rotation ends
-// what else there is on the accounts of the user whose turn it is (see Password); what
-// it cannot end, and what the other user has until its own turn, is a warning.
+// the other user's, or a single user's before it, are the only ones that open an account of
+// the pair, or of the user. A rotation ends what else there is on the accounts of the user
+// whose turn it is (see Pair.Password and SingleUser.Change); what it cannot end, and what
+// the other user has until its own turn, is a warning.
 
 // OtherWaysIn warns of what opens an account of the pair beside the passwords of the
 // two users, once the rotation is over. current is the password under AWSCURRENT.
@@ -20,7 +21,7 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 	targets, _, _ := p.targets(mode, turn)
 	for _, target := range targets {
 		if model := target.model; !model.Attributes.Locked {
-			p.warnOfPlugins(&plan, target.name, model.Factors)
+			p.Server.warnOfPlugins(&plan, target.name, model.Factors)
 		}
 	}
 	standing := p.Original
@@ -32,8 +33,8 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 		if account.Attributes.Locked {
 			continue
 		}
-		p.warnOfPlugins(&plan, account.Name, account.Factors)
-		if p.unprotected(account) {
+		p.Server.warnOfPlugins(&plan, account.Name, account.Factors)
+		if p.Server.unprotected(account) {
 			plan.warn(warning.AnotherPassword, "%s has no password: anybody logs in, until the rotation after this one, which gives it one", account.Name)
 		} else if !account.SecondPassword.Empty() {
 			plan.warn(warning.AnotherPassword, "%s has a second password (RETAIN CURRENT PASSWORD): beside the one under AWSCURRENT another one logs in, until the rotation after this one, which ends it", account.Name)
@@ -44,10 +45,22 @@ func (p Pair) OtherWaysIn(mode Mode, turn Turn, current redact.Secret, matches f
 	return plan.Warnings
 }
 
+// OtherWaysIn warns of what opens an account of the user beside its passwords: a plugin
+// that asks for none, and PROXY on the user.
+func (u SingleUser) OtherWaysIn() []Warning {
+	plan := Plan{Warnings: proxiesOnUsers(u.User)}
+	for _, account := range u.User.Accounts {
+		if !account.Attributes.Locked {
+			u.Server.warnOfPlugins(&plan, account.Name, account.Factors)
+		}
+	}
+	return plan.Warnings
+}
+
 // unprotected reports whether an account lets in whoever gives no password.
-func (p Pair) unprotected(account *Account) bool {
+func (s Server) unprotected(account *Account) bool {
 	for i, factor := range account.Factors {
-		if p.Server.settable(factor) && factor.Verifier.Empty() && (p.Server.Flavor == MariaDB || i == 0) {
+		if s.settable(factor) && factor.Verifier.Empty() && (s.Flavor == MariaDB || i == 0) {
 			return true
 		}
 	}
@@ -76,9 +89,9 @@ func (p Pair) opensOnlyTo(account *Account, password redact.Secret, matches func
 // warnOfPlugins warns where one of an account's plugins lets in somebody who has none
 // of the two passwords: any of several on MariaDB, on MySQL the first, which is asked
 // together with the others.
-func (p Pair) warnOfPlugins(plan *Plan, name Name, factors []Factor) {
+func (s Server) warnOfPlugins(plan *Plan, name Name, factors []Factor) {
 	for i, factor := range factors {
-		if p.Server.settable(factor) || p.Server.closed(factor) || p.Server.Flavor == MySQL && i > 0 {
+		if s.settable(factor) || s.closed(factor) || s.Flavor == MySQL && i > 0 {
 			continue
 		}
 		keeper := ""

@@ -187,6 +187,8 @@ func (e *ServerError) Is(target error) bool {
 	switch target {
 	case rotation.ErrLoginRefused:
 		return e.Number == errAccessDenied
+	case rotation.ErrLastPluginRefused:
+		return e.Login && e.Number == errAccessDeniedNoPassword
 	case rotation.ErrReplacedPassword:
 		return e.Number == errReplacedPassword
 	case rotation.ErrPasswordUsedBefore:

@@ -109,6 +109,9 @@ func TestServerErrors(t *testing.T) {
 		if refused := errors.Is(err, rotation.ErrLoginRefused); refused != (err.Number == errAccessDenied) {
 			t.Errorf("%d: a refused login is %v", err.Number, refused)
 		}
+		if last := errors.Is(err, rotation.ErrLastPluginRefused); last != (err.Number == errAccessDeniedNoPassword && err.Login) {
+			t.Errorf("%d: a login refused by the last plugin is %v", err.Number, last)
+		}
 		if locked := errors.Is(err, rotation.ErrAccountLocked); locked != test.locked {
 			t.Errorf("%d: a locked account is %v", err.Number, locked)
 		}

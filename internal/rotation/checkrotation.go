@@ -82,8 +82,10 @@ func (i *inspection) unfinishedRotation(detail string, current document, overdue
 	pending := i.pending
 	o := outcome{
 		result: ResultAttention, detail: detail + "; a rotation has not ended", noAlarm: pending.inProgress() && !overdue,
-		remedy: "rotate the secret again, which finishes it, or gives it up where it cannot be finished, and then the next one begins anew; to give it up by hand, take " + Pending + " off version " + pending.id +
-			": aws secretsmanager update-secret-version-stage --secret-id " + shellWord(i.event.SecretID) + " --version-stage " + Pending + " --remove-from-version-id " + shellWord(pending.id),
+		remedy: i.giveUpByHand(current),
+	}
+	if i.inGap {
+		o.detail, o.remedy = o.detail+"; "+i.whyInGap(), i.outOfGap()
 	}
 	if !pending.began.IsZero() {
 		o.detail += " since " + pending.began.UTC().Format(time.DateTime)
@@ -96,7 +98,11 @@ func (i *inspection) unfinishedRotation(detail string, current document, overdue
 	case !i.passed(checkDocument):
 	default:
 		if _, err := i.parseMatching(current.Document, pending.version); err != nil {
-			return outcome{err: err, remedy: "rotate the secret again, which takes " + Pending + " off that version; the rotation after that begins with the secret as it is"}
+			remedy := "rotate the secret again, which takes " + Pending + " off that version; the rotation after that begins with the secret as it is"
+			if i.inGap {
+				remedy = i.outOfGap()
+			}
+			return outcome{err: err, remedy: remedy}
 		}
 		o.detail += ", and goes on from its document"
 	}

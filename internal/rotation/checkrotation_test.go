@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,83 @@ func TestDriftOfARotationInProgress(t *testing.T) {
 		}
 		if counted := w.lines("check done")[0][metric.ChecksAttention].(float64); (counted == 0) != (name == "in progress") {
 			t.Errorf("%s: %v are counted", name, counted)
+		}
+	}
+}
+
+// The call that takes AWSPENDING off is printed where that can lose no password: not where
+// the current credentials are refused, and the pending ones are the same user's.
+func TestCheckKeepsTheOnlyPassword(t *testing.T) {
+	single := &rotation.Settings{Strategy: rotation.SingleUser, Repair: rotation.Repair{Everybody: true}}
+	for _, test := range []struct {
+		name      string
+		settings  *rotation.Settings
+		pending   string // the user
+		stored    string // the password
+		refuses   string // the user, or all
+		own, says bool
+		words     string
+	}{
+		{"in force", single, "app", "pending password", "app", false, false, "rotate the secret again, which moves AWSCURRENT"},
+		{"in force by its own word", single, "app", "pending password", "app", true, false, "rotate the secret again, which moves AWSCURRENT"},
+		{"in force, and two users now", nil, "app", "pending password", "app", false, false, "set ROTATION_STRATEGY=single-user again"},
+		{"the admin is refused too", single, "app", "pending password", "all", false, false, "do not take AWSPENDING off"},
+		{"neither is in force", single, "app", "by hand", "app", false, true, "rotate the secret again"},
+		{"the current one is", single, "app", "old password", "", false, true, "rotate the secret again"},
+		{"another user's", nil, "app_clone", "by hand", "app", false, true, "rotate the secret again"},
+	} {
+		w := newMemory(t)
+		w.single = test.settings
+		more := map[string]any{}
+		if test.own {
+			more["masterarn"] = nil
+		}
+		w.values[oldToken], w.values[token] = document("app", "old password", more), document(test.pending, "pending password", more)
+		w.accounts[accountName("app")] = nativeRows("app", test.stored)
+		w.accounts[accountName("admin")] = rows("admin", "ALTER")
+		w.refuses = func(login rotation.Login) bool {
+			return test.refuses == "all" && login.Username == "admin" || test.refuses != "" && login.Username == "app" && login.Password.Reveal() != test.stored
+		}
+		for _, f := range inspected(t, w).Checks {
+			said := f.Detail + "; " + f.Remedy
+			if f.Name == "rotation" {
+				if strings.Contains(said, "--remove-from-version-id") != test.says || !strings.Contains(said, test.words) {
+					t.Errorf("%s: %+v", test.name, f)
+				}
+			}
+			if inForce := test.stored == "pending password" && test.refuses == "app"; inForce && (f.Type == "RepairedWithAdmin" || strings.Contains(said, "by hand")) {
+				t.Errorf("%s: %+v", test.name, f)
+			}
+		}
+	}
+}
+
+// The same at a reader, whether it has got the change from its writer or not.
+func TestCheckInTheGapAtAReader(t *testing.T) {
+	for _, behind := range []bool{false, true} {
+		for _, unread := range []bool{false, true} {
+			w := readerOfOne(t, "pending password")
+			w.single.Repair = rotation.Repair{Everybody: true}
+			w.accounts[accountName("admin")] = rows("admin", "ALTER")
+			w.refuses = func(login rotation.Login) bool {
+				return login.Username == "app" && (login.Password.Reveal() == "pending password") == (behind && login.Host == "shop-read"+suffix)
+			}
+			w.before = func(what string) error {
+				if unread && what == "users" {
+					return errors.New("not now")
+				}
+				return nil
+			}
+			want := "rotate the secret again, which moves AWSCURRENT"
+			if unread {
+				want = "do not take AWSPENDING off"
+			}
+			for _, f := range inspected(t, w).Checks {
+				said := f.Detail + "; " + f.Remedy
+				if strings.Contains(said, "--remove-from-version-id") || f.Type == "RepairedWithAdmin" || strings.Contains(said, "finishSecret") || f.Name == "rotation" && !strings.Contains(said, want) {
+					t.Errorf("behind %v, unread %v: %+v", behind, unread, f)
+				}
+			}
 		}
 	}
 }

@@ -244,21 +244,9 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 			i.check(ctx, name, []string{checkDocument}, nil)
 		}
 	}
-	if proof != nil {
-		defer i.close(ctx, proof)
+	if proof == nil && d.admin.own {
+		proof = i.currentInGap(ctx, d, nil, refused)
 	}
-	i.check(ctx, checkDatabase, []string{checkCurrent}, func(ctx context.Context) outcome {
-		if current.Database() == "" {
-			return outcomeOf("the document names none", nil)
-		}
-		ctx, cancel := timeout.Check().Context(ctx)
-		defer cancel()
-		err := proof.Use(ctx, current.Database())
-		if err != nil {
-			err = databaseNotOpened(current.Username(), err)
-		}
-		return outcomeOf(fmt.Sprintf("%q is opened", current.Database()), err)
-	})
 	reaches := []string{checkRDS, checkName}
 	if d.admin.own {
 		reaches = append(reaches, checkCurrent)
@@ -280,6 +268,13 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		admin, d.admin = session, as
 		return outcomeOf(fmt.Sprintf("logged in as %s", session.Facts().Account), nil)
 	})
+	if proof == nil && admin != nil {
+		proof = i.currentInGap(ctx, d, admin, refused)
+	}
+	if proof != nil {
+		defer i.close(ctx, proof)
+	}
+	i.checkOpens(ctx, proof, current)
 	if admin != nil {
 		if !d.admin.own {
 			defer i.close(ctx, admin)
@@ -291,9 +286,17 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	i.check(ctx, checkIdentity, []string{checkCurrent, checkAdmin}, func(ctx context.Context) outcome {
 		at := proof
 		if d.admin.viaReader {
-			there, err := i.Database.Connect(ctx, d.admin.topology.login(current.Document))
+			proven := current
+			if i.goesOn {
+				proven, _ = i.ofSingleUser(current)
+			}
+			there, err := i.Database.Connect(ctx, d.admin.topology.login(proven.Document))
 			if err != nil {
 				refused = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err))
+				if i.inGapBy(ctx, d, admin, refused) {
+					i.goesOn = i.Settings.Strategy == SingleUser
+					return outcome{err: fmt.Errorf("%w; %s", refused, i.whyInGap()), remedy: i.outOfGap()}
+				}
 				return outcomeOf("", i.orRepair(current.Username(), refused))
 			}
 			defer i.close(ctx, there)
@@ -307,6 +310,22 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 		return
 	}
 	i.plan(ctx, labels, d, proof, admin)
+}
+
+// checkOpens opens the document's database.
+func (i *inspection) checkOpens(ctx context.Context, proof Session, current document) {
+	i.check(ctx, checkDatabase, []string{checkCurrent}, func(ctx context.Context) outcome {
+		if current.Database() == "" {
+			return outcomeOf("the document names none", nil)
+		}
+		ctx, cancel := timeout.Check().Context(ctx)
+		defer cancel()
+		err := proof.Use(ctx, current.Database())
+		if err != nil {
+			err = databaseNotOpened(current.Username(), err)
+		}
+		return outcomeOf(fmt.Sprintf("%q is opened", current.Database()), err)
+	})
 }
 
 // certificate adds to the server's TLS what it was verified by, or warns of its end.

@@ -25,7 +25,9 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		if proof != nil && !d.admin.viaReader {
 			w.proof, w.withoutProof = proofOf(proof, time.Now()), false
 		}
-		if !d.admin.own && i.mayRepair(d.current.Username(), refused) {
+		if i.goesOn {
+			i.proveInGap(w, proof)
+		} else if !d.admin.own && !i.inGap && i.mayRepair(d.current.Username(), refused) {
 			w.withoutProof, w.repairs, w.refused = true, true, refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials: %w", Current, refused))
 		}
 		var err error
@@ -41,7 +43,7 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		}
 		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
 	})
-	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user) })
+	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user).foretellAccounts(user) })
 	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
@@ -75,6 +77,9 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 
 // foretellPassword says what the next rotation does to the user's password.
 func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) outcome {
+	if i.goesOn {
+		return i.foretellOutOfGap(w, user)
+	}
 	o := outcome{detail: "the next setSecret sets the password, and the one in use goes on until the rotation after that"}
 	if one := w.onePassword(user); one.Why != "" {
 		o = outcome{
@@ -127,4 +132,22 @@ func (o *outcome) alsoAttention(kind string, found int) {
 	}
 	o.result, o.kind = ResultAttention, kind
 	o.remedy = strings.TrimSuffix(warning.Remedy(kind)+"; "+o.remedy, "; ")
+}
+
+// foretellAccounts adds what a rotation warns of the user's accounts.
+func (o outcome) foretellAccounts(user *account.SingleUser) outcome {
+	if user == nil || o.err != nil {
+		return o
+	}
+	for _, found := range user.OtherWaysIn() {
+		kind := found.Type
+		if o.kind != "" {
+			kind = foremost([]string{found.Type, o.kind})
+		}
+		if remedy := warning.Remedy(found.Type); !strings.Contains(o.remedy, remedy) {
+			o.remedy = strings.TrimPrefix(o.remedy+"; "+remedy, "; ")
+		}
+		o.result, o.kind, o.detail = ResultAttention, kind, o.detail+"; "+found.Message
+	}
+	return o
 }

@@ -19,6 +19,12 @@ func refusedLogin(kind failure.Type, err error) error {
 	return err
 }
 
+// passwordMayBeWrong reports whether a login may be refused for its
+// password, as the server has another one: the one before it, or after it.
+func passwordMayBeWrong(refused error) bool {
+	return errors.Is(refused, ErrLoginRefused) || errors.Is(refused, ErrLastPluginRefused)
+}
+
 // denied gives the type to an error that says that the session's account may not
 // do a thing.
 func denied(kind failure.Type, err error) error {

@@ -118,39 +118,31 @@ func (w *underLock) stays(user *account.SingleUser, now document, why error) err
 			user.User.Accounts = append(user.User.Accounts, account.Account{Name: name})
 		}
 	}
-	return failure.Errorf(failure.CurrentCredentialsRejected, "the password of %q that is in force is that of version %s, and the one under %s, in version %s, was not set: %w; "+
-		"set that one by hand: %s; or store the password of version %s in the secret (aws secretsmanager put-secret-value)",
-		w.pending.Username(), w.event.Token, Current, now.versionID, why, user.SetByHand(), w.event.Token)
+	remedy := fmt.Sprintf("store the password of version %s in the secret (aws secretsmanager put-secret-value)", w.event.Token)
+	if failure.Of(why) != failure.PasswordRefused && !errors.Is(why, ErrAccountOrPassword) { // else by hand it is refused too
+		remedy = "set that one by hand: " + user.SetByHand() + "; or " + remedy
+	}
+	return failure.Errorf(failure.CurrentCredentialsRejected, "the password of %q that is in force is that of version %s, and the one under %s, in version %s, was not set: %w; %s",
+		w.pending.Username(), w.event.Token, Current, now.versionID, why, remedy)
 }
 
 // giveBack is what a rotation of a single user does before AWSPENDING is taken off it.
 // Where the password under AWSCURRENT logs in, it is nothing; and so it is where the pending
 // one does not.
 func (s step) giveBack(ctx context.Context) (finished bool, err error) {
-	version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
-	if errors.Is(err, ErrVersionNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	current, err := s.currentDocument(ctx)
-	if err != nil || current.versionID == s.event.Token {
+	d, err := s.givenUp(ctx)
+	if d.current.versionID == s.event.Token || err != nil {
 		return err == nil, err
 	}
-	next, err := secret.Parse(version.Document)
-	if err != nil || next.Username() != current.Username() {
-		return false, nil //nolint:nilerr // what cannot be read was never set
-	}
-	// The owner may have corrected the host since.
-	if next, err = current.WithCredentials(next.Username(), next.Password()); err != nil {
+	session, err := s.pendingAlone(ctx, d)
+	if session == nil {
 		return false, err
 	}
-	if alone, err := s.pendingAlone(ctx, current.Document, next); err != nil || !alone {
+	one, err := s.ownOnePassword(ctx, session)
+	if s.close(ctx, session); err != nil || one.Why == "" {
 		return false, err
 	}
-	d, err := s.withAdmin(ctx, documents{current: current, pending: document{next, version.ID, version.Created}})
-	if err != nil {
+	if d, err = s.withAdmin(ctx, d); err != nil {
 		return false, err
 	}
 	w, finished, err := s.enter(ctx, d)
@@ -164,27 +156,79 @@ func (s step) giveBack(ctx context.Context) (finished bool, err error) {
 	return false, w.returnPassword(ctx)
 }
 
-// pendingAlone reports whether the server keeps one password of the user, and that is the
-// pending one.
-func (s step) pendingAlone(ctx context.Context, current, pending secret.Document) (bool, error) {
-	session, err := s.Database.Connect(ctx, login(current))
-	if err == nil {
-		s.close(ctx, session)
-		return false, nil
-	}
-	if errors.Is(err, ErrLoginRefused) {
-		session, err = s.Database.Connect(ctx, login(pending))
-	}
-	if errors.Is(err, ErrLoginRefused) {
-		return false, nil // there is nothing of this rotation's
+// givenUp are the documents of a rotation that is about to be given up. The pending one has
+// no versionID where it is not for the current user.
+func (s step) givenUp(ctx context.Context) (documents, error) {
+	version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
+	if errors.Is(err, ErrVersionNotFound) {
+		return documents{}, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking whether the password under %s is in force, and if not, setting it again: %w", Current, err)
+		return documents{}, err
 	}
-	defer s.close(ctx, session)
-	one, err := s.ownOnePassword(ctx, session)
-	return one.Why != "", err
+	current, err := s.currentDocument(ctx)
+	if err != nil || current.versionID == s.event.Token {
+		return documents{current: current}, err
+	}
+	return documentsOfSingleUser(current, version)
 }
+
+// documentsOfSingleUser are a pending version's password in the current document, of which
+// the owner may have corrected the host since, and that one.
+func documentsOfSingleUser(current document, version Version) (documents, error) {
+	d := documents{current: current}
+	next, err := secret.Parse(version.Document)
+	if err != nil || next.Username() != current.Username() {
+		return d, nil //nolint:nilerr // what cannot be read was never set
+	}
+	if next, err = current.WithCredentials(next.Username(), next.Password()); err != nil {
+		return d, err
+	}
+	d.pending = document{next, version.ID, version.Created}
+	return d, nil
+}
+
+// pendingAlone logs in with the pending password where the current one is refused. Nil where
+// that one logs in, or neither does.
+func (s step) pendingAlone(ctx context.Context, d documents) (Session, error) {
+	if d.pending.versionID == "" {
+		return nil, nil
+	}
+	session, err := s.Database.Connect(ctx, login(d.current.Document))
+	if err == nil {
+		s.close(ctx, session)
+		return nil, nil
+	}
+	if passwordMayBeWrong(err) {
+		session, err = s.Database.Connect(ctx, login(d.pending.Document))
+	}
+	if passwordMayBeWrong(err) {
+		return nil, nil // there is nothing of this rotation's
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking whether the password under %s is in force: %w", Current, err)
+	}
+	return session, nil
+}
+
+// checkNotAlone refuses to take AWSPENDING off the only password in force: that of a rotation
+// of a single user, in the middle of which the strategy was changed.
+func (s step) checkNotAlone(ctx context.Context, reason error) (finished bool, err error) {
+	d, err := s.givenUp(ctx)
+	if d.current.versionID == s.event.Token || err != nil {
+		return err == nil, err
+	}
+	session, err := s.pendingAlone(ctx, d)
+	if session == nil {
+		return false, err
+	}
+	s.close(ctx, session)
+	return false, failure.WithRemedy(failure.Errorf(failure.CurrentCredentialsRejected, "the password under %s is refused, and the one in force is that of version %s, which a rotation of a single user has set: %s stays there: %w",
+		Current, s.event.Token, Pending, reason), finishAsSingleUser+", or store the password of version "+s.event.Token+" in the secret (aws secretsmanager put-secret-value)")
+}
+
+// finishAsSingleUser is what to do then.
+const finishAsSingleUser = "set ROTATION_STRATEGY=" + string(SingleUser) + " again and rotate the secret, which moves " + Current + " to that version, and change the strategy when no rotation is under way"
 
 // replacedSince is an error unless the password under AWSCURRENT was that already when this
 // rotation replaced it. It was where its version is no younger than the pending one, and

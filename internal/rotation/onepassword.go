@@ -59,11 +59,11 @@ func (s step) ownOnePassword(ctx context.Context, session Session) (account.OneP
 // unlessOnePassword is what a refused login with the pending password comes to: it is
 // errOnePassword where the current one logs in there, and the server keeps that alone.
 func (s step) unlessOnePassword(ctx context.Context, to Login, refused error) error {
-	if s.Settings.Strategy != SingleUser || s.changed || !errors.Is(refused, ErrLoginRefused) {
+	if s.Settings.Strategy != SingleUser || s.changed || !passwordMayBeWrong(refused) {
 		return refused
 	}
 	session, err := s.connectCurrent(ctx, to)
-	if errors.Is(err, ErrLoginRefused) {
+	if passwordMayBeWrong(err) {
 		return refused
 	}
 	if err != nil {
@@ -93,7 +93,7 @@ func (s step) stillPending(ctx context.Context, session Session, pending secret.
 	}
 	s.record.gapBegan()
 	again, err := s.connectToFinish(ctx, pending)
-	if errors.Is(err, ErrLoginRefused) || errors.Is(err, errOnePassword) {
+	if passwordMayBeWrong(err) || errors.Is(err, errOnePassword) {
 		return failure.Errorf(failure.RotationSuperseded, "another run of this step has taken the pending password back while this one waited for the lock: %s was not moved; the next try sets it anew", Current)
 	}
 	if err != nil {
@@ -322,7 +322,7 @@ func (s step) afterMove(ctx context.Context, version Version) (string, error) {
 		s.close(ctx, session)
 		return alreadyFinished, nil
 	}
-	if !errors.Is(err, ErrLoginRefused) {
+	if !passwordMayBeWrong(err) {
 		return "", fmt.Errorf("%s has moved already; logging in with it, without which this step does not end: %w", Current, err)
 	}
 	before, found, err := s.previousPassword(ctx, current)
@@ -351,7 +351,7 @@ func (s step) previousPassword(ctx context.Context, current secret.Document) (be
 	}
 	before.versionID = previous.versionID
 	session, err := s.Database.Connect(ctx, login(before.Document))
-	if errors.Is(err, ErrLoginRefused) {
+	if passwordMayBeWrong(err) {
 		return document{}, false, nil // somebody has set another since
 	}
 	if err != nil {

@@ -2,6 +2,8 @@ package rotation_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,5 +190,66 @@ func TestNoPermissionIsAskedForThatIsGiven(t *testing.T) {
 		if err == nil || asks != (len(repair.Users) == 0) || w.position("apply") >= 0 || w.position("move") >= 0 {
 			t.Errorf("%+v: error %v, its remedy %q, and it did %q", repair, err, failure.RemedyOf(err), w.trace)
 		}
+	}
+}
+
+// What the server has just refused to set again is not advised to be set by hand.
+func TestNoStatementThatTheServerRefuses(t *testing.T) {
+	for _, refusal := range []error{rotation.ErrAccountOrPassword, failure.New(failure.PasswordRefused, "it was used before"), failure.New(failure.StatementRefused, "for another reason")} {
+		w := newMemory(t)
+		w.values[token] = document("app", "pending password", nil)
+		w.single = &rotation.Settings{Strategy: rotation.SingleUser}
+		w.accounts[account.Name{User: "app", Host: "%"}] = ed25519Rows("app", "old password")
+		w.refuses = func(login rotation.Login) bool {
+			return login.Password.Reveal() == "pending password" && w.position("apply ALTER USER") < 0
+		}
+		w.before = func(what string) error {
+			switch {
+			case what == "move":
+				return fmt.Errorf("denied: %w", rotation.ErrNotMoved)
+			case strings.HasPrefix(what, "apply ALTER USER") && w.position("apply ALTER USER") >= 0:
+				return fmt.Errorf("setting it again: %w", refusal)
+			case strings.HasPrefix(what, "apply ALTER USER"):
+				w.accounts[account.Name{User: "app", Host: "%"}] = ed25519Rows("app", "pending password")
+			}
+			return nil
+		}
+		err := w.step(rotation.FinishSecret)
+		byHand := failure.Of(refusal) == failure.StatementRefused && refusal != rotation.ErrAccountOrPassword
+		if err == nil || !strings.Contains(err.Error(), "put-secret-value") || strings.Contains(err.Error(), "set that one by hand: ALTER USER") != byHand {
+			t.Errorf("after %v it says: %v", refusal, err)
+		}
+	}
+}
+
+// Also where the server keeps two passwords the pending one is the proof, if it is the one
+// in force: somebody has discarded the current one, say. Nothing is sent.
+func TestPendingPasswordInForceIsTheProof(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		w := newMemory(t)
+		w.single = &rotation.Settings{Strategy: rotation.SingleUser}
+		for id, password := range map[string]string{oldToken: "old password", token: "pending password"} {
+			w.values[id] = document("app", password, nil)
+			if own {
+				w.values[id] = document("app", password, map[string]any{"masterarn": nil})
+			}
+		}
+		w.accounts[account.Name{User: "app", Host: "%"}] = nativeRows("app", "pending password")
+		w.refuses = func(login rotation.Login) bool { return login.Password.Reveal() == "old password" }
+		for _, step := range steps {
+			if err := w.step(step); err != nil {
+				t.Errorf("own %v, %s: %v after %q", own, step, err, w.trace)
+			}
+		}
+		if w.position("apply") >= 0 || !slices.Contains(w.labels[token], "AWSCURRENT") {
+			t.Errorf("own %v: labels %v after %q", own, w.labels, w.trace)
+		}
+	}
+}
+
+func nativeRows(user, password string) account.Rows {
+	row := "CREATE USER `" + user + "`@`%` IDENTIFIED BY PASSWORD '" + nativeVerifier(password) + "'"
+	return account.Rows{
+		CreateUser: []redact.Secret{redact.New(row)}, Grants: []redact.Secret{redact.New(strings.Replace(row, "CREATE USER", "GRANT USAGE ON *.* TO", 1))},
 	}
 }

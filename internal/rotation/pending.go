@@ -42,8 +42,8 @@ func (s step) parseMatching(current secret.Document, pending Version) (secret.Do
 		{"port", fmt.Sprint(current.Port()), fmt.Sprint(next.Port())},
 	} {
 		if field.want != field.got {
-			return secret.Document{}, fmt.Errorf("the %s document of version %s has %s %q where the %s document asks for %q: %w",
-				Pending, pending.ID, field.name, field.got, Current, field.want, ErrStale)
+			return secret.Document{}, fmt.Errorf("the %s document of version %s has %s %q where the %s document asks for %q: %s%w",
+				Pending, pending.ID, field.name, field.got, Current, field.want, s.Settings.ifOtherStrategy(current, next), ErrStale)
 		}
 	}
 	if wasCurrent(pending.Stages) {
@@ -97,14 +97,11 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 	if finished, err := labels.progress(s.event.Token); finished || err != nil {
 		return alreadyFinished, err
 	}
-	if s.Settings.Strategy == SingleUser {
-		finished, err := s.giveBack(ctx)
-		if finished {
-			return alreadyFinished, nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("%w; before %s is taken off version %s, so that the next rotation can begin: %w", reason, Pending, s.event.Token, err)
-		}
+	switch finished, err := s.keepOnlyPassword(ctx, reason); {
+	case err != nil:
+		return "", err
+	case finished:
+		return alreadyFinished, nil
 	}
 	if err := s.Secrets.DropPending(ctx, s.event.SecretID, s.event.Token); err != nil {
 		return "", fmt.Errorf("%w; taking %s off version %s, without which no other rotation begins: %w", reason, Pending, s.event.Token, err)
@@ -112,6 +109,20 @@ func (s step) giveUp(ctx context.Context, reason error) (result string, err erro
 	s.warn(ctx, warning.RotationAbandoned, "AWSPENDING removed from a version that cannot be completed", "label", Pending, "from", s.event.Token)
 	return "", fmt.Errorf("%w; %s was taken off version %s, so that the next rotation can begin: rotate the secret again, or leave that to its schedule",
 		reason, Pending, s.event.Token)
+}
+
+// keepOnlyPassword sees to it that AWSPENDING is not on the only password in force when it
+// is taken off.
+func (s step) keepOnlyPassword(ctx context.Context, reason error) (finished bool, err error) {
+	if s.Settings.Strategy == SingleUser {
+		finished, err = s.giveBack(ctx)
+	} else if finished, err = s.checkNotAlone(ctx, reason); failure.Of(err) == failure.CurrentCredentialsRejected {
+		return false, err
+	}
+	if err != nil {
+		err = fmt.Errorf("%w; before %s is taken off version %s, so that the next rotation can begin: %w", reason, Pending, s.event.Token, err)
+	}
+	return finished, err
 }
 
 // alreadyFinished is the result of a step that comes after its rotation's end.

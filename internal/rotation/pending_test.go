@@ -205,3 +205,40 @@ func TestRefusedPassword(t *testing.T) {
 		}
 	}
 }
+
+// Where the strategy was changed in the middle of a rotation of a single user, AWSPENDING is
+// not taken off its version as long as that may have the only password in force.
+func TestOtherStrategyKeepsTheOnlyPassword(t *testing.T) {
+	const inForce, neither, unreachable = "pending in force", "neither", "unreachable"
+	for _, test := range []string{inForce, neither, unreachable} {
+		for _, step := range steps {
+			w := newMemory(t)
+			w.values[token] = document("app", "pending password", nil)
+			refused := false
+			w.refuses = func(login rotation.Login) bool {
+				refused = refused || login.Username == "app"
+				return login.Username == "app" && (test == neither || login.Password.Reveal() == "old password")
+			}
+			w.before = func(what string) error {
+				if test == unreachable && what == "connect app" {
+					return failure.New(failure.ServerUnreachable, "no route to it")
+				}
+				return nil
+			}
+			err := w.step(step)
+			if test == neither && step == rotation.FinishSecret {
+				continue // which logs in first, and does not come to the document
+			}
+			if test == unreachable && step == rotation.FinishSecret {
+				continue
+			}
+			kept := slices.Contains(w.labels[token], "AWSPENDING")
+			if err == nil || kept != (test != neither) || !strings.Contains(err.Error(), "ROTATION_STRATEGY=single-user") {
+				t.Errorf("%s, %s: labels %v, error %v", test, step, w.labels, err)
+			}
+			if want := failure.CurrentCredentialsRejected; test == inForce && (failure.Of(err) != want || !strings.Contains(failure.RemedyOf(err), "set ROTATION_STRATEGY=single-user again")) {
+				t.Errorf("%s, %s: error %v", test, step, err)
+			}
+		}
+	}
+}

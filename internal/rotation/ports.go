@@ -30,6 +30,11 @@ var (
 // refuses the username and password.
 var ErrLoginRefused = errors.New("the login was refused")
 
+// ErrLastPluginRefused is returned by Database.Connect, wrapped, where the server refuses the
+// login and says no more than that the plugin which it has asked last takes no password: the
+// account has that plugin alone, or the password was a wrong one by those before it.
+var ErrLastPluginRefused = failure.New(failure.PluginUnsupported, "the login was refused by a plugin that takes no password")
+
 // ErrAccountLocked is returned by Database.Connect, wrapped, where the server
 // refuses the login since the account is locked, by hand or after failed logins.
 var ErrAccountLocked = failure.New(failure.AccountLocked, "the account is locked")

@@ -66,9 +66,9 @@ func (s step) reach(ctx context.Context, d documents) (r reached, err error) {
 }
 
 // mayBePending reports whether the current credentials may be refused since the pending
-// password is in force: a single user's, where the server keeps one.
+// password is in force: a single user's.
 func (s step) mayBePending(refused error) bool {
-	return s.Settings.Strategy == SingleUser && errors.Is(refused, ErrLoginRefused) && failure.Of(refused) == failure.CurrentCredentialsRejected
+	return s.Settings.Strategy == SingleUser && passwordMayBeWrong(refused) && failure.Of(refused) != failure.LoggedInAsOtherUser
 }
 
 // mayGoOn reports whether the admin may go on without a login with the current credentials,

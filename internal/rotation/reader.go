@@ -79,7 +79,7 @@ func (s step) endFailedLogins(ctx context.Context, to Login) bool {
 // the pending credentials yet: the account is absent or has another password, or is
 // locked, as a new one is until its password is set.
 func unreplicated(err error) bool {
-	return errors.Is(err, ErrLoginRefused) || errors.Is(err, ErrAccountLocked)
+	return passwordMayBeWrong(err) || errors.Is(err, ErrAccountLocked)
 }
 
 // isReader reports whether the application's host is a reader of the admin's.

@@ -159,7 +159,7 @@ func (w *underLock) notRepaired(why error, remedy string) error {
 // orRepairCurrent does in a check what orRepair does in a rotation.
 func (i *inspection) orRepairCurrent(user string, own bool, refused error) {
 	f := i.findings[checkCurrent]
-	if own || f.Type != string(failure.CurrentCredentialsRejected) || i.mayRepair(user, refused) {
+	if own || i.inGap || f.Type != string(failure.CurrentCredentialsRejected) || i.mayRepair(user, refused) {
 		return
 	}
 	err := i.orRepair(user, failure.Mark(failure.CurrentCredentialsRejected, refused))

@@ -45,6 +45,8 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 	}
 	if user == nil {
 		w.step.warn(ctx, warning.AccountsNotListed, w.accountsNotListed()+"; "+warning.Remedy(warning.AccountsNotListed))
+	} else {
+		w.warn(ctx, user.OtherWaysIn())
 	}
 	if one := w.onePassword(user); one.Why != "" && !w.repairs {
 		return w.leaveToFinishSecret(ctx, user, one)
@@ -306,7 +308,7 @@ func (w *underLock) ownIsPending(ctx context.Context, refused error) (bool, erro
 // logsIn reports whether a document's password is one that the user has.
 func (w *underLock) logsIn(ctx context.Context, d secret.Document) (bool, error) {
 	session, err := w.Database.Connect(ctx, login(d))
-	if errors.Is(err, ErrLoginRefused) {
+	if passwordMayBeWrong(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -35,6 +35,19 @@ func (s Settings) next(username string) string {
 	return secret.Other(username)
 }
 
+// ifOtherStrategy says of a pending document whose user is the one of the other strategy that
+// this may be the reason; it is empty for any other.
+func (s Settings) ifOtherStrategy(current, pending secret.Document) string {
+	made, now := AlternatingUsers, SingleUser
+	if s.Strategy != SingleUser {
+		made, now = SingleUser, AlternatingUsers
+	}
+	if pending.Username() != (Settings{Strategy: made}).next(current.Username()) {
+		return ""
+	}
+	return fmt.Sprintf("it was made with ROTATION_STRATEGY=%s, which is %s now, or ", made, now)
+}
+
 // inWords says what is rotated, to a person.
 func (s Settings) inWords() string {
 	if s.Strategy == SingleUser {

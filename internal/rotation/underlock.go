@@ -124,8 +124,9 @@ func (w *underLock) lockReader(ctx context.Context, reader Session) error {
 
 // proveRefused is the proof where the current credentials were refused: of a single user of
 // whom the server keeps one password, the pending one is in force from its change in
-// finishSecret on, whoever has died since. Where it is not, the admin may be allowed to do
-// without. Anything else is the refusal that it was.
+// finishSecret on, whoever has died since; where it keeps two, after a repair that is not
+// allowed any more, or where somebody has discarded the current one. Where it is not, the
+// admin may be allowed to do without. Anything else is the refusal that it was.
 func (w *underLock) proveRefused(ctx context.Context, began time.Time) error {
 	if w.refused == nil {
 		return nil
@@ -135,7 +136,7 @@ func (w *underLock) proveRefused(ctx context.Context, began time.Time) error {
 		return fmt.Errorf("%w; looking whether it is the pending password that is in force: %w", w.refused, err)
 	}
 	one := w.onePassword(user)
-	if one.Why != "" {
+	if one.Why != "" || !w.mayRepairHere() {
 		if set, err := w.provePending(ctx, user, began); set || err != nil {
 			return err
 		}

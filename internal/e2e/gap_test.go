@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"tandem/internal/failure"
+	"tandem/internal/local/dbserver"
+	"tandem/internal/rotation"
+	"tandem/internal/warning"
+)
+
+// diesInGap has finishSecret die between the change of the only password and the move of
+// AWSCURRENT, and returns the password that was in force, and the one that is.
+func (w *deployment) diesInGap(move *labelMove) (before, pending string) {
+	w.t.Helper()
+	before = passwordOf(w.now())
+	move.kind.Store(diesBefore)
+	if w.rotate() == nil {
+		w.t.Fatal("it succeeded")
+	}
+	move.kind.Store(moves)
+	pending = w.mustPending()
+	w.mustBeOpen("dead", []string{pending}, before)
+	return before, pending
+}
+
+// mustKeepPending wants nothing of a text to lose the only password.
+func (w *deployment) mustKeepPending(text string) {
+	w.t.Helper()
+	for _, loses := range []string{"--remove-from-version-id", "takes AWSPENDING off", "was taken off", "store it in the secret"} {
+		if strings.Contains(text, loses) {
+			w.t.Errorf("it says %q: %s", loses, text)
+		}
+	}
+}
+
+// After a death in the gap a check says what has happened, and to rotate again, and advises
+// nothing by which the only password would be lost; and what it advises helps.
+func TestCheckInTheGap(t *testing.T) {
+	servers.Only(dbserver.MariaDB, "MySQL keeps two passwords from 8.0.14 on").EachRelease(t, func(t *testing.T, release string) {
+		on := servers.MustStart(t, release, load("auth_ed25519")...)
+		for _, kind := range []string{"by an admin", "by an admin who may repair", "by itself", "with another way in behind"} {
+			t.Run(kind, func(t *testing.T) {
+				var w *deployment
+				move := new(labelMove)
+				w = newDeployment(t, on, move.broken(&w)...)
+				w.keepOne(false)
+				switch kind {
+				case "with another way in behind": // by whose error the server then refuses a password
+					w.identified("VIA ed25519 USING PASSWORD(PW) OR unix_socket")
+				case "by an admin who may repair":
+					w.reconfigure("REPAIR_WITH_ADMIN=true")
+				case "by itself":
+					w.withoutAdmin()
+					w.execute("GRANT SELECT ON mysql.* TO "+me(w.user), "GRANT CREATE USER ON *.* TO "+me(w.user))
+				}
+				before, pending := w.diesInGap(move)
+				version := w.versionWith(rotation.Pending)
+
+				state := w.state()
+				found := w.check()
+				for _, f := range found.Checks {
+					w.mustKeepPending(f.Detail + "; " + f.Remedy)
+					if f.Result == rotation.ResultSkipped || f.Type == warning.RepairedWithAdmin || strings.Contains(f.Detail+f.Remedy, "by hand") {
+						t.Errorf("the check says %+v", f)
+					}
+				}
+				f := finding(t, found, "current credentials")
+				if f.Result != rotation.ResultFailed || f.Type != string(failure.CurrentCredentialsRejected) || !strings.Contains(f.Detail, version) || !strings.Contains(f.Remedy, "rotate the secret again") {
+					t.Errorf("of the current credentials it says %+v", f)
+				}
+				if f := finding(t, found, "plan"); f.Result != rotation.ResultAttention || len(f.List) > 0 || !strings.Contains(f.Detail, "is in force already") {
+					t.Errorf("of the plan it says %+v", f)
+				}
+				if f := finding(t, found, "rotation"); !strings.Contains(f.Remedy, "rotate the secret again") {
+					t.Errorf("of the rotation it says %+v", f)
+				}
+				if diff := difference(state, w.state()); diff != "" {
+					t.Errorf("the check has changed: %s", diff)
+				}
+
+				// An edit has the password set again, before AWSPENDING is taken off.
+				w.correct(w.app, map[string]any{"note": kind})
+				for _, f := range w.check().Checks {
+					if w.mustKeepPending(f.Detail + "; " + f.Remedy); strings.Contains(f.Detail+f.Remedy, "by hand") {
+						t.Errorf("edited, the check says %+v", f)
+					}
+				}
+				if err := w.tryAgain(true); err == nil {
+					t.Fatal("an edited document was replaced")
+				}
+				w.mustBeOpen("given up", []string{before}, pending)
+				w.mustRotate()
+				w.diesInGap(move)
+				if err := w.tryAgain(true); err != nil {
+					t.Fatal(err)
+				}
+				w.mustBeOpen("rotated again", []string{passwordOf(w.now())}, before, pending)
+			})
+		}
+	})
+}
+
+// The strategy is changed after a death in the gap: AWSPENDING stays on the only password,
+// error and check say what to do, and that helps.
+func TestStrategyChangesInTheGap(t *testing.T) {
+	servers.Only(dbserver.MariaDB, "MySQL keeps two passwords from 8.0.14 on").EachRelease(t, func(t *testing.T, release string) {
+		on := servers.MustStart(t, release, load("auth_ed25519")...)
+		var w *deployment
+		move := new(labelMove)
+		w = newDeployment(t, on, move.broken(&w)...)
+		w.keepOne(false)
+		before, pending := w.diesInGap(move)
+		version := w.versionWith(rotation.Pending)
+		w.reconfigure("ROTATION_STRATEGY=alternating-users")
+		for _, f := range w.check().Checks {
+			w.mustKeepPending(f.Detail + "; " + f.Remedy)
+			if f.Name == "rotation" && !strings.Contains(f.Remedy, "ROTATION_STRATEGY=single-user") {
+				t.Errorf("the check says %+v", f)
+			}
+		}
+		for range 2 {
+			err := w.tryAgain(true)
+			if err == nil || !strings.Contains(err.Error(), "ROTATION_STRATEGY=single-user") || !strings.Contains(err.Error(), version) {
+				t.Fatalf("it ends with %v", err)
+			}
+			w.mustKeepPending(err.Error())
+			w.mustBeOpen("the other strategy", []string{pending}, before)
+		}
+		w.reconfigure("ROTATION_STRATEGY=single-user")
+		if err := w.tryAgain(true); err != nil {
+			t.Fatal(err)
+		}
+		w.mustBeOpen("finished", []string{passwordOf(w.now())}, before)
+		w.reconfigure("ROTATION_STRATEGY=alternating-users")
+		w.mustRotate()
+		w.mustBe(w.clone())
+	})
+}
+
+// Promise 9: what opens an account of a single user beside its passwords is a warning, of the
+// rotation and of the check; and so is what a rotation does to an account that was expired,
+// or that anybody could log in to.
+func TestOtherWaysIntoASingleUser(t *testing.T) {
+	servers.EachRelease(t, func(t *testing.T, release string) {
+		socket, arguments := "VIA unix_socket", load("auth_ed25519")
+		if strings.HasPrefix(release, "mysql") {
+			socket, arguments = "WITH auth_socket", load("auth_socket.so")
+		}
+		on := servers.MustStart(t, release, arguments...)
+		for _, plugin := range []string{"mysql_native_password", "ed25519"} {
+			if on.Flavor == dbserver.MySQL && plugin == "ed25519" {
+				continue // which is MariaDB's
+			}
+			t.Run(plugin, func(t *testing.T) {
+				w := newDeployment(t, on, singleUser)
+				identified, there := "BY ", 1
+				if on.Flavor == dbserver.MariaDB {
+					identified, there = "VIA "+plugin+" USING PASSWORD", 2
+					w.identified(map[string]string{
+						"mysql_native_password": "VIA mysql_native_password USING PASSWORD(PW) OR unix_socket",
+						"ed25519":               "VIA unix_socket OR ed25519 USING PASSWORD(PW)",
+					}[plugin])
+				}
+				password := func(text string) string {
+					if on.Flavor == dbserver.MySQL {
+						return identified + "'" + text + "'"
+					}
+					return identified + "('" + text + "')"
+				}
+				at := func(host string) string { return "'" + w.user + "'@'" + host + "'" }
+				w.execute("CREATE USER "+at("10.%")+" IDENTIFIED "+socket,
+					"CREATE USER "+at("11.%")+" IDENTIFIED "+password("")+"",
+					"CREATE USER "+at("13.%")+" IDENTIFIED "+password(firstPassword), "ALTER USER "+at("13.%")+" PASSWORD EXPIRE")
+				stranger := w.stranger()
+				w.execute("GRANT PROXY ON " + at("%") + " TO '" + stranger + "'@'%'")
+				opened, foremost := 2, warning.AccountOpened
+				if plugin == "ed25519" { // which keeps something of an empty password too
+					opened, foremost = 1, warning.PasswordChangedElsewhere
+				}
+				kinds := map[string]int{warning.LoginWithoutPassword: there, warning.ProxyOnUser: 1, warning.AccountOpened: opened, warning.PasswordChangedElsewhere: 2 - opened}
+				plan := finding(t, w.check(), "plan")
+				if plan.Result != rotation.ResultAttention || plan.Type != foremost || plan.NoAlarm {
+					t.Errorf("the check says %+v", plan)
+				}
+				w.mustRotate()
+				w.mustBeOpen("rotated", []string{passwordOf(w.now())})
+				for kind, want := range kinds {
+					warned := w.warnings(kind)
+					if len(warned) != want {
+						t.Errorf("%s: warned %q", kind, warned)
+					}
+					for _, text := range warned {
+						if kind != warning.PasswordChangedElsewhere && !strings.Contains(plan.Detail, text) {
+							t.Errorf("the check does not say %q: %s", text, plan.Detail)
+						}
+					}
+				}
+				w.execute(revokes(w.warnings(warning.ProxyOnUser)...)...)
+				w.execute("DROP USER " + at("10.%"))
+				w.forget(warning.LoginWithoutPassword)
+				w.forget(warning.ProxyOnUser)
+				w.mustRotate()
+				if warned := w.warnings(warning.LoginWithoutPassword); len(warned) != there-1 {
+					t.Errorf("afterwards: warned %q", warned)
+				}
+				if len(w.warnings(warning.ProxyOnUser)) > 0 || len(w.warnings(warning.AccountOpened)) != opened {
+					t.Error("it warns of what is no more")
+				}
+			})
+		}
+	})
+}
