@@ -58,7 +58,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		list = append(list, i.passwordStatements(w, pair)...)
 		o := outcome{detail: "the next setSecret " + strings.Join(words, "; "), list: list}
 		var kinds []string
-		for _, found := range append(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), w.matches)...) {
+		for _, found := range slices.Concat(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), w.matches), w.clearWarning()) {
 			kinds, o.detail = append(kinds, found.Type), o.detail+"; "+found.Message
 		}
 		if len(kinds) > 0 {

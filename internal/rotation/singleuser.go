@@ -184,6 +184,7 @@ func (w *underLock) warnOfForeignPassword(ctx context.Context, name account.Name
 // applyPassword sends a statement about the password of the user, who has so many accounts.
 func (w *underLock) applyPassword(ctx context.Context, s statement.Statement, accounts int) error {
 	facts := w.admin.Facts()
+	w.warnOfClear(ctx, s)
 	if err := w.admin.Apply(ctx, s); err != nil {
 		remedy, as := account.PasswordRemedy(facts.Account), "admin "
 		if w.documents.admin.own {
