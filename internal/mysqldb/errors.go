@@ -61,6 +61,7 @@ const (
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
 	errPasswordHistory         = 3638
+	errDefinerDropped          = 4006 // of DROP USER, by one who may not see what the account defines
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
 	errGrantAsDenied           = 3836 // GRANT ... AS, by one who has a partial revoke that the other has not

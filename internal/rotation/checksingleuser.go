@@ -43,6 +43,12 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		}
 		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
 	})
+	i.password(ctx, func() (*underLock, []account.Identification, error) {
+		if user == nil {
+			return w, nil, nil
+		}
+		return w, user.Identifications(), nil
+	})
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome {
 		return i.foretellPassword(w, user).also(w.clearWarning())
 	})
