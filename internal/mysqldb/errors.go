@@ -163,11 +163,11 @@ func (e *ServerError) Error() string {
 
 // Remedy implements failure.Remedied. Of a statement that was denied the step knows it.
 func (e *ServerError) Remedy() string {
-	kind, remedy := e.particular()
+	_, remedy := e.particular()
 	if e.Denied() && !e.Login {
 		return ""
 	}
-	if remedy == "" && kind != "" {
+	if kind := e.FailureType(); remedy == "" && kind != failure.StatementRefused {
 		return failure.Remedy(kind)
 	}
 	return remedy
@@ -203,7 +203,9 @@ func (e *ServerError) FailureType() failure.Type {
 		return failure.PluginUnsupported
 	case e.Login && e.Number == errAccessDenied:
 		return ""
-	case !e.Login && e.Denied():
+	case e.Login: // by whatever stands before the server, too, with numbers of its own
+		return failure.ServerUnavailable
+	case e.Denied():
 		return ""
 	}
 	return failure.StatementRefused
