@@ -46,7 +46,7 @@ func (i *inspection) policy(ctx context.Context, w *underLock, policy account.Au
 	o := outcome{list: []string{grant}, remedy: "send this as somebody who may: " + grant + "; or change the policy, or the account's plugin"}
 	for _, one := range found {
 		if factor := policy.Forbids(one); factor > 0 {
-			o.err = failure.Errorf(failure.AuthenticationPolicyRefused, "the server's authentication_policy (%s) forbids factor %d of what %s is to be identified by", policy, factor, one.Account)
+			o.err = failure.Errorf(failure.AuthenticationPolicyRefused, "the server's authentication_policy (%s) forbids factor %d of what %s is to be identified by, and %s lacks %s", policy, factor, one.Account, name, grant)
 		}
 	}
 	switch {
