@@ -181,3 +181,18 @@ func (w *deployment) lengthOfPasswords(characters string) {
 	w.execute("SET GLOBAL " + variable + " = " + characters)
 	w.afterwards("SET GLOBAL " + variable + " = DEFAULT")
 }
+
+// Of a plugin whose rules no variable tells, the check says that only sending shows them.
+func TestCheckOfRulesThatAreNotTold(t *testing.T) {
+	servers.Only(dbserver.MariaDB, "MySQL tells its rules").EachRelease(t, func(t *testing.T, release string) {
+		if release == "mariadb-10.5" {
+			return // the plugin is a later release's
+		}
+		w := newDeployment(t, strict(t, release, append(load("password_reuse_check"), "--strict-password-validation=ON")...))
+		w.mayBeSeen = true
+		foretold{arrange: asItIs, check: "password", result: rotation.ResultUnprovable}.run(w)
+		if f := finding(t, w.check(), "password"); !strings.Contains(f.Detail, "password_reuse_check") {
+			t.Errorf("the plugin is not named: %+v", f)
+		}
+	})
+}
