@@ -185,6 +185,26 @@ func (a authority) writes(privilege string) answer {
 	return a.has(needs{object: Object{Level: LevelTable, Database: "mysql"}, privileges: []string{privilege}})
 }
 
+// seesDefiners reports whether it may send a DROP USER of an account that nothing seems to
+// be defined by: MySQL refuses one of an account that something is (error 4006), which
+// whoever lacks these privileges is not shown, to anybody but holders of two others.
+//
+// Source: MySQL 8.4 Reference Manual, 15.7.1.5 "DROP USER Statement", 27.6 "Stored Object
+// Access Control" ("Orphan Stored Objects"); by which privileges information_schema shows
+// definers was tried on MySQL 9.7.
+func (a authority) seesDefiners() answer {
+	if a.server.Flavor != MySQL || !a.server.AtLeast(8, 0, 22) || a.dynamic("ALLOW_NONEXISTENT_DEFINER", false) || a.dynamic("SET_USER_ID", false) {
+		return allowed
+	}
+	return max(doubtful, a.has(needs{privileges: seeingDefiners}))
+}
+
+var seeingDefiners = []string{"SELECT", "TRIGGER", "EVENT"}
+
+func definersRemedy(to Name) string {
+	return grantStatement(to, Object{}, seeingDefiners, nil, false).String()
+}
+
 // givesRole reports whether it may grant or revoke a role.
 func (a authority) givesRole(role Name) answer {
 	for _, source := range a.sources {

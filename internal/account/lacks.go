@@ -36,6 +36,7 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 			note(a.manages("INSERT"), step.Remedy(own.Name).String())
 		case kind == "DROP":
 			note(a.manages("DELETE"), step.Remedy(own.Name).String())
+			note(a.seesDefiners(), definersRemedy(own.Name))
 		case kind == "ALTER":
 			note(a.manages("UPDATE"), step.Remedy(own.Name).String())
 		default:

@@ -107,12 +107,22 @@ func (p Pair) EndsPassword(mode Mode, turn Turn, password redact.Secret, matches
 // verifier of it.
 func (p Pair) SendsPassword() bool { return p.Server.Flavor == MySQL || len(p.Clear) > 0 }
 
-// ClearWarning tells that the password was sent in clear; it is none where it was not.
-func (p Pair) ClearWarning() []Warning {
-	if len(p.Clear) == 0 {
+// ClearWarning tells that a password may come to stand in the server's logs in clear: since
+// plugins of MariaDB's have to see it, or log_raw has MySQL mask none. It is none where it
+// does not.
+//
+// Source: MySQL 8.4 Reference Manual, 8.1.2.3 "Passwords and Logging".
+func ClearWarning(plugins []string, logRaw bool) []Warning {
+	var why string
+	switch {
+	case len(plugins) > 0:
+		why = fmt.Sprintf("the plugin %s has to see it (strict_password_validation is ON)", strings.Join(plugins, ", "))
+	case logRaw:
+		why = "log_raw is ON (SET GLOBAL log_raw = OFF, and likewise in the server's configuration, ends that)"
+	default:
 		return nil
 	}
-	return []Warning{{warning.ClearPasswordSent, fmt.Sprintf("the password was sent to the server in clear, since the plugin %s has to see it (strict_password_validation is ON): where the server has its general log on, the password is in it", strings.Join(p.Clear, ", "))}}
+	return []Warning{{warning.ClearPasswordSent, "the server reads, and logs, the password in clear, since " + why + ": where the server has its general log on, the password is in it"}}
 }
 
 // alterations is an ALTER USER of several accounts.

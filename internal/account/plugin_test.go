@@ -113,7 +113,7 @@ func TestFactors(t *testing.T) {
 			if diff := cmp.Diff(test.password, reveal(statements), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("password: %s", diff)
 			}
-			if warned := len(pair.ClearWarning()) > 0; warned != (test.clear != nil) {
+			if warned := len(ClearWarning(pair.Clear, false)) > 0; warned != (test.clear != nil) {
 				t.Errorf("warned: %v", warned)
 			}
 		})

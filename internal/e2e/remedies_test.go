@@ -429,13 +429,13 @@ func remedies() []cause {
 			arrange: secretOfAnotherClone, follow: func(w *deployment) {
 				w.put(w.app, w.edited(w.app, map[string]any{"username": w.user, "password": firstPassword}))
 			}},
-		{name: "a policy that forbids the plugin, and the admin who may pass it by", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret",
+		{name: "a policy that forbids the plugin, and the admin who may pass it by", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret", check: "password", foretold: true,
 			words: []string{"GRANT AUTHENTICATION_POLICY_ADMIN ON *.*"}, arrange: strictPolicy, follow: sql("GRANT AUTHENTICATION_POLICY_ADMIN ON *.* TO 'admin'@'%'")},
-		{name: "a policy that forbids the plugin, and another plugin", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret",
+		{name: "a policy that forbids the plugin, and another plugin", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret", check: "password", foretold: true,
 			arrange: strictPolicy, follow: sql("ALTER USER USER_ IDENTIFIED WITH sha256_password BY '" + firstPassword + "'")},
-		{name: "a policy that forbids the plugin, and is changed", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret",
+		{name: "a policy that forbids the plugin, and is changed", flavor: dbserver.MySQL, want: failure.AuthenticationPolicyRefused, numbers: []int{4058}, step: "setSecret", check: "password", foretold: true,
 			arrange: strictPolicy, follow: sql("SET GLOBAL authentication_policy = '*,,'")},
-		{name: "a role that is a role of the clone by way of another", flavor: dbserver.MySQL, want: failure.StatementRefused, numbers: []int{4027}, step: "setSecret", words: []string{"revoke one of the two"},
+		{name: "a role that is a role of the clone by way of another", flavor: dbserver.MySQL, want: failure.StatementRefused, numbers: []int{4027}, step: "setSecret", check: "plan", foretold: true, words: []string{"revoke one of the two"},
 			arrange: after(2, func(w *deployment) {
 				role := me("role_" + w.user)
 				w.execute("CREATE ROLE "+role, "GRANT "+me(w.clone())+" TO "+role, "GRANT "+role+" TO "+me(w.user))

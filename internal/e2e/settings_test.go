@@ -42,7 +42,7 @@ func againstUs(flavor dbserver.Flavor, limit string) []setting {
 	return append(settings, []setting{
 		{"sql_mode", "'ORACLE,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,EMPTY_STRING_IS_NULL,IGNORE_SPACE,SIMULTANEOUS_ASSIGNMENT'"},
 		{"tx_read_only", "1"}, {"tx_isolation", "'READ-UNCOMMITTED'"}, {"max_statement_time", "1"}, {"old_passwords", "1"}, {"old_mode", "'NO_PROGRESS_INFO,ZERO_DATE_TIME_CAST'"},
-		{"tmp_disk_table_size", "1024"}, {"tmp_memory_table_size", "0"}, {"max_session_mem_used", "200000"}, {"in_predicate_conversion_threshold", "2"},
+		{"tmp_disk_table_size", "1024"}, {"tmp_memory_table_size", "0"}, {"max_session_mem_used", "200000"}, {"max_tmp_session_space_usage", "65536"}, {"in_predicate_conversion_threshold", "2"},
 		{"idle_transaction_timeout", "1"}, {"optimizer_switch", "'derived_merge=off,semijoin=off,materialization=off,split_materialized=off'"}, {"sql_if_exists", "1"},
 	}...)
 }

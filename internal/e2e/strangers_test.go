@@ -13,7 +13,6 @@ import (
 const strangersPassword = "A stranger's 1st"
 
 // stranger makes a user who has nothing to do with the pair, and nothing to say.
-
 func (w *deployment) stranger() string {
 	w.t.Helper()
 	name := unique("stranger")
@@ -25,7 +24,6 @@ func (w *deployment) stranger() string {
 }
 
 // as is a session of a user's.
-
 func (w *deployment) as(user, password, program string) *sql.Conn {
 	w.t.Helper()
 	config := w.Server.Config()
@@ -48,7 +46,6 @@ func (w *deployment) as(user, password, program string) *sql.Conn {
 }
 
 // sends executes statements as a stranger.
-
 func (w *deployment) sends(stranger string, statements ...string) {
 	w.t.Helper()
 	conn := w.as(stranger, strangersPassword, "")
@@ -60,7 +57,6 @@ func (w *deployment) sends(stranger string, statements ...string) {
 }
 
 // warnings are the messages of a type that the function has written so far.
-
 func (w *deployment) warnings(kind string) []string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -75,9 +71,7 @@ func (w *deployment) warnings(kind string) []string {
 }
 
 // nextTry rotates after a failure, as it comes: by the same token, as long as that is
-
 // in the way of another.
-
 func (w *deployment) nextTry() error {
 	w.t.Helper()
 	if _, err := w.Rotate(w.t.Context(), w.app); err != nil && !strings.Contains(err.Error(), "reattempted") {
@@ -99,7 +93,6 @@ func (w *deployment) mustRotateAgain() {
 }
 
 // revokes are the REVOKE statements of texts, each once.
-
 func revokes(texts ...string) []string {
 	var found []string
 	for _, text := range texts {
@@ -111,33 +104,3 @@ func revokes(texts ...string) []string {
 	}
 	return found
 }
-
-// proxies are the PROXY privileges that concern the pair, by the server's table.
-
-// mayGrantEverywhere reports whether an account of a user has GRANT OPTION on *.*.
-
-// Anybody may grant PROXY on himself, and an admin of RDS's can pass it on to
-
-// nobody. The password changes all the same, and the warning says how to end it.
-
-// A stranger who has given both users PROXY WITH GRANT OPTION is not passed over since
-
-// the two are equal: the clone loses GRANT OPTION on *.*, and all of it is warned of.
-
-// An administrator who may pass PROXY on ends it too, and when the stranger is gone.
-
-// PROXY that is meant is copied once the admin may pass it on, as the warning says.
-
-// PROXY WITH GRANT OPTION gives GRANT OPTION on *.*, which neither user keeps or
-
-// gets from the other.
-
-// An admin who can pass PROXY on does not give GRANT OPTION on *.* to the original
-
-// with it.
-
-// PROXY on one of the pair, granted to somebody else, outlives every rotation.
-
-// PROXY on a clone that somebody else had made is warned of when it is adopted, and in
-
-// off, which copies nothing.

@@ -82,9 +82,7 @@ func (w *deployment) mayNotBeEqual(remedy string) {
 }
 
 // foreignDatabase gives the application's secret an admin who may grant on no database
-
 // but its own.
-
 func (w *deployment) foreignDatabase() error {
 	admin, err := w.CreateAdminWith(w.t.Context(), sandbox.Token(), "GRANT CREATE USER ON *.* TO 'admin'@'%'", "GRANT SELECT ON mysql.* TO 'admin'@'%'",
 		"GRANT ALL PRIVILEGES ON "+w.database+".* TO 'admin'@'%' WITH GRANT OPTION")
@@ -94,25 +92,3 @@ func (w *deployment) foreignDatabase() error {
 	w.store(w.user, firstPassword, map[string]any{"masterarn": admin})
 	return nil
 }
-
-// holdLock takes the pair's lock through a session.
-
-// kill follows an error's or a check's remedy.
-
-// Whoever holds the lock is named, with what ends that session: in setSecret by the
-
-// admin, and in finishSecret by the pending user, who sees less.
-
-// mustName wants the statement that ends a connection.
-
-// What holds the lock as the admin or as one of the two users is a rotation, unless it
-
-// calls itself something else where that can be read.
-
-// An admin without PROCESS is told the connection, and what ends it.
-
-// A secret for a user who only happens to be called x_clone does not take over x.
-
-// After a secret was restored or moved, its current version may be the only one that has
-
-// a label, and may be the clone's: where the two users are equal, the rotation goes on.

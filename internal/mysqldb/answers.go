@@ -43,6 +43,7 @@ var answers = map[uint16]answer{
 	errUnknownRole:             {"", "the role or the account is gone: the next try reads the accounts anew"},
 	errRoleNotGranted:          {"", "the role is no longer granted: the next try reads the accounts anew"},
 	errGrantAsDenied:           {failure.PrivilegeNotGrantable, "the admin has a partial revoke that the account has not (SHOW GRANTS FOR the admin lists it as a REVOKE), and can pass no more on than it has: GRANT the admin the same privilege on that database, which lifts it"},
+	errDefinerDropped:          {"", "something on the server is defined by the account, which the admin is not shown; an account is kept that something depends on: GRANT SELECT, TRIGGER, EVENT ON *.* to the admin"},
 	errRoleLoop:                {"", "the account is itself a role of this role, by way of others: revoke one of the two"},
 	errAuthenticationPolicy:    {failure.AuthenticationPolicyRefused, "the server's authentication_policy forbids what the account is identified by: GRANT AUTHENTICATION_POLICY_ADMIN ON *.* to the admin, or change the policy or the account's plugin"},
 	errMustChangePassword:      {failure.PasswordExpired, expiredRemedy},

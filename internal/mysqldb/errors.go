@@ -63,6 +63,7 @@ const (
 	errUnknownRole             = 3523
 	errRoleNotGranted          = 3530
 	errPasswordHistory         = 3638
+	errDefinerDropped          = 4006 // of DROP USER, by one who may not see what the account defines
 	errRoleLoop                = 4027
 	errAuthenticationPolicy    = 4058
 	errTooFewCharactersChanged = 4165 // of REPLACE, by validate_password.changed_characters_percentage
@@ -165,11 +166,11 @@ func (e *ServerError) Error() string {
 
 // Remedy implements failure.Remedied. Of a statement that was denied the step knows it.
 func (e *ServerError) Remedy() string {
-	kind, remedy := e.particular()
+	_, remedy := e.particular()
 	if e.Denied() && !e.Login {
 		return ""
 	}
-	if remedy == "" && kind != "" {
+	if kind := e.FailureType(); remedy == "" && kind != failure.StatementRefused {
 		return failure.Remedy(kind)
 	}
 	return remedy
@@ -215,7 +216,9 @@ func (e *ServerError) FailureType() failure.Type {
 		return failure.PluginUnsupported
 	case e.Login && e.Number == errAccessDenied:
 		return ""
-	case !e.Login && e.Denied():
+	case e.Login: // by whatever stands before the server, too, with numbers of its own
+		return failure.ServerUnavailable
+	case e.Denied():
 		return ""
 	}
 	return failure.StatementRefused

@@ -124,6 +124,24 @@ func TestParseAccount(t *testing.T) {
 	}
 }
 
+// A login that is answered by a number that nobody knows here, as those of a proxy are, has
+// a type and a remedy as well.
+func TestUnknownLoginAnswersAreTyped(t *testing.T) {
+	at := endpoint{login: rotation.Login{Host: "db.example", Port: 3306, Username: "app", Password: redact.New("hunter2")}, encrypted: true}
+	for _, number := range []uint16{1, 1042, 1105, 1142, 1158, 1159, 1160, 1161, 1317, 3168, 9001, 65535} {
+		err := at.explain(&mysql.MySQLError{Number: number, Message: "m"})
+		if got := failure.Of(err); got != failure.ServerUnavailable {
+			t.Errorf("%d: %s", number, got)
+		}
+		if remedy := failure.RemedyOf(err); remedy == "" || !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%d: %v, with the remedy %q", number, err, remedy)
+		}
+		if statement := failure.Of(explain(&mysql.MySQLError{Number: number, Message: "m"}, false)); statement == failure.ServerUnavailable {
+			t.Errorf("%d: a statement's answer is %s", number, statement)
+		}
+	}
+}
+
 // Whatever a login or the first statement after it may answer has a type of its own and a
 // remedy, in either server's numbers.
 func TestLoginAnswersAreTyped(t *testing.T) {

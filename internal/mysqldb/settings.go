@@ -36,5 +36,6 @@ func (s *Session) settings() *statement.Builder {
 			"/*!80003 , SESSION cte_max_recursion_depth = 1000 */" +
 			"/*!80017 , SESSION print_identified_with_as_hex = 1 */" +
 			"/*M! , SESSION max_statement_time = 0, SESSION tx_read_only = 0, SESSION tx_isolation = 'REPEATABLE-READ', SESSION old_passwords = 0" +
-			", SESSION max_session_mem_used = 9223372036854775807, SESSION tmp_disk_table_size = 18446744073709551615 */")
+			", SESSION max_session_mem_used = 9223372036854775807, SESSION tmp_disk_table_size = 18446744073709551615 */" +
+			"/*M!110501 , SESSION max_tmp_session_space_usage = 0 */")
 }

@@ -31,7 +31,7 @@ func (s *Session) Users(ctx context.Context, names ...string) ([]account.User, e
 	}
 	for _, entry := range accounts {
 		if entry.role {
-			return nil, failure.Errorf(failure.UserNameTaken, "%q is a role on this server, not a user: rename the role, or rotate another user", entry.name.User)
+			return nil, failure.Errorf(failure.UserNameTaken, "%q is a role on this server, not a user, and MariaDB renames no role: DROP ROLE %s, or rotate another user", entry.name.User, statement.Identifier(entry.name.User))
 		}
 	}
 	shown, err := s.show(ctx, accounts)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/redact"
 	"tandem/internal/retries"
@@ -130,6 +131,20 @@ type outcome struct {
 
 // outcomeOf returns the outcome of something that either worked or not.
 func outcomeOf(detail string, err error) outcome { return outcome{detail: detail, err: err} }
+
+// also adds warnings to what is no failure. An attention of another kind stays that.
+func (o outcome) also(warnings []account.Warning) outcome {
+	for _, found := range warnings {
+		if o.err != nil {
+			return o
+		}
+		o.detail += "; " + found.Message
+		if o.result == "" {
+			o.result, o.kind, o.remedy = ResultAttention, found.Type, warning.Remedy(found.Type)
+		}
+	}
+	return o
+}
 
 // check runs one check, unless one that it needs has not been passed.
 func (i *inspection) check(ctx context.Context, name string, needs []string, do func(ctx context.Context) outcome) (passed bool) {

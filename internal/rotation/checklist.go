@@ -27,6 +27,7 @@ const (
 	checkAdmin          = "admin"
 	checkLock           = "lock"
 	checkAccounts       = "accounts"
+	checkPassword       = "password"
 	checkPrivileges     = "admin's privileges"
 	checkPlan           = "plan"
 	checkDrift          = "drift"
@@ -79,6 +80,7 @@ func Checks() []CheckDescription {
 		{checkAdmin, "the admin's login, and as which account"},
 		{checkLock, "whether a session holds the lock of the two users, and whose it is"},
 		{checkAccounts, "the hosts of both users"},
+		{checkPassword, "whether the server's plugins, `authentication_policy` and rules for passwords take the next one"},
 		{checkPrivileges, "the GRANTs that the admin lacks for the plan, by the server's own rules"},
 		{checkPlan, "the statements of the next setSecret, masked, and what they mean: the first twenty, and how many there are"},
 		{checkDrift, "in what the two users differ now"},

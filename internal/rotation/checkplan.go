@@ -34,6 +34,10 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		}
 		return outcomeOf(fmt.Sprintf("%q: %s; %q: %s", pair.Original.Name, hosts(pair.Original), pair.Clone.Name, hosts(pair.Clone)), nil)
 	})
+	i.password(ctx, func() (*underLock, []account.Identification, error) {
+		found, err := pair.Identifications(i.Settings.Mode, w.turn(), w.pending.Password(), w.matches)
+		return w.underLock, found, err
+	})
 	var plan account.Plan
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
@@ -50,6 +54,9 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 				return outcomeOf("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
 			}
 		}
+		if err := i.roleLoop(ctx, admin, plan); err != nil {
+			return outcomeOf("", err)
+		}
 		words := append(plan.Summary(), fmt.Sprintf("sets the password of %q", d.pending.Username()))
 		list := make([]string, 0, len(plan.Steps)+1)
 		for _, step := range plan.Steps {
@@ -58,7 +65,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		list = append(list, i.passwordStatements(w, pair)...)
 		o := outcome{detail: "the next setSecret " + strings.Join(words, "; "), list: list}
 		var kinds []string
-		for _, found := range append(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), w.matches)...) {
+		for _, found := range slices.Concat(plan.Warnings, pair.OtherWaysIn(i.Settings.Mode, w.turn(), d.current.Password(), w.matches), w.clearWarning()) {
 			kinds, o.detail = append(kinds, found.Type), o.detail+"; "+found.Message
 		}
 		if len(kinds) > 0 {
@@ -88,7 +95,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		case len(lacks)+len(inDoubt) == 0:
 			return outcomeOf("by its grants, it may send every statement of the plan", nil)
 		case len(lacks) == 0:
-			return outcome{result: ResultUnprovable, list: inDoubt, detail: fmt.Sprintf("admin %s has privileges on several patterns that match one database, and only sending shows which of them the server takes; these would be enough", admin.Facts().Account)}
+			return outcome{result: ResultUnprovable, list: inDoubt, detail: fmt.Sprintf("only sending shows whether admin %s may send every statement of the plan: it has privileges on several patterns that match one database, or may not see what is defined by an account that is dropped; these would be enough", admin.Facts().Account)}
 		}
 		kind := failure.PrivilegeNotGrantable
 		if slices.Contains(lacks, account.PasswordRemedy(admin.Facts().Account).String()) {
@@ -120,6 +127,23 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		o.detail = fmt.Sprintf("%q and %q have drifted apart; the plan says what the next setSecret does about it", pair.Original.Name, pair.Clone.Name)
 		return o
 	})
+}
+
+// roleLoop is the error of a plan that grants an account a role which has the account as a
+// role itself.
+func (i *inspection) roleLoop(ctx context.Context, admin Session, plan account.Plan) error {
+	roles := plan.RolesGranted()
+	if len(roles) == 0 || admin.Facts().Server.Flavor != account.MySQL { // MariaDB's users are no roles
+		return nil
+	}
+	granted, err := admin.RoleGrants(ctx, roles)
+	if err != nil {
+		return fmt.Errorf("looking which roles the roles of the plan have: %w", err)
+	}
+	if step, revoke := plan.RoleLoop(admin.Facts().Server, granted); !revoke.Empty() {
+		return failure.Errorf(failure.StatementRefused, "%s is itself a role of the role %s, by way of others, and the server refuses to grant that to it: revoke one of the two: %s", step.Account, step.Object.Proxied, revoke)
+	}
+	return nil
 }
 
 // passwordStatements are those that set the password, masked, as they will be once

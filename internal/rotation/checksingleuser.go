@@ -43,7 +43,15 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		}
 		return outcomeOf(fmt.Sprintf("%q: %s", user.User.Name, hosts(user.User)), nil)
 	})
-	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome { return i.foretellPassword(w, user).foretellAccounts(user) })
+	i.password(ctx, func() (*underLock, []account.Identification, error) {
+		if user == nil {
+			return w, nil, nil
+		}
+		return w, user.Identifications(), nil
+	})
+	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome {
+		return i.foretellPassword(w, user).foretellAccounts(user).also(w.clearWarning())
+	})
 	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()

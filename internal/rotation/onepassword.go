@@ -257,7 +257,6 @@ func (w *underLock) changeOnlyPassword(ctx context.Context, user *account.Single
 	w.record.gapBegins()
 	for _, s := range statements {
 		if err = w.applyPassword(ctx, s, accounts); err == nil {
-			w.warn(ctx, account.Pair{Clear: w.clear}.ClearWarning())
 			continue
 		}
 		if set, connectErr := w.setAlready(ctx, err); set || connectErr != nil {

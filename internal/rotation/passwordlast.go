@@ -18,15 +18,13 @@ func (w *setSecretRun) setPasswordLast(ctx context.Context, pair account.Pair) (
 		return "", fmt.Errorf("setting the password: %w", err)
 	}
 	for _, s := range password {
+		w.warnOfClear(ctx, s)
 		if err := w.admin.Apply(ctx, s); err != nil {
 			return "", denied(failure.AdminAccessDenied, fmt.Errorf("setting the password of %q as admin %s; the old password is still valid, unless the server's reply was lost: %w",
 				w.pending.Username(), w.admin.Facts().Account, mend(err, account.PasswordRemedy(w.admin.Facts().Account))))
 		}
 		w.record.password(s)
 		w.log.InfoContext(ctx, "statement executed", "statement", s.String())
-		if s.HoldsSecret() {
-			w.warn(ctx, pair.ClearWarning())
-		}
 	}
 	switch {
 	case len(password) > 0:

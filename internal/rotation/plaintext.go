@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"tandem/internal/account"
 	"tandem/internal/failure"
 	"tandem/internal/secret"
+	"tandem/internal/statement"
 	"tandem/internal/warning"
 )
 
@@ -25,6 +27,18 @@ func (s step) warnOfPlaintext(ctx context.Context, login Login) {
 		return
 	}
 	s.warn(ctx, warning.Plaintext, "connection not encrypted", "user", login.Username, "host", login.Host)
+}
+
+// warnOfClear warns of a statement about the password that the server is about to log in
+// clear.
+func (w *underLock) warnOfClear(ctx context.Context, s statement.Statement) {
+	if s.HoldsSecret() {
+		w.warn(ctx, w.clearWarning())
+	}
+}
+
+func (w *underLock) clearWarning() []account.Warning {
+	return account.ClearWarning(w.clear, w.admin.Facts().LogRaw)
 }
 
 // checkPasswordEncrypted refuses to go on where the server would be sent the new

@@ -167,6 +167,9 @@ type Facts struct {
 	ReadOnly bool
 	// MaxPacket is how long a message to the server may be, in bytes.
 	MaxPacket uint64
+	// LogRaw is true where MySQL's log_raw is ON, by which the general log has passwords
+	// in clear. Before 8.0.19 a server does not tell, and it is false.
+	LogRaw bool
 	// Certificate is the server's, where the connection is encrypted.
 	Certificate *Certificate
 }

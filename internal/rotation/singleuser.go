@@ -233,6 +233,7 @@ const orAdmin = "name an admin secret, or, "
 // applyPassword sends a statement about the password of the user, who has so many accounts.
 func (w *underLock) applyPassword(ctx context.Context, s statement.Statement, accounts int) error {
 	facts := w.admin.Facts()
+	w.warnOfClear(ctx, s)
 	if err := w.admin.Apply(ctx, s); err != nil {
 		as := "admin "
 		if w.documents.admin.own {

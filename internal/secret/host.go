@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,8 +32,14 @@ func (o object) endpoint() (host string, port int, err error) {
 		return "", 0, err
 	}
 	port, err = o.port()
-	if err != nil || digits == "" {
-		return host, port, err
+	if err != nil {
+		return "", 0, err
+	}
+	if digits == "" {
+		if own := lastGroup(strings.TrimSpace(text)); own != 0 && (!o.namesPort() || own == port) {
+			return "", 0, fmt.Errorf("key %q is an IPv6 address, or one with a port behind it: put the address in brackets", keyHost)
+		}
+		return host, port, nil
 	}
 	own, ok := parsePort(digits)
 	switch {
@@ -59,11 +66,10 @@ func splitHost(text string) (host, port string, err error) {
 		if err != nil || !closed || !address.Is6() || behind != "" && (!separated || port == "") {
 			return "", "", errNotAHost
 		}
-		host = inside
-		return host, port, checkHost(host)
+		return inside, port, checkCharacters(inside)
 	}
-	if _, err := netip.ParseAddr(text); err == nil { // IPv6 has colons of its own
-		return text, "", checkHost(text)
+	if address, err := netip.ParseAddr(text); err == nil && address.Is6() { // with colons of its own
+		return text, "", checkCharacters(text)
 	}
 	host, port, separated := strings.Cut(text, ":")
 	if separated && port == "" || strings.Contains(port, ":") {
@@ -72,9 +78,34 @@ func splitHost(text string) (host, port string, err error) {
 	return host, port, checkHost(host)
 }
 
-// checkHost refuses what no host has in it, such as a path, a user, a list or a
-// line's end.
+// lastGroup is the last group of an IPv6 address without brackets that is one without it, too,
+// where that group may be a port; or else 0.
+func lastGroup(text string) int {
+	at := strings.LastIndexByte(text, ':')
+	if at < 0 {
+		return 0
+	}
+	if _, err := netip.ParseAddr(text[:at]); err != nil {
+		return 0
+	}
+	port, ok := parsePort(text[at+1:])
+	if !ok {
+		return 0
+	}
+	return port
+}
+
+// checkHost refuses what is no name of DNS, and no IPv4 address. A name may end in a dot.
 func checkHost(host string) error {
+	if strings.Contains(host, "%") || slices.Contains(strings.Split(strings.TrimSuffix(host, "."), "."), "") {
+		return errNotAHost
+	}
+	return checkCharacters(host)
+}
+
+// checkCharacters refuses what no host has in it, such as a path, a user, a list or a
+// line's end.
+func checkCharacters(host string) error {
 	if len(host) > maxHost {
 		return fmt.Errorf("key %q has %d bytes, and a host name at most %d: set it to the server's name or address alone", keyHost, len(host), maxHost)
 	}

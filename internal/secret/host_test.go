@@ -33,6 +33,12 @@ func TestHost(t *testing.T) {
 		{" [::1] ", "3307", "::1", 3307},
 		{"[2001:db8::1]:3307", "", "2001:db8::1", 3307},
 		{"fe80::1%eth0", "", "fe80::1%eth0", 3306},
+		{"[fe80::1%eth0]:3307", "", "fe80::1%eth0", 3307},
+		{"::1:3306", "3307", "::1:3306", 3307}, // with the other port, it is no address and a port
+		{"[::1:3306]", "", "::1:3306", 3306},
+		{"2001:db8::1:abc", "", "2001:db8::1:abc", 3306},
+		{"2001:db8::1:0", "", "2001:db8::1:0", 3306},
+		{"1:2:3:4:5:6:7:8", "", "1:2:3:4:5:6:7:8", 3306},
 	} {
 		for _, parse := range []func(redact.Secret) (secret.Document, error){secret.Parse, secret.ParseAdmin} {
 			raw := withHost(t, test.host, test.port)
@@ -78,6 +84,19 @@ func TestHostRefused(t *testing.T) {
 		{"[::1]3306", "", "not a host name"},
 		{"[::1]:", "", "not a host name"},
 		{":3306", "", "not a host name"},
+		{"::1:3306", "", "in brackets"},
+		{"::1:3306", "3306", "in brackets"},
+		{"fe80::1:3306", `""`, "in brackets"},
+		{"2001:db8::10.0.0.1:3306", "", "not a host name"},
+		{"%", "", "not a host name"},
+		{"db%eth0", "", "not a host name"},
+		{"10.0.0.1%eth0", "", "not a host name"},
+		{"...", "", "not a host name"},
+		{".", "", "not a host name"},
+		{"db..example.com", "", "not a host name"},
+		{".example.com", "", "not a host name"},
+		{"db.example.com..", "", "not a host name"},
+		{"..:3306", "", "not a host name"},
 		{strings.Repeat("a", 254), "", "254 bytes"},
 	} {
 		_, err := secret.Parse(redact.New(withHost(t, test.host, test.port)))

@@ -49,7 +49,7 @@ func Causes() []Cause {
 		{DefinerKept, "such an account was kept, as something on the server is defined by it or granted to it", "change the definer, and drop the account"},
 		{ObjectGone, "not copied: what a privilege is on is gone, or a default role cannot be set", "nothing, or revoke it from the original"},
 		{Adopted, "an account that this function had not made was taken as the clone", "look at what was taken from it, which the line lists"},
-		{ClearPasswordSent, "a validation plugin had to see the password, which may stand in the server's logs", "see \"What is copied\""},
+		{ClearPasswordSent, "a validation plugin has to see the password, or MySQL's `log_raw` is ON: it may stand in the server's logs", "see \"What is copied\""},
 		{ProxyLeftOut, "a PROXY privilege that the admin cannot pass on, or the GRANT OPTION that came with one, was neither copied nor taken", "the REVOKE that the line prints, if nobody meant to give it"},
 		{ProxyOnUser, "somebody else may act as the user, or one of the two, by PROXY, whatever its password is", "the REVOKE that the line prints, if nobody meant to give it"},
 		{Plaintext, "a login is about to go on without TLS", "turn TLS on at the server, and take `\"ssl\": false` out of the document"},

@@ -1,0 +1,40 @@
+package account
+
+import "tandem/internal/statement"
+
+// RolesGranted are the roles that the plan grants.
+func (p Plan) RolesGranted() []Name {
+	var roles []Name
+	for _, step := range p.Steps {
+		if role := step.Object.Proxied; step.Object.Level == LevelRole && step.Kind() == "GRANT" && !contained(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// RoleLoop finds a step that grants an account a role which has the account as a role
+// itself, by way of others: MySQL refuses that (error 4027). revoke undoes the last of these
+// grants; it is the empty statement where there is no such step. granted has what the roles
+// of RolesGranted have in turn.
+func (p Plan) RoleLoop(server Server, granted RoleGrants) (step Step, revoke statement.Statement) {
+	for _, step := range p.Steps {
+		if step.Object.Level != LevelRole || step.Kind() != "GRANT" {
+			continue
+		}
+		seen := map[Name]bool{}
+		for next := []Name{step.Object.Proxied}; len(next) > 0; next = next[1:] {
+			if seen[next[0]] {
+				continue
+			}
+			seen[next[0]] = true
+			for _, role := range granted.Of[next[0]].Roles {
+				if role.Name == step.Account {
+					return step, revokeRoleStatement(server, step.Account, next[0])
+				}
+				next = append(next, role.Name)
+			}
+		}
+	}
+	return Step{}, statement.Statement{}
+}
