@@ -9,9 +9,10 @@ const (
 	AbsentTable Absence = "table"
 	// AbsentColumn: one of the columns that the statement names.
 	AbsentColumn Absence = "column"
-	// AbsentColumns: all columns of a view that cannot be opened, since a table, a view,
-	// a column or a function that it is made of is gone, or its definer, or what its
-	// definer may do. Privileges on the view as a whole can be granted as ever.
+	// AbsentColumns: all columns of a view, or of a table, that cannot be opened, since what
+	// it is made of is gone or has become another: a table, a view, a column, a function,
+	// an index, a partition, a storage engine, its definer, or what its definer may do.
+	// Privileges on it as a whole can be granted as ever.
 	AbsentColumns Absence = "columns"
 	// AbsentRoutine: a routine, a package or a library, or the database that it was in.
 	AbsentRoutine Absence = "routine"
@@ -51,7 +52,7 @@ func AbsenceOf(number uint16) (Absence, bool) {
 type Absences struct {
 	objects     map[Object]bool
 	uncreatable map[Object]bool // of objects
-	views       map[Object]bool // whose columns are absent
+	unopened    map[Object]bool // whose columns are absent
 	columns     map[Object]map[string]bool
 	apart       map[Object]bool
 }
@@ -76,7 +77,7 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 	case absence == NotCreatable && step.creates:
 		return note(&a.uncreatable)
 	case absence == AbsentColumns && len(step.Columns) > 0:
-		return note(&a.views)
+		return note(&a.unopened)
 	case absence == AbsentColumn && len(step.Columns) > 1:
 		// Which one it was, the next plan finds out.
 		return note(&a.apart)
@@ -108,7 +109,7 @@ func (a *Absences) notCreatable(object Object) bool {
 
 // column reports whether a column is gone, or the table or view that it is one of.
 func (a *Absences) column(object Object, name string) bool {
-	return a != nil && (a.objects[object.key()] || a.views[object.key()] || a.columns[object.key()][fold(name)])
+	return a != nil && (a.objects[object.key()] || a.unopened[object.key()] || a.columns[object.key()][fold(name)])
 }
 
 func (a *Absences) isApart(object Object) bool {
