@@ -342,12 +342,27 @@ func (p Pair) takeRolesBack(original, clone *Account, gained Grants) []string {
 	return out
 }
 
+func systemUserRemedy(admin Name) statement.Statement {
+	return grantStatement(admin, Object{}, []string{systemUser}, nil, false)
+}
+
+// RolesOf are the roles that the steps grant or take.
+func (p Plan) RolesOf() []Name {
+	var names []Name
+	for _, step := range p.Steps {
+		if role := step.Object.Proxied; step.Object.Level == LevelRole && role != (Name{}) && !contained(names, role) {
+			names = append(names, role)
+		}
+	}
+	return names
+}
+
 // MendRole says what lets an admin do a step about a role that the server denied it;
-// empty for a step about something else.
+// empty for a step about something else. roles is what the role was granted (MySQL).
 //
 // Source: MySQL 8.4 Reference Manual, 15.7.1.6 "GRANT Statement"; MariaDB, "GRANT" and
 // "SET DEFAULT ROLE".
-func (s Step) MendRole(server Server, admin Name) string {
+func (s Step) MendRole(server Server, admin Name, roles RoleGrants) string {
 	role := s.Object.Proxied
 	switch {
 	case s.Object.Level != LevelRole:
@@ -359,5 +374,9 @@ func (s Step) MendRole(server Server, admin Name) string {
 	case role == (Name{}):
 		return grantStatement(admin, Object{}, []string{"CREATE USER"}, nil, false).String()
 	}
-	return grantRoleStatement(server, role, true, admin).String()
+	mend := grantRoleStatement(server, role, true, admin).String()
+	if roles.SystemUser(role) {
+		mend += "; " + systemUserRemedy(admin).String()
+	}
+	return mend
 }

@@ -70,7 +70,7 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 		if step.ChangesGrants() {
 			kind = failure.PrivilegeNotGrantable
 		}
-		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(step, takenInstead(*pair, step, err))))
+		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(ctx, step, takenInstead(*pair, step, err))))
 	}
 	if w.sent.executed > listed {
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent.executed)
