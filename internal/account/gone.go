@@ -1,5 +1,7 @@
 package account
 
+import "tandem/internal/statement"
+
 // Absence is what a server found gone, or no longer valid, when a GRANT failed.
 type Absence string
 
@@ -16,6 +18,8 @@ const (
 	AbsentColumns Absence = "columns"
 	// AbsentRoutine: a routine, a package or a library, or the database that it was in.
 	AbsentRoutine Absence = "routine"
+	// LockedTable: it is there, and another session keeps it locked, or its view's tables.
+	LockedTable Absence = "locked"
 	// NotCreatable: a table is gone, so that the GRANT has to have CREATE among its
 	// privileges, and the admin may not pass that on.
 	NotCreatable Absence = "not creatable"
@@ -35,6 +39,7 @@ var absences = map[uint16]Absence{
 	1356: AbsentColumns, // ER_VIEW_INVALID
 	1449: AbsentColumns, // ER_NO_SUCH_USER: the view's definer, to an admin who may act for others
 	1045: AbsentColumns, // ER_ACCESS_DENIED_ERROR: the same, to one who may not; a denial where no columns are named
+	1205: LockedTable,   // ER_LOCK_WAIT_TIMEOUT: of the table, or of what every GRANT waits for
 	1305: AbsentRoutine, // ER_SP_DOES_NOT_EXIST
 }
 
@@ -53,6 +58,7 @@ type Absences struct {
 	objects     map[Object]bool
 	uncreatable map[Object]bool // of objects
 	unopened    map[Object]bool // whose columns are absent
+	locked      map[Object]bool
 	columns     map[Object]map[string]bool
 	apart       map[Object]bool
 }
@@ -78,6 +84,8 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 		return note(&a.uncreatable)
 	case absence == AbsentColumns && len(step.Columns) > 0:
 		return note(&a.unopened)
+	case absence == LockedTable && len(step.Columns) > 0:
+		return note(&a.locked)
 	case absence == AbsentColumn && len(step.Columns) > 1:
 		// Which one it was, the next plan finds out.
 		return note(&a.apart)
@@ -99,12 +107,22 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 	return false
 }
 
+// GrantNothing is a GRANT on the same that changes nothing, and opens no table: it waits for
+// what every GRANT waits for, and for nothing else (tried on MySQL 9.7 and MariaDB 11.8).
+func (s Step) GrantNothing() statement.Statement {
+	return grantStatement(s.Account, s.Object, nil, nil, false)
+}
+
 func (a *Absences) object(object Object) bool {
 	return a != nil && len(a.objects) > 0 && a.objects[object.key()]
 }
 
 func (a *Absences) notCreatable(object Object) bool {
 	return a != nil && len(a.uncreatable) > 0 && a.uncreatable[object.key()]
+}
+
+func (a *Absences) isLocked(object Object) bool {
+	return a != nil && len(a.locked) > 0 && a.locked[object.key()]
 }
 
 // column reports whether a column is gone, or the table or view that it is one of.

@@ -220,7 +220,6 @@ func (e *ServerError) Denied() bool { return slices.Contains(denials, e.Number) 
 var aboutNoTable = []uint16{
 	errSyntax,
 	1133, // ER_PASSWORD_NO_MATCH: the account
-	1205, // ER_LOCK_WAIT_TIMEOUT
 	1213, // ER_LOCK_DEADLOCK
 	1021, // ER_DISK_FULL
 	1038, // ER_OUT_OF_SORTMEMORY

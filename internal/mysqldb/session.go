@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -211,6 +212,15 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 		explained = fmt.Errorf("%w: %w", explained, rotation.ErrOneOfSeveral)
 	}
 	return fmt.Errorf("executing %d statements, of which the first is %s: %w", len(statements), statements[0], explained)
+}
+
+// LockWait implements rotation.LockWaiter. A server counts in whole seconds.
+func (s *Session) LockWait(ctx context.Context, wait time.Duration) error {
+	seconds := max(1, uint64(wait/time.Second))
+	if wait == 0 {
+		seconds = s.remaining()
+	}
+	return s.Apply(ctx, statement.New("SET SESSION lock_wait_timeout = ").Number(seconds).Statement())
 }
 
 // netBufferLength is the servers' default net_buffer_length, up to which a statement is
