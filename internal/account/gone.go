@@ -107,10 +107,11 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 	return false
 }
 
-// GrantNothing is a GRANT on the same that changes nothing, and opens no table: it waits for
-// what every GRANT waits for, and for nothing else (tried on MySQL 9.7 and MariaDB 11.8).
-func (s Step) GrantNothing() statement.Statement {
-	return grantStatement(s.Account, s.Object, nil, nil, false)
+// AlterNothing changes nothing of the step's account: it waits for what every change of an
+// account or a privilege waits for, and for no table of anybody's (tried on MySQL 9.7 and
+// MariaDB 10.5 and 11.8).
+func (s Step) AlterNothing() statement.Statement {
+	return statement.New("ALTER USER ").Account(s.Account.User, s.Account.Host).Statement()
 }
 
 func (a *Absences) object(object Object) bool {

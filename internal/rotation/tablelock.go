@@ -30,7 +30,7 @@ func (w *setSecretRun) send(ctx context.Context, batch []account.Step) error {
 	}
 	err := w.admin.Apply(ctx, statements...)
 	if len(batch) == 1 && isLocked(err) {
-		whole := isLocked(w.admin.Apply(ctx, batch[0].GrantNothing()))
+		whole := isLocked(w.admin.Apply(ctx, batch[0].AlterNothing()))
 		if longErr := w.waitLong(ctx); longErr != nil || !whole {
 			return cmp.Or(longErr, err)
 		}
