@@ -1,5 +1,7 @@
 package account
 
+import "tandem/internal/statement"
+
 // Absence is what a server found gone, or no longer valid, when a GRANT failed.
 type Absence string
 
@@ -9,12 +11,15 @@ const (
 	AbsentTable Absence = "table"
 	// AbsentColumn: one of the columns that the statement names.
 	AbsentColumn Absence = "column"
-	// AbsentColumns: all columns of a view that cannot be opened, since a table, a view,
-	// a column or a function that it is made of is gone, or its definer, or what its
-	// definer may do. Privileges on the view as a whole can be granted as ever.
+	// AbsentColumns: all columns of a view, or of a table, that cannot be opened, since what
+	// it is made of is gone or has become another: a table, a view, a column, a function,
+	// an index, a partition, a storage engine, its definer, or what its definer may do.
+	// Privileges on it as a whole can be granted as ever.
 	AbsentColumns Absence = "columns"
 	// AbsentRoutine: a routine, a package or a library, or the database that it was in.
 	AbsentRoutine Absence = "routine"
+	// LockedTable: it is there, and another session keeps it locked, or its view's tables.
+	LockedTable Absence = "locked"
 	// NotCreatable: a table is gone, so that the GRANT has to have CREATE among its
 	// privileges, and the admin may not pass that on.
 	NotCreatable Absence = "not creatable"
@@ -34,6 +39,7 @@ var absences = map[uint16]Absence{
 	1356: AbsentColumns, // ER_VIEW_INVALID
 	1449: AbsentColumns, // ER_NO_SUCH_USER: the view's definer, to an admin who may act for others
 	1045: AbsentColumns, // ER_ACCESS_DENIED_ERROR: the same, to one who may not; a denial where no columns are named
+	1205: LockedTable,   // ER_LOCK_WAIT_TIMEOUT: of the table, or of what every GRANT waits for
 	1305: AbsentRoutine, // ER_SP_DOES_NOT_EXIST
 }
 
@@ -51,7 +57,8 @@ func AbsenceOf(number uint16) (Absence, bool) {
 type Absences struct {
 	objects     map[Object]bool
 	uncreatable map[Object]bool // of objects
-	views       map[Object]bool // whose columns are absent
+	unopened    map[Object]bool // whose columns are absent
+	locked      map[Object]bool
 	columns     map[Object]map[string]bool
 	apart       map[Object]bool
 }
@@ -76,7 +83,9 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 	case absence == NotCreatable && step.creates:
 		return note(&a.uncreatable)
 	case absence == AbsentColumns && len(step.Columns) > 0:
-		return note(&a.views)
+		return note(&a.unopened)
+	case absence == LockedTable && len(step.Columns) > 0:
+		return note(&a.locked)
 	case absence == AbsentColumn && len(step.Columns) > 1:
 		// Which one it was, the next plan finds out.
 		return note(&a.apart)
@@ -98,6 +107,13 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 	return false
 }
 
+// AlterNothing changes nothing of the step's account: it waits for what every change of an
+// account or a privilege waits for, and for no table of anybody's (tried on MySQL 9.7 and
+// MariaDB 10.5 and 11.8).
+func (s Step) AlterNothing() statement.Statement {
+	return statement.New("ALTER USER ").Account(s.Account.User, s.Account.Host).Statement()
+}
+
 func (a *Absences) object(object Object) bool {
 	return a != nil && len(a.objects) > 0 && a.objects[object.key()]
 }
@@ -106,9 +122,13 @@ func (a *Absences) notCreatable(object Object) bool {
 	return a != nil && len(a.uncreatable) > 0 && a.uncreatable[object.key()]
 }
 
+func (a *Absences) isLocked(object Object) bool {
+	return a != nil && len(a.locked) > 0 && a.locked[object.key()]
+}
+
 // column reports whether a column is gone, or the table or view that it is one of.
 func (a *Absences) column(object Object, name string) bool {
-	return a != nil && (a.objects[object.key()] || a.views[object.key()] || a.columns[object.key()][fold(name)])
+	return a != nil && (a.objects[object.key()] || a.unopened[object.key()] || a.columns[object.key()][fold(name)])
 }
 
 func (a *Absences) isApart(object Object) bool {

@@ -31,7 +31,10 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 		case step.Object.Level == LevelRole && kind == "SET":
 			note(a.setsDefaultRole(), defaultRoleRemedy(server, own.Name))
 		case step.Object.Level == LevelRole:
-			note(a.givesRole(step.Object.Proxied), step.MendRole(server, own.Name))
+			note(a.givesRole(step.Object.Proxied), step.MendRole(server, own.Name, RoleGrants{}))
+			if own.Roles.SystemUser(step.Object.Proxied) && !(Account{Grants: a.sources[0]}).SystemUser() {
+				note(denied, systemUserRemedy(own.Name).String())
+			}
 		case kind == "CREATE":
 			note(a.manages("INSERT"), step.Remedy(own.Name).String())
 		case kind == "DROP":

@@ -20,6 +20,9 @@ type OwnGrants struct {
 	GivesRoles []Name
 	// RolesActive: some role is active in the session (MySQL).
 	RolesActive bool
+	// Roles is what those roles were granted that a plan is about (MySQL). A caller that
+	// asks AdminLacks sets it.
+	Roles RoleGrants
 }
 
 // Lack is something that one has and another has not.

@@ -263,6 +263,7 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	if len(gone) > 0 {
 		plan.warn(warning.ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
+	plan.warnOfLocked(changes)
 	if !p.Known && len(p.Clone.Accounts) > 0 {
 		text := "it had no privileges that its original lacks"
 		if len(taken) > 0 {
@@ -271,6 +272,21 @@ func (p Pair) plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 		plan.warn(warning.Adopted, "%s existed already and was taken as the clone of %s; %s", p.Clone.Name, p.Original.Name, text)
 	}
 	return plan, nil
+}
+
+// warnOfLocked says what was left out, as another session has locked its table. Whoever may
+// create a table may lock it, and grant on it to anybody.
+func (p *Plan) warnOfLocked(changes []*transformer) {
+	var privileges, revokes []string
+	for _, t := range changes {
+		for _, locked := range t.locked {
+			privileges, revokes = append(privileges, locked.privilege), append(revokes, locked.revoke.String())
+		}
+	}
+	if len(privileges) > 0 {
+		p.warn(warning.TableLocked, "not copied, since another session has locked the table: %s; rotate again when it is unlocked, or, if nobody meant to give it, end it by: %s",
+			enumerate(unique(privileges), ", "), enumerate(unique(revokes), "; "))
+	}
 }
 
 // changesOfClone are what the clone's accounts have and must have, those among them that
@@ -437,6 +453,7 @@ func (p Pair) planOriginal(mode Mode, throwaway func(plugin string) (redact.Secr
 	if gone := plan.give(changes); len(gone) > 0 {
 		plan.warn(warning.ObjectGone, "not copied, since what it is on is gone: %s", enumerate(unique(gone), ", "))
 	}
+	plan.warnOfLocked(changes)
 	return plan, nil
 }
 

@@ -226,6 +226,40 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
+// What needs a table that somebody has locked is left out, in both directions, and the
+// warning has what takes it from the user that has it.
+func TestPlanWithLockedTable(t *testing.T) {
+	grants := []string{"GRANT SELECT (`a`), INSERT ON `d`.`t` TO ME", "GRANT SELECT (`a`) ON `d`.`u` TO ME"}
+	for turn, from := range map[Turn]Name{TurnOfClone: app, TurnOfOriginal: clone} {
+		original, copied := account(t, mysql9, app, "", grants...), account(t, mysql9, clone, "")
+		if turn == TurnOfOriginal {
+			original, copied = account(t, mysql9, app, ""), account(t, mysql9, clone, "", grants...)
+		}
+		pair := Pair{Server: mysql9, Known: true, Original: user("app", original), Clone: user("app_clone", copied)}
+		plan, err := pair.Plan(Merge, turn, throwaway)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Steps) != 2 || !pair.Absent.Note(plan.Steps[0], LockedTable) || pair.Absent.Note(plan.Steps[0], LockedTable) {
+			t.Fatalf("steps: %s", plan.StatementList())
+		}
+		if plan, err = pair.Plan(Merge, turn, throwaway); err != nil {
+			t.Fatal(err)
+		}
+		to := plan.Steps[0].Account
+		if diff := cmp.Diff([]string{"GRANT INSERT ON `d`.`t` TO " + to.String(), "GRANT SELECT (`a`) ON `d`.`u` TO " + to.String()}, statementTexts(plan)); diff != "" {
+			t.Error(diff)
+		}
+		if pair.Absent.Note(plan.Steps[0], LockedTable) {
+			t.Error("a lock is noted of a step that names no column")
+		}
+		last := plan.Warnings[len(plan.Warnings)-1]
+		if want := "REVOKE SELECT (`a`) ON `d`.`t` FROM " + from.String(); last.Type != warning.TableLocked || !strings.HasSuffix(last.Message, want) {
+			t.Errorf("the warning is %v", last)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	plain, copied := account(t, mysql9, app, ""), account(t, mysql9, clone, "")
 	with := func(name Name, clauses string, grants ...string) Account {

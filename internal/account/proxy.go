@@ -82,8 +82,13 @@ func (d *ProxiesDenied) Note(step Step) bool {
 }
 
 // withoutStrangers is the pair as far as a plan may act on it: without the PROXY
-// privileges that the admin cannot pass on, and without the GRANT OPTION on *.* that
-// came with one. It warns of what it has left out.
+// privileges that the admin cannot pass on, and without the GRANT OPTION on *.* that may
+// have come with one. It warns of what it has left out.
+//
+// The original is given GRANT OPTION on *.* by nobody but its owner: anybody can have
+// given it to the clone, and ended the PROXY that it came with, and then no table tells
+// it from one that was meant. On every other level, and of a dynamic privilege, only
+// those can give it who have it there themselves, WITH GRANT OPTION.
 func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 	var warnings []Warning
 	p.Original.Accounts, p.Clone.Accounts = slices.Clone(p.Original.Accounts), slices.Clone(p.Clone.Accounts)
@@ -102,12 +107,12 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 		for i := range p.Clone.Accounts {
 			clone := &p.Clone.Accounts[i]
 			original := p.Original.at(clone.Name.Host)
-			if original == nil || original.Grants.globalOption() || !clone.Grants.optionByProxy() {
+			if original == nil || original.Grants.globalOption() || !clone.Grants.globalOption() {
 				continue
 			}
 			clone.Grants = clone.Grants.withoutGlobalOption()
-			warnings = append(warnings, Warning{warning.ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s",
-				clone.Name, original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, clone.Name))})
+			warnings = append(warnings, Warning{warning.ProxyLeftOut, fmt.Sprintf("GRANT OPTION ON *.* of %s may have come with a PROXY privilege WITH GRANT OPTION, which anybody may grant on himself, and was not given to %s; the next rotation takes it away; to end it now: %s; to give it to both instead: %s",
+				clone.Name, original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, clone.Name), grantStatement(original.Name, Object{}, nil, nil, true))})
 		}
 	}
 	for i := range p.Original.Accounts {
@@ -160,17 +165,9 @@ func (g Grants) globalOption() bool {
 	return global.Grantable
 }
 
-// optionByProxy reports whether GRANT OPTION on *.* may have come with a PROXY
-// privilege WITH GRANT OPTION, which gives it on every server (tried on MySQL 9.7 and
-// MariaDB 10.11 and 11.8). Where the account has one, no table tells; and GRANT OPTION
-// alone, without a privilege on *.*, is what is left when that PROXY was revoked.
-func (g Grants) optionByProxy() bool {
-	global, _ := g.lookup(g.index(), Object{})
-	return global.Grantable && (len(global.Privileges) == 0 || slices.ContainsFunc(g.Objects, grantableProxy))
-}
-
 // optionByDeniedProxy reports whether GRANT OPTION on *.*, alone, came with a PROXY
-// privilege that the admin cannot copy. Beside privileges on *.* it may be what they
+// privilege that the admin cannot copy. Such a privilege WITH GRANT OPTION gives it on
+// every server (tried on MySQL 9.7 and MariaDB 10.11 and 11.8). Beside privileges on *.* it may be what they
 // were granted with, and whoever has the original's needs it.
 func (p Pair) optionByDeniedProxy(g Grants) bool {
 	global, _ := g.lookup(g.index(), Object{})
@@ -212,14 +209,15 @@ func proxiesOnUsers(users ...User) []Warning {
 
 // OfProxies splits what a session lacks, compared with the current one, into what
 // is a matter of PROXY privileges, which a rotation may have left out, and the rest.
-func OfProxies(server Server, current OwnGrants, missing []Lack) (ofProxies, rest []Lack, err error) {
+func OfProxies(server Server, turn Turn, current OwnGrants, missing []Lack) (ofProxies, rest []Lack, err error) {
 	grants, err := parseGrants(server, current.Name, current.Rows, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", current.Name, err)
 	}
+	byProxy := turn == TurnOfOriginal || slices.ContainsFunc(grants.Objects, grantableProxy)
 	option := lack(Object{}, GrantOption, "")
 	for _, one := range missing {
-		if one.Object.Level == LevelProxy || one == option && grants.optionByProxy() {
+		if one.Object.Level == LevelProxy || one == option && byProxy {
 			ofProxies = append(ofProxies, one)
 		} else {
 			rest = append(rest, one)

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +75,10 @@ func TestPlanWithDeniedProxies(t *testing.T) {
 			[]string{"GRANT PROCESS ON *.* TO 'app'@'%'"}, []string{"REVOKE GRANT OPTION ON *.* FROM 'app_clone'@'%'", "REVOKE PROXY ON 'stranger'@'%' FROM 'app_clone'@'%'"}},
 		{"the clone's option alone", nil, []string{option}, TurnOfOriginal, nil, []string{"REVOKE GRANT OPTION ON *.* FROM 'app_clone'@'%'"}},
 		{"the clone's option on purpose", nil, []string{"GRANT PROCESS ON *.* TO ME WITH GRANT OPTION"}, TurnOfOriginal,
-			[]string{"GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION"}, nil},
+			[]string{"GRANT PROCESS ON *.* TO 'app'@'%'"}, []string{"GRANT USAGE ON *.* TO 'app'@'%' WITH GRANT OPTION"}},
+		{"the option of both", []string{"GRANT PROCESS ON *.* TO ME WITH GRANT OPTION"}, []string{"GRANT PROCESS ON *.* TO ME WITH GRANT OPTION"}, TurnOfOriginal, nil, nil},
+		{"the clone's option elsewhere", nil, []string{"GRANT SELECT ON `d`.* TO ME WITH GRANT OPTION"}, TurnOfOriginal,
+			[]string{"GRANT SELECT ON `d`.* TO 'app'@'%' WITH GRANT OPTION"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pair := Pair{Server: mysql9, Known: true,
@@ -109,5 +113,29 @@ func TestPlanWithDeniedProxies(t *testing.T) {
 				t.Error("planning has changed the pair")
 			}
 		})
+	}
+}
+
+// What a session may lack since a rotation leaves it out, by whose turn it was.
+func TestOfProxies(t *testing.T) {
+	option := lack(Object{}, GrantOption, "")
+	process := lack(Object{}, "PROCESS", "")
+	for _, test := range []struct {
+		name    string
+		turn    Turn
+		current string // what it has
+		left    bool
+	}{
+		{"the original's turn", TurnOfOriginal, "GRANT PROCESS ON *.* TO ME WITH GRANT OPTION", true},
+		{"the clone's turn", TurnOfClone, "GRANT PROCESS ON *.* TO ME WITH GRANT OPTION", false},
+		{"the clone's turn, of an original with such a PROXY", TurnOfClone, proxyOfStranger + " WITH GRANT OPTION", true},
+	} {
+		ofProxies, rest, err := OfProxies(mysql9, test.turn, OwnGrants{Name: app, Rows: rows("", strings.ReplaceAll(test.current, "ME", "`app`@`%`")).Grants}, []Lack{option, process})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(ofProxies, option); got != test.left || len(ofProxies)+len(rest) != 2 || !slices.Contains(rest, process) {
+			t.Errorf("%s: left out are %v, the rest is %v", test.name, ofProxies, rest)
+		}
 	}
 }

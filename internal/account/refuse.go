@@ -114,6 +114,11 @@ func (a Account) SystemUser() bool {
 	return false
 }
 
+// SystemUser reports whether a role was granted SYSTEM_USER: then only those who have it
+// too can grant the role or revoke it, though others can change an account that has the
+// role, and can grant one that has it in turn (all tried on MySQL 9.7).
+func (r RoleGrants) SystemUser(role Name) bool { return (Account{Grants: r.Of[role]}).SystemUser() }
+
 // loginWorks refuses to go on where the new credentials could not log in.
 func (p Pair) loginWorks(turn Turn, mode Mode, targets []target) error {
 	if p.Login == (Name{}) {

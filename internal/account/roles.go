@@ -1,6 +1,9 @@
 package account
 
 import (
+	"cmp"
+	"strings"
+
 	"tandem/internal/statement"
 )
 
@@ -37,29 +40,44 @@ func (p Pair) RoleNames() []Name {
 	return names
 }
 
-// ParseRoles reads the value of MySQL's mandatory_roles. A role without a host is one at '%'.
+// ParseRoles reads the value of MySQL's mandatory_roles, which is not read as a GRANT is:
+// a quote may open and close anywhere, and makes plain text of what is in it; nothing is
+// escaped; other spaces count for nothing; the first @ begins the host, and further ones
+// count for nothing. A role without a host is one at '%', and one without a name is
+// left out.
 //
 // Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables", mandatory_roles.
-func ParseRoles(text string) ([]Name, error) {
-	r := reader{row: text}
+// The rest was tried on MySQL 9.7, which logs each role that it does not find.
+func ParseRoles(text string) []Name {
 	var roles []Name
-	for !r.end() {
-		role := r.account()
-		if role.Host == "" {
-			role.Host = "%"
+	var user, host strings.Builder
+	part, quote := &user, byte(0)
+	end := func() {
+		if user.Len() > 0 {
+			roles = append(roles, Name{user.String(), cmp.Or(strings.ToLower(host.String()), "%")})
 		}
-		roles = append(roles, role)
-		if !r.acceptByte(',') {
-			break
+		user.Reset()
+		host.Reset()
+		part = &user
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			part.WriteByte(c)
+		case c == '\'' || c == '"' || c == '`':
+			quote = c
+		case c == ',':
+			end()
+		case c == '@':
+			part = &host
+		case c != ' ':
+			part.WriteByte(c)
 		}
 	}
-	if !r.end() {
-		r.fail("a list of roles")
-	}
-	if r.failed() {
-		return nil, r.error(Name{})
-	}
-	return roles, nil
+	end()
+	return roles
 }
 
 // has tells whether a role was granted, and with ADMIN OPTION.
@@ -324,12 +342,27 @@ func (p Pair) takeRolesBack(original, clone *Account, gained Grants) []string {
 	return out
 }
 
+func systemUserRemedy(admin Name) statement.Statement {
+	return grantStatement(admin, Object{}, []string{systemUser}, nil, false)
+}
+
+// RolesOf are the roles that the steps grant or take.
+func (p Plan) RolesOf() []Name {
+	var names []Name
+	for _, step := range p.Steps {
+		if role := step.Object.Proxied; step.Object.Level == LevelRole && role != (Name{}) && !contained(names, role) {
+			names = append(names, role)
+		}
+	}
+	return names
+}
+
 // MendRole says what lets an admin do a step about a role that the server denied it;
-// empty for a step about something else.
+// empty for a step about something else. roles is what the role was granted (MySQL).
 //
 // Source: MySQL 8.4 Reference Manual, 15.7.1.6 "GRANT Statement"; MariaDB, "GRANT" and
 // "SET DEFAULT ROLE".
-func (s Step) MendRole(server Server, admin Name) string {
+func (s Step) MendRole(server Server, admin Name, roles RoleGrants) string {
 	role := s.Object.Proxied
 	switch {
 	case s.Object.Level != LevelRole:
@@ -341,5 +374,9 @@ func (s Step) MendRole(server Server, admin Name) string {
 	case role == (Name{}):
 		return grantStatement(admin, Object{}, []string{"CREATE USER"}, nil, false).String()
 	}
-	return grantRoleStatement(server, role, true, admin).String()
+	mend := grantRoleStatement(server, role, true, admin).String()
+	if roles.SystemUser(role) {
+		mend += "; " + systemUserRemedy(admin).String()
+	}
+	return mend
 }

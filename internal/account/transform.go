@@ -76,6 +76,8 @@ type transformer struct {
 	// open: the account cannot be kept from being logged in to.
 	open bool
 	gone []string // what cannot be granted, since its object is gone
+	// locked is what is not granted, since another session has locked its table.
+	locked []locked
 }
 
 func (t *transformer) grant(object Object, privileges []string, columns []Column, grantable bool) {
@@ -473,12 +475,21 @@ func (t *transformer) apart(object Object, privileges []string, columns []Column
 	}
 }
 
-// present drops the columns that are gone, and notes them.
+// locked is a privilege on a column of a table that is locked, and what takes it from the
+// account that it comes from.
+type locked struct {
+	privilege string
+	revoke    statement.Statement
+}
+
+// present drops the columns that are gone, or whose table is locked, and notes them.
 func (t *transformer) present(object Object, columns []Column) []Column {
 	kept := columns[:0:0]
 	for _, column := range columns {
 		if t.absent.column(object, column.Name) {
 			t.gone = append(t.gone, describe(object, column.Privilege, column.Name))
+		} else if t.absent.isLocked(object) {
+			t.locked = append(t.locked, locked{describe(object, column.Privilege, column.Name), revokeStatement(object, nil, []Column{column}, t.as)})
 		} else {
 			kept = append(kept, column)
 		}

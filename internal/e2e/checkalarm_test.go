@@ -487,7 +487,7 @@ func TestCheckOfEverySecretEndsInTime(t *testing.T) {
 		slices.Sort(named)
 		slices.Sort(all)
 		if found.OK || found.Found != 16 || len(found.NotReached) == 0 || len(found.Secrets) == 0 || !slices.Equal(named, all) {
-			t.Errorf("%d found, %d not reached, %d checked", found.Found, len(found.NotReached), len(found.Secrets))
+			t.Errorf("%+v", found)
 		}
 		var logged []string
 		for _, line := range w.checked("secret not reached") {

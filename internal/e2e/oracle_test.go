@@ -323,14 +323,9 @@ func (s sight) powers(g generator, hosts map[string]bool) map[string]bool {
 // grantBit is GRANT OPTION among MariaDB's global privileges.
 const grantBit = uint64(1) << 10
 
-// withoutOptionByProxy is what the tables hold without the GRANT OPTION on *.* that may
-// have come with a PROXY privilege, which the original is not given: where the account
-// has one WITH GRANT OPTION, or nothing else on *.*.
-func (s sight) withoutOptionByProxy() sight {
-	byProxy := map[string]bool{}
-	for _, row := range s["proxies_priv"] {
-		byProxy[row["Host"]] = byProxy[row["Host"]] || row["With_grant"] == "1"
-	}
+// withoutGlobalOption is what the tables hold without GRANT OPTION on *.*, which anybody
+// can have given by a PROXY privilege, so that the original is not given it.
+func (s sight) withoutGlobalOption() sight {
 	out := maps.Clone(s)
 	out["user"] = nil
 	for _, row := range s["user"] {
@@ -338,19 +333,11 @@ func (s sight) withoutOptionByProxy() sight {
 		var priv map[string]any
 		if text, ok := row["Priv"]; ok && json.Unmarshal([]byte(text), &priv) == nil {
 			access, _ := priv["access"].(float64)
-			if bits := uint64(access); byProxy[row["Host"]] || bits&^(grantBit) == 0 {
-				priv["access"] = bits &^ grantBit
-				text, _ := json.Marshal(priv)
-				row["Priv"] = string(text)
-			}
+			priv["access"] = uint64(access) &^ grantBit
+			text, _ := json.Marshal(priv)
+			row["Priv"] = string(text)
 		} else {
-			alone := true
-			for name, value := range row {
-				alone = alone && (!strings.HasSuffix(name, "_priv") || name == "Grant_priv" || value != "Y")
-			}
-			if byProxy[row["Host"]] || alone {
-				row["Grant_priv"] = "N"
-			}
+			row["Grant_priv"] = "N"
 		}
 		out["user"] = append(out["user"], row)
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,9 +18,12 @@ func (w *deployment) proxies() []string {
 	return found
 }
 
-func (w *deployment) mayGrantEverywhere(user string) bool {
+func (w *deployment) mayGrantEverywhere(user string) bool { return w.hasGlobally(user, "Grant_priv") }
+
+// hasGlobally reports whether a user has a privilege on *.*, by its column in mysql.user.
+func (w *deployment) hasGlobally(user, column string) bool {
 	w.t.Helper()
-	return len(columnsOf(w.t, w.Root, "SELECT Host FROM mysql.user WHERE User = ? AND Grant_priv = 'Y'", user)) > 0
+	return len(columnsOf(w.t, w.Root, "SELECT Host FROM mysql.user WHERE User = ? AND "+column+" = 'Y'", user)) > 0
 }
 
 func TestProxyOfAStranger(t *testing.T) {
@@ -117,49 +119,86 @@ func TestProxyThatIsMeant(t *testing.T) {
 }
 
 func TestGrantOptionByProxy(t *testing.T) {
-	for _, to := range []string{"the original", "the clone"} {
-		for _, gone := range []bool{false, true} {
-			if gone && to == "the original" {
-				continue // what is left to the original is its own: no table tells where it came from
-			}
-			t.Run(fmt.Sprintf("to %s, revoked by its giver %v", to, gone), func(t *testing.T) {
-				servers.Each(t, func(t *testing.T, on *dbserver.Server) {
-					w := newDeployment(t, on)
-					stranger := w.stranger()
-					victim, other := w.user, w.clone()
-					if to == "the clone" {
-						w.mustRotate()
-						victim, other = other, victim
-					}
-					w.sends(stranger, "GRANT PROXY ON '"+stranger+"'@'%' TO '"+victim+"'@'%' WITH GRANT OPTION")
-					if gone {
-						w.sends(stranger, "REVOKE PROXY ON '"+stranger+"'@'%' FROM '"+victim+"'@'%'")
-					}
-					if !w.mayGrantEverywhere(victim) {
-						t.Fatal("the server does not give it: the test proves nothing")
-					}
+	for _, test := range []struct {
+		name    string
+		toClone bool
+		gone    bool   // its giver has revoked the PROXY
+		beside  string // a privilege on *.* that both have
+	}{
+		{"to the original", false, false, ""}, // what is left to it when the PROXY is gone is its own: no table tells where it came from
+		{"to the clone", true, false, ""},
+		{"to the clone, revoked by its giver", true, true, ""},
+		{"to the clone, revoked by its giver, beside a privilege", true, true, "PROCESS"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+				w := newDeployment(t, on)
+				if test.beside != "" {
+					w.execute("GRANT " + test.beside + " ON *.* TO " + me(w.user))
+				}
+				stranger := w.stranger()
+				victim, other := w.user, w.clone()
+				if test.toClone {
 					w.mustRotate()
-					if w.mayGrantEverywhere(other) {
-						t.Errorf("%q has got GRANT OPTION on *.*", other)
-					}
-					warned := w.warnings(warning.ProxyLeftOut)
-					if !strings.Contains(strings.Join(warned, "\n"), "REVOKE GRANT OPTION ON *.* FROM '"+victim+"'@'%'") {
-						t.Fatalf("no warning of GRANT OPTION: %q", warned)
-					}
-					w.execute(revokes(warned...)...)
-					if w.mayGrantEverywhere(victim) || len(w.proxies()) > 0 {
-						t.Errorf("still there: %v, %v", w.mayGrantEverywhere(victim), w.proxies())
-					}
-					w.mustRotate()
-					w.mustRotate()
-					w.mustEqual()
-					if w.mayGrantEverywhere(victim) || w.mayGrantEverywhere(other) {
-						t.Error("GRANT OPTION on *.* is back")
-					}
-				})
+					victim, other = other, victim
+				}
+				w.sends(stranger, "GRANT PROXY ON '"+stranger+"'@'%' TO '"+victim+"'@'%' WITH GRANT OPTION")
+				if test.gone {
+					w.sends(stranger, "REVOKE PROXY ON '"+stranger+"'@'%' FROM '"+victim+"'@'%'")
+				}
+				if !w.mayGrantEverywhere(victim) {
+					t.Fatal("the server does not give it: the test proves nothing")
+				}
+				w.mustRotate()
+				if w.mayGrantEverywhere(other) {
+					t.Errorf("%q has got GRANT OPTION on *.*", other)
+				}
+				warned := w.warnings(warning.ProxyLeftOut)
+				if !strings.Contains(strings.Join(warned, "\n"), "REVOKE GRANT OPTION ON *.* FROM '"+victim+"'@'%'") {
+					t.Fatalf("no warning of GRANT OPTION: %q", warned)
+				}
+				w.execute(revokes(warned...)...)
+				if w.mayGrantEverywhere(victim) || len(w.proxies()) > 0 {
+					t.Errorf("still there: %v, %v", w.mayGrantEverywhere(victim), w.proxies())
+				}
+				w.mustRotate()
+				w.mustRotate()
+				w.mustEqual()
+				if w.mayGrantEverywhere(victim) || w.mayGrantEverywhere(other) {
+					t.Error("GRANT OPTION on *.* is back")
+				}
 			})
-		}
+		})
 	}
+}
+
+// What somebody grants to the clone WITH GRANT OPTION on purpose is given to the original
+// without that, which the warning says how to give.
+func TestGrantOptionOfTheCloneOnPurpose(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		own := w.database + ".*"
+		w.execute("REVOKE ALL PRIVILEGES, GRANT OPTION FROM "+me(w.user), "GRANT INSERT ON "+own+" TO "+me(w.user))
+		w.mustRotate()
+		w.execute("GRANT PROCESS ON *.* TO "+me(w.clone())+" WITH GRANT OPTION", "GRANT SELECT ON "+own+" TO "+me(w.clone())+" WITH GRANT OPTION")
+		w.mustRotate()
+		if !w.hasGlobally(w.user, "Process_priv") || w.mayGrantEverywhere(w.user) {
+			t.Errorf("the original has PROCESS %v, GRANT OPTION on *.* %v", w.hasGlobally(w.user, "Process_priv"), w.mayGrantEverywhere(w.user))
+		}
+		if len(columnsOf(t, w.Root, "SELECT Db FROM mysql.db WHERE User = ? AND Grant_priv = 'Y'", w.user)) == 0 {
+			t.Error("the original has no GRANT OPTION on its database")
+		}
+		grant := regexp.MustCompile(`GRANT USAGE ON \*\.\* TO [^ ]+ WITH GRANT OPTION`).FindString(strings.Join(w.warnings(warning.ProxyLeftOut), ""))
+		if grant == "" {
+			t.Fatalf("no GRANT: %q", w.warnings(warning.ProxyLeftOut))
+		}
+		w.execute(grant)
+		w.mustRotate()
+		w.mustEqual()
+		if !w.mayGrantEverywhere(w.user) || !w.mayGrantEverywhere(w.clone()) {
+			t.Error("GRANT OPTION on *.* is not kept")
+		}
+	})
 }
 
 func TestGrantOptionByProxyThatCanBePassedOn(t *testing.T) {

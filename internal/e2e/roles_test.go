@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tandem/internal/failure"
 	"tandem/internal/local/dbserver"
 	"tandem/internal/local/sandbox"
 )
@@ -193,6 +194,38 @@ func (w *deployment) limitedAdmin() {
 		"GRANT CREATE USER ON *.* TO '"+sandbox.Admin+"'@'%'",
 		"GRANT SELECT ON mysql.* TO '"+sandbox.Admin+"'@'%'",
 		"GRANT ALL PRIVILEGES ON "+w.database+".* TO '"+sandbox.Admin+"'@'%' WITH GRANT OPTION")
+}
+
+// A role with SYSTEM_USER is granted by nobody who has it not, whatever else he may: the
+// check foretells it, and the error has what helps. One that has such a role is as others.
+func TestRoleWithSystemUser(t *testing.T) {
+	servers.Only(dbserver.MySQL, "MariaDB has no SYSTEM_USER").Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on)
+		w.mustRotate()
+		w.mustRotate()
+		r := w.roles(2)
+		const mend = "GRANT SYSTEM_USER ON *.* TO '" + sandbox.Admin + "'@'%'"
+		w.execute("GRANT SYSTEM_USER ON *.* TO "+r[0], "GRANT "+r[0]+" TO "+r[1], "GRANT "+r[1]+" TO "+me(w.user))
+		if found := w.check(); !found.OK {
+			t.Errorf("a role that has one of them: the check is %+v", finding(t, found, "admin's privileges"))
+		}
+		w.mustRotate()
+		w.mustRotate()
+		w.execute("GRANT " + r[0] + " TO " + me(w.user))
+		f := finding(t, w.check(), "admin's privileges")
+		if f.Type != string(failure.PrivilegeNotGrantable) || !strings.Contains(f.Remedy, mend) {
+			t.Errorf("the check is %+v", f)
+		}
+		w.mustFail("setSecret", mend)
+		w.abandon()
+		w.execute(mend)
+		if found := w.check(); !found.OK {
+			t.Errorf("with it, the check is %+v", finding(t, found, "admin's privileges"))
+		}
+		w.mustRotate()
+		w.mustBe(w.clone())
+		w.mustEqual()
+	})
 }
 
 // mandatory_roles are the server's: the clone is granted none of them.

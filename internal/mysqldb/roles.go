@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"tandem/internal/account"
-	"tandem/internal/failure"
 	"tandem/internal/statement"
 )
 
@@ -53,10 +52,7 @@ func (s *Session) mandatoryRoles(ctx context.Context) (account.RoleFacts, error)
 	} else if err := s.connection.QueryRowContext(ctx, "SELECT "+mandatory).Scan(&text); err != nil {
 		return facts, fmt.Errorf("reading mandatory_roles: %w", explain(err, false))
 	}
-	roles, err := account.ParseRoles(text)
-	if err != nil {
-		return facts, failure.Errorf(failure.ServerResponseUnrecognised, "reading mandatory_roles: %w", err)
-	}
+	roles := account.ParseRoles(text)
 	facts.Mandatory = make(map[account.Name]bool, len(roles))
 	for _, role := range roles {
 		facts.Mandatory[role] = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
@@ -73,13 +74,14 @@ func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 }
 
 // Exists looks into information_schema, which shows a user the tables, the columns and
-// the routines that it has a privilege on. A view's columns count only while the view
-// can be opened: information_schema lists those of a view whose definer is gone.
+// the routines that it has a privilege on. Columns count only while their table or view
+// can be opened: information_schema lists those of a view whose definer is gone, and of a
+// table that a part is missing of.
 //
 // Source: MySQL 8.4 Reference Manual, 28.3.38 "The INFORMATION_SCHEMA TABLES Table",
 // 28.3.8 "The INFORMATION_SCHEMA COLUMNS Table", 28.3.30 "The INFORMATION_SCHEMA ROUTINES
 // Table", 15.7.3.2 "CHECK TABLE Statement" ("CHECK TABLE can also check views for
-// problems"), for which any privilege on the view is enough (tried on every server).
+// problems"), for which any privilege on it is enough (tried on every server).
 func (s *Session) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
 	exists := func(query *statement.Builder) (bool, error) {
 		found, err := s.texts(ctx, query.Statement())
@@ -100,15 +102,20 @@ func (s *Session) Exists(ctx context.Context, object account.Object, column stri
 	}
 	found, err := exists(statement.New("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ").Literal(object.Database).
 		SQL(" AND TABLE_NAME = ").Literal(object.Name).SQL(" AND COLUMN_NAME = ").Literal(column))
-	if err != nil || !found || !strings.Contains(kinds[0], "VIEW") {
-		return found, err
+	if err != nil || !found {
+		return false, err
 	}
-	return s.opens(ctx, object)
+	return s.opens(ctx, object, strings.Contains(kinds[0], "VIEW"))
 }
 
-// opens asks whether a view can be opened. The last row of the answer says so.
-func (s *Session) opens(ctx context.Context, view account.Object) (bool, error) {
-	query := statement.New("CHECK TABLE ").Identifier(view.Database).SQL(".").Identifier(view.Name).Statement()
+// opens asks whether a table or a view can be opened. The last row of the answer says so.
+// Of a table FOR UPGRADE reads no row.
+func (s *Session) opens(ctx context.Context, object account.Object, view bool) (bool, error) {
+	check := statement.New("CHECK TABLE ").Identifier(object.Database).SQL(".").Identifier(object.Name)
+	if !view {
+		check.SQL(" FOR UPGRADE")
+	}
+	query := check.Statement()
 	rows, err := s.connection.QueryContext(ctx, query.Reveal())
 	if err != nil {
 		return false, fmt.Errorf("reading %s: %w", query, explain(err, false))
@@ -205,6 +212,15 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 		explained = fmt.Errorf("%w: %w", explained, rotation.ErrOneOfSeveral)
 	}
 	return fmt.Errorf("executing %d statements, of which the first is %s: %w", len(statements), statements[0], explained)
+}
+
+// LockWait implements rotation.LockWaiter. A server counts in whole seconds.
+func (s *Session) LockWait(ctx context.Context, wait time.Duration) error {
+	seconds := max(1, uint64(wait/time.Second))
+	if wait == 0 {
+		seconds = s.remaining()
+	}
+	return s.Apply(ctx, statement.New("SET SESSION lock_wait_timeout = ").Number(seconds).Statement())
 }
 
 // netBufferLength is the servers' default net_buffer_length, up to which a statement is

@@ -22,10 +22,7 @@ import (
 // Syntax for Variable Assignment"; MariaDB, "Server System Variables" (tx_read_only
 // and tx_isolation are known to every release, transaction_read_only from 11.1 on).
 func (s *Session) settings() *statement.Builder {
-	remaining := uint64(24 * time.Hour / time.Second)
-	if s.hasEnd {
-		remaining = uint64(max(0, time.Until(s.ends))/time.Second) + 1
-	}
+	remaining := s.remaining()
 	return statement.New("SET NAMES utf8mb4 COLLATE utf8mb4_bin, SESSION sql_mode = ").Literal(statement.SQLMode).
 		SQL(", SESSION sql_quote_show_create = 1, SESSION wait_timeout = ").Number(remaining).
 		SQL(", SESSION lock_wait_timeout = ").Number(remaining).
@@ -38,4 +35,12 @@ func (s *Session) settings() *statement.Builder {
 			"/*M! , SESSION max_statement_time = 0, SESSION tx_read_only = 0, SESSION tx_isolation = 'REPEATABLE-READ', SESSION old_passwords = 0" +
 			", SESSION max_session_mem_used = 9223372036854775807, SESSION tmp_disk_table_size = 18446744073709551615 */" +
 			"/*M!110501 , SESSION max_tmp_session_space_usage = 0 */")
+}
+
+// remaining is the time until the invocation's deadline, in seconds, and one more.
+func (s *Session) remaining() uint64 {
+	if !s.hasEnd {
+		return uint64(24 * time.Hour / time.Second)
+	}
+	return uint64(max(0, time.Until(s.ends))/time.Second) + 1
 }

@@ -7,7 +7,6 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
-	"tandem/internal/statement"
 )
 
 // Bounds of what is sent at once. A server that has lost its client carries out
@@ -41,11 +40,7 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 	total := w.sent.executed + len(plan.Steps)
 	for steps := plan.Steps; len(steps) > 0; {
 		batch := steps[:w.atOnce(steps)]
-		statements := make([]statement.Statement, len(batch))
-		for i, step := range batch {
-			statements[i] = step.Statement
-		}
-		err := w.admin.Apply(ctx, statements...)
+		err := w.send(ctx, batch)
 		switch {
 		case err == nil:
 			w.executed(ctx, batch)
@@ -70,7 +65,7 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 		if step.ChangesGrants() {
 			kind = failure.PrivilegeNotGrantable
 		}
-		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(step, takenInstead(*pair, step, err))))
+		return false, denied(kind, w.stopped(fmt.Sprintf("%d of %d", w.sent.executed, total), w.mendStep(ctx, step, takenInstead(*pair, step, err))))
 	}
 	if w.sent.executed > listed {
 		w.log.InfoContext(ctx, "statements executed", "count", w.sent.executed)

@@ -88,6 +88,9 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 			}
 			own.Literal, own.GivesRoles, own.RolesActive = state.PartialRevokes, state.GivesRoles, state.RolesActive
 		}
+		if own.Roles, err = rolesOf(ctx, admin, plan); err != nil {
+			return outcomeOf("", err)
+		}
 		lacks, inDoubt, err := account.AdminLacks(admin.Facts().Server, own, plan)
 		switch {
 		case err != nil:

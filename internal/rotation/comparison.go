@@ -46,11 +46,16 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 }
 
 // present leaves out, with a warning, what current has on a table, a column or a routine
-// that was dropped, or on a column of a view that cannot be opened any more: setSecret
-// cannot always grant that again, and nobody can use it.
+// that was dropped, or on a column of a table or a view that cannot be opened, or not now:
+// setSecret cannot always grant that again, and nobody can use it.
 func (s step) present(ctx context.Context, current Session, missing []account.Lack) ([]account.Lack, error) {
 	var there []account.Lack
 	var gone []string
+	if len(missing) > 0 {
+		if err := waitShortly(ctx, current); err != nil {
+			return nil, err
+		}
+	}
 	for _, lack := range missing {
 		exists := true
 		if lack.MayBeGone() {
@@ -66,7 +71,7 @@ func (s step) present(ctx context.Context, current Session, missing []account.La
 		}
 	}
 	if len(gone) > 0 {
-		s.warn(ctx, warning.ObjectGone, "the current user has privileges on objects that no longer exist", "privileges", capped(gone))
+		s.warn(ctx, warning.ObjectGone, "the current user has privileges on objects that no longer exist, or cannot be opened", "privileges", capped(gone))
 	}
 	return there, nil
 }

@@ -246,6 +246,12 @@ type Inspector interface {
 	State(ctx context.Context) (ServerState, error)
 }
 
+// LockWaiter is implemented by a Session whose statements can be told how long to wait for
+// the lock of a table; 0 is as long as the session may last.
+type LockWaiter interface {
+	LockWait(ctx context.Context, wait time.Duration) error
+}
+
 // ServerState is what a server tells of itself.
 type ServerState struct {
 	// Sources are the hosts that it replicates from, where SourcesKnown: a server

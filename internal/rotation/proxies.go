@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tandem/internal/account"
+	"tandem/internal/secret"
 	"tandem/internal/warning"
 )
 
@@ -35,7 +36,11 @@ func isDenial(err error) bool {
 // out: PROXY privileges, and the GRANT OPTION that came with one. No application needs
 // them to go on, and anybody may have given them to the current user alone.
 func (s step) withoutProxies(ctx context.Context, current Session, may account.OwnGrants, missing []account.Lack) ([]account.Lack, error) {
-	ofProxies, rest, err := account.OfProxies(current.Facts().Server, may, missing)
+	turn := account.TurnOfClone
+	if secret.IsClone(may.Name.User) {
+		turn = account.TurnOfOriginal
+	}
+	ofProxies, rest, err := account.OfProxies(current.Facts().Server, turn, may, missing)
 	if err != nil {
 		return nil, err
 	}

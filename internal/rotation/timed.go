@@ -191,3 +191,12 @@ func (t timedSession) State(ctx context.Context) (ServerState, error) {
 	defer t.record.time(phaseReading)()
 	return inspector.State(ctx)
 }
+
+// LockWait implements LockWaiter.
+func (t timedSession) LockWait(ctx context.Context, wait time.Duration) error {
+	waiter, ok := t.Session.(LockWaiter)
+	if !ok {
+		return nil
+	}
+	return waiter.LockWait(ctx, wait)
+}

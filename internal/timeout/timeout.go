@@ -39,6 +39,11 @@ func Login() Limit { return Limit{0.5, 5 * time.Second} }
 // Lock limits the wait for another rotation of the same pair, in whole seconds.
 func Lock() Limit { return Limit{0.5, 30 * time.Second} }
 
+// TableLock limits the wait for the lock of a table, in whole seconds and one at least,
+// where a rotation can do without what it is for. A change of a table's form keeps others
+// out for a moment only.
+func TableLock() Limit { return Limit{0.1, 5 * time.Second} }
+
 // Call limits a call of Secrets Manager or RDS, with all of its attempts.
 func Call() Limit { return Limit{0.5, 30 * time.Second} }
 
