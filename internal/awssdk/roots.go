@@ -15,10 +15,12 @@ import (
 // a full core, and crypto/x509, left to itself, reads them more slowly.
 type Roots func() (*x509.CertPool, error)
 
-// Client returns a service's client with these authorities, unless it has some, as by
-// AWS_CA_BUNDLE. The SDK has to have made it up by then: what it makes of a client that
-// it knows depends on the service.
-func (r Roots) Client(of aws.HTTPClient) aws.HTTPClient {
+// Client returns a service's client that sends each request whole, and with these
+// authorities, unless it has some, as by AWS_CA_BUNDLE. The SDK has to have made it up by
+// then: what it makes of a client that it knows depends on the service.
+func (r Roots) Client(of aws.HTTPClient) aws.HTTPClient { return buffered{r.verifying(of)} }
+
+func (r Roots) verifying(of aws.HTTPClient) aws.HTTPClient {
 	client, ok := of.(*awshttp.BuildableClient)
 	if !ok || r == nil {
 		return of
