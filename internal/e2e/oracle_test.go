@@ -324,11 +324,20 @@ func (s sight) powers(g generator, hosts map[string]bool) map[string]bool {
 const grantBit = uint64(1) << 10
 
 // withoutGlobalOption is what the tables hold without GRANT OPTION on *.*, which anybody
-// can have given by a PROXY privilege, so that the original is not given it.
-func (s sight) withoutGlobalOption() sight {
+// can have given by a PROXY privilege, so that an original that lacks it is not given it.
+// One that has it, but for a part that was revoked, gets that part from the clone.
+func (s sight) withoutGlobalOption(original sight) sight {
+	has := map[string]bool{}
+	for _, row := range original["user"] {
+		has[row["Host"]] = hasGlobalOption(row)
+	}
 	out := maps.Clone(s)
 	out["user"] = nil
 	for _, row := range s["user"] {
+		if has[row["Host"]] {
+			out["user"] = append(out["user"], row)
+			continue
+		}
 		row = maps.Clone(row)
 		var priv map[string]any
 		if text, ok := row["Priv"]; ok && json.Unmarshal([]byte(text), &priv) == nil {
@@ -342,6 +351,15 @@ func (s sight) withoutGlobalOption() sight {
 		out["user"] = append(out["user"], row)
 	}
 	return out
+}
+
+// hasGlobalOption reads a row of an account for GRANT OPTION on *.*.
+func hasGlobalOption(row map[string]string) bool {
+	var priv struct{ Access uint64 }
+	if text, ok := row["Priv"]; ok && json.Unmarshal([]byte(text), &priv) == nil {
+		return priv.Access&grantBit != 0
+	}
+	return row["Grant_priv"] == "Y"
 }
 
 // privilegeKey writes alike what a column of mysql.user and a restriction name.

@@ -395,7 +395,7 @@ func (tr *trial) compareOriginal(was, clone sight) {
 		hosts[row["Host"]] = true
 	}
 	want, got := tr.present(was).powers(tr.generator, hosts), tr.present(is).powers(tr.generator, hosts)
-	maps.Copy(want, tr.present(clone.withoutGlobalOption()).powers(tr.generator, hosts))
+	maps.Copy(want, tr.present(clone.withoutGlobalOption(was)).powers(tr.generator, hosts))
 	// Columns are not told of a table on which there is everything.
 	whole := is.wholeTables(tr.on.Flavor)
 	// Of a table that is gone nobody can be granted anything without CREATE, and an
