@@ -27,9 +27,6 @@ var (
 // behind, be it sent to make alone, as an IDE or a job does, or to all, as a terminal
 // does.
 func TestMakeSandboxEnds(t *testing.T) {
-	if _, err := exec.LookPath("make"); err != nil {
-		t.Skip("SKIPPED: there is no make on this machine")
-	}
 	for name, kill := range map[string]func(make int) error{
 		"TERM to make":    func(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) },
 		"HUP to all":      func(pid int) error { return syscall.Kill(-pid, syscall.SIGHUP) },

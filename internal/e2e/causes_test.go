@@ -57,9 +57,6 @@ func (c cause) on() servertest.Part {
 // provoke runs a cause: a rotation, then a check, then what the remedy says, after
 // which the rotation has to get through with nobody touching a label.
 func (c cause) provoke(t *testing.T, on *dbserver.Server) {
-	if c.flavor != "" && c.flavor != on.Flavor {
-		t.Skip("it cannot happen on " + on.Flavor.String())
-	}
 	var options []option
 	if c.options != nil {
 		options = c.options(t)

@@ -119,6 +119,9 @@ const (
 func newInProcess(t *testing.T, on *dbserver.Server) *inProcess {
 	t.Helper()
 	if on.Config().TLS == nil {
+		if on.Managed() {
+			t.Fatal("this server was started with TLS, and there is none")
+		}
 		t.Skip("SKIPPED: users that require TLS need a server with TLS; name its authority by ssl-ca in TEST_SERVERS")
 	}
 	l := &inProcess{on: on, admins: map[string]string{}}

@@ -130,13 +130,9 @@ func (w *underLock) stays(user *account.SingleUser, now document, why error) err
 // Where the password under AWSCURRENT logs in, it is nothing; and so it is where the pending
 // one does not.
 func (s step) giveBack(ctx context.Context) (finished bool, err error) {
-	d, err := s.givenUp(ctx)
-	if d.current.versionID == s.event.Token || err != nil {
-		return err == nil, err
-	}
-	session, err := s.pendingAlone(ctx, d)
+	d, session, finished, err := s.pendingAlone(ctx)
 	if session == nil {
-		return false, err
+		return finished, err
 	}
 	one, err := s.ownOnePassword(ctx, session)
 	if s.close(ctx, session); err != nil || one.Why == "" {
@@ -188,39 +184,37 @@ func documentsOfSingleUser(current document, version Version) (documents, error)
 	return d, nil
 }
 
-// pendingAlone logs in with the pending password where the current one is refused. Nil where
-// that one logs in, or neither does.
-func (s step) pendingAlone(ctx context.Context, d documents) (Session, error) {
-	if d.pending.versionID == "" {
-		return nil, nil
+// pendingAlone logs in with the pending password where the current one is refused. The
+// session is nil where that one logs in, or neither does. finished: the pending version has
+// become the current one.
+func (s step) pendingAlone(ctx context.Context) (d documents, session Session, finished bool, err error) {
+	d, err = s.givenUp(ctx)
+	if err != nil || d.current.versionID == s.event.Token || d.pending.versionID == "" {
+		return d, nil, err == nil && d.current.versionID == s.event.Token, err
 	}
-	session, err := s.Database.Connect(ctx, login(d.current.Document))
+	session, err = s.Database.Connect(ctx, login(d.current.Document))
 	if err == nil {
 		s.close(ctx, session)
-		return nil, nil
+		return d, nil, false, nil
 	}
 	if passwordMayBeWrong(err) {
 		session, err = s.Database.Connect(ctx, login(d.pending.Document))
 	}
 	if passwordMayBeWrong(err) {
-		return nil, nil // there is nothing of this rotation's
+		return d, nil, false, nil // there is nothing of this rotation's
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking whether the password under %s is in force: %w", Current, err)
+		return d, nil, false, fmt.Errorf("looking whether the password under %s is in force: %w", Current, err)
 	}
-	return session, nil
+	return d, session, false, nil
 }
 
 // checkNotAlone refuses to take AWSPENDING off the only password in force: that of a rotation
 // of a single user, in the middle of which the strategy was changed.
 func (s step) checkNotAlone(ctx context.Context, reason error) (finished bool, err error) {
-	d, err := s.givenUp(ctx)
-	if d.current.versionID == s.event.Token || err != nil {
-		return err == nil, err
-	}
-	session, err := s.pendingAlone(ctx, d)
+	_, session, finished, err := s.pendingAlone(ctx)
 	if session == nil {
-		return false, err
+		return finished, err
 	}
 	s.close(ctx, session)
 	return false, failure.WithRemedy(failure.Errorf(failure.CurrentCredentialsRejected, "the password under %s is refused, and the one in force is that of version %s, which a rotation of a single user has set: %s stays there: %w",

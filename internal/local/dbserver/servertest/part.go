@@ -23,9 +23,7 @@ func (f *Fleet) Only(flavor dbserver.Flavor, reason string) Part {
 // Each is Fleet.Each.
 func (p Part) Each(t *testing.T, test func(t *testing.T, server *dbserver.Server)) {
 	t.Helper()
-	p.fleet.mustBegin(t)
-	targets := p.mustTargets(t)
-	subtests := p.fleet.expectUse(t)
+	targets, subtests := p.mustBegin(t)
 	defer subtests.wait()
 	for _, target := range targets {
 		subtests.start(t, target.name, func(t *testing.T) {
@@ -39,15 +37,20 @@ func (p Part) Each(t *testing.T, test func(t *testing.T, server *dbserver.Server
 // EachRelease is Fleet.EachRelease.
 func (p Part) EachRelease(t *testing.T, test func(t *testing.T, release string)) {
 	t.Helper()
-	p.fleet.mustBegin(t)
-	targets := p.mustTargets(t)
-	subtests := p.fleet.expectUse(t)
+	targets, subtests := p.mustBegin(t)
 	defer subtests.wait()
 	for _, target := range targets {
 		if release := target.release.String(); !target.address {
 			subtests.start(t, release, func(t *testing.T) { test(t, release) })
 		}
 	}
+}
+
+// mustBegin returns what a test's subtests are for, and what has to run them.
+func (p Part) mustBegin(t *testing.T) ([]*target, *subtests) {
+	t.Helper()
+	p.fleet.mustBegin(t)
+	return p.mustTargets(t), p.fleet.expectUse(t)
 }
 
 // mustTargets returns the targets of the part, and skips the test if the run has others
