@@ -167,8 +167,8 @@ func (g Grants) globalOption() bool {
 
 // optionByDeniedProxy reports whether GRANT OPTION on *.*, alone, came with a PROXY
 // privilege that the admin cannot copy. Such a privilege WITH GRANT OPTION gives it on
-// every server (tried on MySQL 9.7 and MariaDB 10.11 and 11.8). Beside privileges on *.* it may be what they
-// were granted with, and whoever has the original's needs it.
+// every server (tried on MySQL 9.7 and MariaDB 10.11 and 11.8). Beside privileges on *.*
+// it may be what they were granted with, and whoever has the original's needs it.
 func (p Pair) optionByDeniedProxy(g Grants) bool {
 	global, _ := g.lookup(g.index(), Object{})
 	return global.Grantable && len(global.Privileges) == 0 && slices.ContainsFunc(g.Objects, func(grant Grant) bool {

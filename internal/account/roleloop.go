@@ -2,21 +2,10 @@ package account
 
 import "tandem/internal/statement"
 
-// RolesGranted are the roles that the plan grants.
-func (p Plan) RolesGranted() []Name {
-	var roles []Name
-	for _, step := range p.Steps {
-		if role := step.Object.Proxied; step.Object.Level == LevelRole && step.Kind() == "GRANT" && !contained(roles, role) {
-			roles = append(roles, role)
-		}
-	}
-	return roles
-}
-
 // RoleLoop finds a step that grants an account a role which has the account as a role
 // itself, by way of others: MySQL refuses that (error 4027). revoke undoes the last of these
 // grants; it is the empty statement where there is no such step. granted has what the roles
-// of RolesGranted have in turn.
+// of RolesOf have in turn; nothing on MariaDB, whose users are no roles.
 func (p Plan) RoleLoop(server Server, granted RoleGrants) (step Step, revoke statement.Statement) {
 	for _, step := range p.Steps {
 		if step.Object.Level != LevelRole || step.Kind() != "GRANT" {

@@ -39,6 +39,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		return w.underLock, found, err
 	})
 	var plan account.Plan
+	var roles account.RoleGrants
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
 		defer cancel()
@@ -54,8 +55,11 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 				return outcomeOf("", fmt.Errorf("planning the change of %q: %w", d.pending.Username(), err))
 			}
 		}
-		if err := i.roleLoop(ctx, admin, plan); err != nil {
+		if roles, err = rolesOf(ctx, admin, plan); err != nil {
 			return outcomeOf("", err)
+		}
+		if step, revoke := plan.RoleLoop(admin.Facts().Server, roles); !revoke.Empty() {
+			return outcomeOf("", failure.Errorf(failure.StatementRefused, "%s is itself a role of the role %s, by way of others, and the server refuses to grant that to it: revoke one of the two: %s", step.Account, step.Object.Proxied, revoke))
 		}
 		words := append(plan.Summary(), fmt.Sprintf("sets the password of %q", d.pending.Username()))
 		list := make([]string, 0, len(plan.Steps)+1)
@@ -88,9 +92,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 			}
 			own.Literal, own.GivesRoles, own.RolesActive = state.PartialRevokes, state.GivesRoles, state.RolesActive
 		}
-		if own.Roles, err = rolesOf(ctx, admin, plan); err != nil {
-			return outcomeOf("", err)
-		}
+		own.Roles = roles
 		lacks, inDoubt, err := account.AdminLacks(admin.Facts().Server, own, plan)
 		switch {
 		case err != nil:
@@ -130,23 +132,6 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		o.detail = fmt.Sprintf("%q and %q have drifted apart; the plan says what the next setSecret does about it", pair.Original.Name, pair.Clone.Name)
 		return o
 	})
-}
-
-// roleLoop is the error of a plan that grants an account a role which has the account as a
-// role itself.
-func (i *inspection) roleLoop(ctx context.Context, admin Session, plan account.Plan) error {
-	roles := plan.RolesGranted()
-	if len(roles) == 0 || admin.Facts().Server.Flavor != account.MySQL { // MariaDB's users are no roles
-		return nil
-	}
-	granted, err := admin.RoleGrants(ctx, roles)
-	if err != nil {
-		return fmt.Errorf("looking which roles the roles of the plan have: %w", err)
-	}
-	if step, revoke := plan.RoleLoop(admin.Facts().Server, granted); !revoke.Empty() {
-		return failure.Errorf(failure.StatementRefused, "%s is itself a role of the role %s, by way of others, and the server refuses to grant that to it: revoke one of the two: %s", step.Account, step.Object.Proxied, revoke)
-	}
-	return nil
 }
 
 // passwordStatements are those that set the password, masked, as they will be once
