@@ -139,7 +139,7 @@ func Load(lookup func(name string) (string, bool)) (Config, error) {
 		// Set but empty excludes nothing: the one variable for which that differs.
 		c.Password.ExcludeCharacters = excluded
 	}
-	c.Rotation.PasswordCharacters = c.Password.Characters()
+	c.Rotation.PasswordCharacters, c.Rotation.PasswordOfEachKind = c.Password.Characters(), c.Password.RequireEachIncludedType
 	return c, failure.Mark(failure.ConfigurationInvalid, errors.Join(env.problems...))
 }
 

@@ -25,7 +25,7 @@ func defaults(change func(*config.Config)) config.Config {
 		Rotation: rotation.Settings{Strategy: rotation.AlternatingUsers, Mode: account.Merge, PendingUserSessions: rotation.WarnOfSessions},
 	}
 	change(&c)
-	c.Rotation.PasswordCharacters = c.Password.Characters()
+	c.Rotation.PasswordCharacters, c.Rotation.PasswordOfEachKind = c.Password.Characters(), c.Password.RequireEachIncludedType
 	return c
 }
 

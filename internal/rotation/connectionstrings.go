@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -52,32 +51,33 @@ func (s Settings) connectionStrings() string {
 const moreTries = 3
 
 // renewWithFitting is renew with a password that fits into each connection string which can
-// have one. Where the given one does not, Secrets Manager is asked for another.
-func (s step) renewWithFitting(ctx context.Context, current secret.Document, username string, password redact.Secret) (secret.Renewal, error) {
-	next, err := s.Settings.renew(current, username, password)
+// have one. Where the given one does not, Secrets Manager is asked for another. unfit is
+// what stood in the way.
+func (s step) renewWithFitting(ctx context.Context, current secret.Document, username string, password redact.Secret) (next secret.Renewal, unfit secret.Unfit, err error) {
+	next, err = s.Settings.renew(current, username, password)
 	if err != nil || next.Unwritten.Count == 0 {
-		return next, err
+		return next, unfit, err
 	}
-	unfit := current.Unfit(username, s.Settings.PasswordCharacters)
+	unfit = current.Unfit(username, s.Settings.PasswordCharacters)
 	without := unfit.Characters
 	if !s.Settings.canDoWithout(without) {
 		without = "" // it may fit by chance
 	}
 	for try := 0; try < moreTries && next.Unwritten.Count > unfit.Never.Count; try++ {
 		if password, err = s.Secrets.RandomPassword(ctx, without); err != nil {
-			return secret.Renewal{}, fmt.Errorf("making another password, as the first cannot be written in the connection strings %s: %w", strings.Join(next.Unwritten.Listed(), ", "), err)
+			return secret.Renewal{}, unfit, fmt.Errorf("making another password, as the first cannot be written in the connection strings %s: %w", strings.Join(next.Unwritten.Listed(), ", "), err)
 		}
 		if next, err = s.Settings.renew(current, username, password); err != nil {
-			return secret.Renewal{}, err
+			return secret.Renewal{}, unfit, err
 		}
 	}
-	return next, nil
+	return next, unfit, nil
 }
 
-// canDoWithout reports whether a password may have punctuation without these characters:
-// without any, Secrets Manager makes none where one of each kind is asked for.
+// canDoWithout reports whether a password may be made without these characters: where one
+// character of each kind is asked for, Secrets Manager makes none without any punctuation.
 func (s Settings) canDoWithout(characters string) bool {
-	return characters == "" || strings.ContainsFunc(s.PasswordCharacters, func(r rune) bool {
+	return characters == "" || !s.PasswordOfEachKind && strings.Trim(s.PasswordCharacters, characters) != "" || strings.ContainsFunc(s.PasswordCharacters, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(characters, r)
 	})
 }
@@ -120,15 +120,10 @@ func (s Settings) outdated(current secret.Document, before ...secret.Document) (
 
 // warnOfPasswordsLeft names, for whoever looks after the secret, the strings in it that
 // will have an old password, or have one already.
-func (s step) warnOfPasswordsLeft(ctx context.Context, current secret.Document, next secret.Renewal) {
+func (s step) warnOfPasswordsLeft(ctx context.Context, current secret.Document, next secret.Renewal, unfit secret.Unfit) {
 	outdated, _ := s.Settings.outdated(current)
-	var characters string
-	if next.Unwritten.Count > 0 {
-		if unfit := current.Unfit(next.Username(), s.Settings.PasswordCharacters); next.Unwritten.Count > unfit.Never.Count {
-			characters = unfit.Characters
-		}
-	}
-	for _, left := range []stringsLeft{copiesLeft(next), unwritten(next.Unwritten, characters), outdated} {
+	hindered := next.Unwritten.Without(unfit.Never)
+	for _, left := range []stringsLeft{copiesLeft(next), unwritten(unfit.Never, ""), unwritten(hindered, unfit.Characters), outdated} {
 		if left.Count > 0 {
 			s.warn(ctx, warning.OldPasswordLeft, left.text+": "+left.remedy, "keys", left.Listed(), "keysCount", left.Count)
 		}
@@ -141,7 +136,7 @@ func (i *inspection) foretell(ctx context.Context, o outcome, labels Labels, cur
 	username := i.Settings.next(current.Username())
 	next, err := i.Settings.renew(current, username, redact.New(strings.Repeat("x", max(1, len(i.unused.Reveal())))))
 	if err != nil || i.Settings.KeepConnectionStrings {
-		return o // an error is the check admin's
+		return o // the check "admin" reports an error
 	}
 	if next.Renewed.Count > 0 {
 		o.detail += fmt.Sprintf("; a rotation renews the connection strings %s", strings.Join(next.Renewed.Listed(), ", "))
@@ -152,12 +147,12 @@ func (i *inspection) foretell(ctx context.Context, o outcome, labels Labels, cur
 		o.detail += fmt.Sprintf("; its password is made without the characters that cannot be written in %s: %s", strings.Join(unfit.Strings.Listed(), ", "), unfit.Characters)
 	} else if unfit.Characters != "" {
 		hindered = unwritten(unfit.Strings, unfit.Characters)
-		hindered.text = "but those of them in which its password cannot be written it leaves as they are"
+		hindered.text = "those in which its password cannot be written stay as they are"
 	}
 	outdated, doubtful := i.Settings.outdated(current)
-	if id := labels.VersionWith(Previous); doubtful > 0 && id != "" {
-		previous, unread := i.previousDocument(ctx, id)
-		if outdated, _ = i.Settings.outdated(current, previous...); unread != nil {
+	if doubtful > 0 {
+		previous, unread := i.labelled(ctx, labels, Previous)
+		if outdated, _ = i.Settings.outdated(current, previous.Document); unread != nil {
 			o.detail += fmt.Sprintf("; whether connection strings of other hosts have the credentials under %s is not known: %v", Previous, unread)
 		}
 	}
@@ -172,18 +167,4 @@ func (i *inspection) foretell(ctx context.Context, o outcome, labels Labels, cur
 		o.result, o.kind, o.remedy = ResultAttention, warning.OldPasswordLeft, strings.Join(remedies, "; ")
 	}
 	return o
-}
-
-// previousDocument is the one under AWSPREVIOUS; none where it is not one any more.
-func (i *inspection) previousDocument(ctx context.Context, id string) ([]secret.Document, error) {
-	version, err := i.Secrets.Version(ctx, i.event.SecretID, id)
-	if errors.Is(err, ErrVersionNotFound) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	if read, err := secret.Parse(version.Document); err == nil {
-		return []secret.Document{read}, nil
-	}
-	return nil, nil
 }

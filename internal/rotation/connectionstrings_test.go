@@ -226,6 +226,65 @@ func TestPasswordThatDoesNotFit(t *testing.T) {
 	}
 }
 
+// A string in which no password can be written asks for no other one, and is told apart from
+// those that some password would fit.
+func TestStringThatIsNeverWritten(t *testing.T) {
+	never := map[string]any{"never": "mysql://app:O/D@x@h"} // its readers do not agree where the password ends
+	both := map[string]any{"never": never["never"], "url": "jdbc:mariadb://h/shop?user=app&password=O/D"}
+	const rewrite, exclude = "write them so that all who read them", "EXCLUDE_PUNCTUATION=true: &"
+	for _, test := range []struct {
+		name      string
+		strings   map[string]any
+		made      []string
+		allowed   string
+		ofAnyKind bool
+		asked     int
+		warned    map[string]string // by the key, what is said
+		foretold  []string          // by the check's remedy
+	}{
+		{"alone", never, []string{"n&w"}, "", false, 1, map[string]string{"never": rewrite}, []string{rewrite}},
+		{"beside one that another password fits", both, []string{"n&w", "n2"}, "", false, 2, map[string]string{"never": rewrite}, []string{rewrite}},
+		{"beside one that none fits", both, []string{"n&w", "n&w", "n&w", "n&w"}, "abc&", false, 4, map[string]string{"never": rewrite, "url": exclude}, []string{rewrite, exclude}},
+		{"where no punctuation is asked for", both, []string{"n&w", "n2"}, "abc&", true, 2, map[string]string{"never": rewrite}, []string{rewrite}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newMemory(t)
+			w.passwords, w.allowed, w.ofAnyKind = test.made, test.allowed, test.ofAnyKind
+			w.values[oldToken] = document("app", "O/D", test.strings)
+			if err := w.step(rotation.CreateSecret); err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			for _, done := range w.trace {
+				if strings.HasPrefix(done, "random") {
+					asked++
+				}
+			}
+			warned := map[string]string{}
+			for _, line := range w.warnings(warning.OldPasswordLeft) {
+				for _, key := range line["keys"].([]any) {
+					warned[key.(string)] += line["msg"].(string)
+				}
+			}
+			for key, said := range test.warned {
+				if !strings.Contains(warned[key], said) {
+					t.Errorf("of %s it says %q", key, warned[key])
+				}
+			}
+			if asked != test.asked || len(warned) != len(test.warned) || strings.Contains(warned["never"], exclude) {
+				t.Errorf("asked %d times, warned %q", asked, warned)
+			}
+			delete(w.labels, token)
+			found := w.checked(t, "secret")
+			for _, remedy := range []string{rewrite, exclude} {
+				if strings.Contains(found.Remedy, remedy) != slices.Contains(test.foretold, remedy) {
+					t.Errorf("the check says %+v", found)
+				}
+			}
+		})
+	}
+}
+
 // A string that was left is named by the next rotation too, and once its remedy has been
 // followed it is renewed, and named no more.
 func TestRemedyOfAStringThatWasLeft(t *testing.T) {
@@ -304,7 +363,7 @@ func TestCheckOfPasswordsThatDoNotFit(t *testing.T) {
 	}{
 		{"some character does not fit", "", rotation.ResultOK, "a rotation renews the connection strings url; its password is made without the characters that cannot be written in url: &", ""},
 		{"none such is allowed", "abc-._", rotation.ResultOK, "a rotation renews the connection strings url", ""},
-		{"it is all the punctuation", "abc&", rotation.ResultAttention, "in which its password cannot be written it leaves as they are: url", "EXCLUDE_PUNCTUATION=true: &"},
+		{"it is all the punctuation", "abc&", rotation.ResultAttention, "those in which its password cannot be written stay as they are: url", "EXCLUDE_PUNCTUATION=true: &"},
 	} {
 		for _, password := range []string{"n&w", "n#w"} {
 			t.Run(test.name+"/"+password, func(t *testing.T) {
@@ -389,7 +448,7 @@ func TestOutdatedNotKnown(t *testing.T) {
 		}
 		return nil
 	}
-	if found := w.checked(t, "secret"); !strings.Contains(found.Detail, "under AWSPREVIOUS is not known: slow down") {
+	if found := w.checked(t, "secret"); !strings.Contains(found.Detail, "under AWSPREVIOUS is not known: reading the AWSPREVIOUS document: slow down") {
 		t.Errorf("%+v", found)
 	}
 }

@@ -48,12 +48,12 @@ func (s step) createSecret(ctx context.Context) (string, error) {
 	case password.err != nil:
 		return "", password.err
 	}
-	pending, err := s.renewWithFitting(ctx, current.Document, next, password.result)
+	pending, unfit, err := s.renewWithFitting(ctx, current.Document, next, password.result)
 	if err != nil {
 		return "", fmt.Errorf("writing the pending document: %w", err)
 	}
 	// Before the document is stored: whoever comes after that warns no more.
-	s.warnOfPasswordsLeft(ctx, current.Document, pending)
+	s.warnOfPasswordsLeft(ctx, current.Document, pending, unfit)
 	err = s.Secrets.PutPending(ctx, PendingVersion{
 		SecretID:      s.event.SecretID,
 		VersionID:     s.event.Token,

@@ -76,7 +76,9 @@ type memory struct {
 	passwords []string
 	// allowed are the characters that a password may have; empty for AWS's set.
 	allowed string
-	log     bytes.Buffer
+	// ofAnyKind: a password need not have a character of each kind.
+	ofAnyKind bool
+	log       bytes.Buffer
 }
 
 // newMemory is a secret whose first rotation has begun.
@@ -124,7 +126,7 @@ func rows(user, privilege string) account.Rows {
 func (w *memory) step(name rotation.Step) error { return w.stepOf(name, token) }
 
 func (w *memory) rotator() *rotation.Rotator {
-	settings := rotation.Settings{Mode: account.Merge, PasswordCharacters: w.passwordCharacters(), KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
+	settings := rotation.Settings{Mode: account.Merge, PasswordCharacters: w.passwordCharacters(), PasswordOfEachKind: !w.ofAnyKind, KeepConnectionStrings: w.keepConnectionStrings, PendingUserSessions: rotation.WarnOfSessions}
 	if w.refuse {
 		settings.PendingUserSessions = rotation.RefuseSessions
 	}

@@ -45,6 +45,8 @@ type Settings struct {
 	Mode account.Mode
 	// PasswordCharacters are those that a password may have, as it is asked for.
 	PasswordCharacters string
+	// PasswordOfEachKind: it has to have a character of each kind that it may have.
+	PasswordOfEachKind bool
 	// KeepConnectionStrings is whether CONNECTION_STRINGS is keep.
 	KeepConnectionStrings bool
 	// PendingUserSessions is PENDING_USER_SESSIONS.

@@ -67,7 +67,7 @@ func namesAnother(text string, pairs []keyValue) bool {
 			named.WriteString(strings.ToLower(text[p.value.start:p.value.end]) + ";")
 		}
 	}
-	return otherNames.MatchString(named.String()) && !ownMySQLName.MatchString(named.String())
+	return namesAnotherEngine(named.String()) && !namesMySQL(named.String())
 }
 
 func loginOf(text string, pairs []keyValue) []login {

@@ -47,6 +47,11 @@ func (n Names) Listed() []string {
 	return append(slices.Clone(n.First), fmt.Sprintf("and %d more", n.Count-len(n.First)))
 }
 
+// Without returns the names that are not among these others, all of which are among n.
+func (n Names) Without(others Names) Names {
+	return Names{slices.DeleteFunc(slices.Clone(n.First), func(name string) bool { return slices.Contains(others.First, name) }), n.Count - others.Count}
+}
+
 // Renew is WithCredentials, and puts the new credentials into connection strings
 // besides: into each string, at any depth, that has one of the forms and holds exactly
 // the document's username and password. Every other byte stays, of those strings too.

@@ -13,16 +13,23 @@ import (
 // those of Python and MySQL's SRV records a plus sign in it.
 var schemes = regexp.MustCompile(`(?:^|[\s,;|])\s*([A-Za-z][\w+.-]*(?::[A-Za-z][\w+.-]*)*)://`)
 
-// mysqlNames finds the words by which a scheme or a driver says that it is for such a
-// server, and otherNames those by which it says that it is for another. The same user and
-// password may be those of another service too. Aurora and Percona make both.
-var (
-	mysqlNames   = regexp.MustCompile(`mysql|maria|aurora|percona|trilogy`)
-	ownMySQLName = regexp.MustCompile(`mysql|maria|myodbc|maodbc`)
-	otherNames   = regexp.MustCompile(`postgres|pgsql|psql|redshift|greenplum|sql ?server|mssql|msodbcsql|sqlncli|oledbsql|sqloledb|sqlclient|freetds|tdsodbc|sybase|adaptive server|` +
-		`oracle|oraclient|oraoledb|msdaora|sqora|sqlite|db2|informix|firebird|interbase|mongo|redis|cassandra|clickhouse|cockroach|exasol|impala|presto|trino|snowflake|teradata|vertica|hdbodbc|netezza|` +
-		`athena|bigquery|databricks|jet\.oledb|ace\.oledb|microsoft access|microsoft excel`)
-)
+// namesMySQL reports whether a scheme or a driver, in lower case, says that it is for MySQL
+// or MariaDB. The same user and password may be those of another service too.
+func namesMySQL(name string) bool { return hasOneOf(name, "mysql", "maria", "myodbc", "maodbc") }
+
+// namesAnotherEngine reports whether it says that it is for another one, as far as these are
+// known. Aurora and Percona make both.
+func namesAnotherEngine(name string) bool {
+	return hasOneOf(name, "postgres", "pgsql", "psql", "psycopg", "dsql", "redshift", "greenplum", "cockroach",
+		"sqlserver", "sql server", "mssql", "msodbcsql", "sqlncli", "oledbsql", "sqloledb", "sqlclient", "freetds", "tdsodbc", "sybase", "adaptive server",
+		"oracle", "oraclient", "oraoledb", "msdaora", "sqora", "sqlite", "db2", "iseries", "ibmda400", "informix", "firebird", "interbase",
+		"mongo", "redis", "elastic", "cassandra", "clickhouse", "exasol", "impala", "hive", "spark", "dremio", "presto", "trino", "snowflake", "teradata", "vertica", "hdbodbc", "netezza",
+		"athena", "bigquery", "databricks", "jet.oledb", "ace.oledb", "microsoft access", "microsoft excel")
+}
+
+func hasOneOf(name string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })
+}
 
 // address is one URL of a string: from behind the two slashes to its end, white space at
 // the end aside.
@@ -33,7 +40,7 @@ type address struct {
 
 // ours reports whether the URL is one for MySQL or MariaDB.
 func (a address) ours() bool {
-	return mysqlNames.MatchString(a.scheme) && (ownMySQLName.MatchString(a.scheme) || !otherNames.MatchString(a.scheme))
+	return namesMySQL(a.scheme) || hasOneOf(a.scheme, "aurora", "percona", "trilogy") && !namesAnotherEngine(a.scheme)
 }
 
 func addresses(text string) []address {

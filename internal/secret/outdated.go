@@ -11,7 +11,7 @@ import (
 // or exactly the credentials of a document that was there before. doubtful is how many
 // more there are, which may be another server's.
 func (d Document) Outdated(usernames []string, before ...Document) (named Names, doubtful int) {
-	host := regexp.MustCompile(`(?i)(?:^|//|[@,(=\[\s])` + regexp.QuoteMeta(d.host) + `(?:$|[:/?,)\];&\s])`)
+	host := regexp.MustCompile(`(?i)(?:^|//|[@,(=\[\s"'{:])` + regexp.QuoteMeta(d.host) + `(?:$|[:/?#,)\];&\s"'}])`)
 	current := credentials{d.username, d.password.Reveal()}
 	d.strings(func(at path, text string) {
 		if !copies(usernames).in(text) {
@@ -53,7 +53,7 @@ func loginsOf(text string, current credentials) []login {
 }
 
 // placeholder is what stands in a template in place of a password.
-var placeholder = regexp.MustCompile(`^(?:|\$?\{.*\}|<.*>|%[\w(){}]+%?|\$\w+|\*+)$`)
+var placeholder = regexp.MustCompile(`^(?:|[$#]?\{.*\}|\$\(.*\)|\[.*\]|<.*>|%[\w(){}]+%?|\$\w+|__\w+__|@\w+@|\*+|[xX]+)$`)
 
 // outdated reports whether a login is one of the users', with a password that is neither
 // the current one nor none at all.
