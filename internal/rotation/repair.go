@@ -99,9 +99,9 @@ func (s step) mayRepair(user string, refused error) bool {
 }
 
 // mayRepairHere reports whether this step's admin may: setSecret's, and no other's, as
-// further ones only end what it has begun.
+// further ones only end what it has begun, and so does a rotation that is given up.
 func (w *underLock) mayRepairHere() bool {
-	return w.event.Step == SetSecret && !w.documents.admin.own && w.mayRepair(w.current.Username(), w.refused)
+	return w.event.Step == SetSecret && !w.givenUp && !w.documents.admin.own && w.mayRepair(w.current.Username(), w.refused)
 }
 
 // orRepair adds to refused current credentials what an admin could do about them.
