@@ -153,6 +153,42 @@ func TestGapWhereTheServerKeepsTwo(t *testing.T) {
 	})
 }
 
+// The server has both passwords, and refuses the login for another reason: then the pending
+// one is not said to be the only one, and what is said is the reason, or what would tell it.
+func TestGapIsNoOtherReason(t *testing.T) {
+	servers.Only(dbserver.MySQL, "a MariaDB's retry is the same").Each(t, func(t *testing.T, on *dbserver.Server) {
+		stops, options := stopsAfterSetSecret()
+		w := newDeployment(t, on, options...)
+		*stops = true
+		w.mustFail("not invoked")
+		*stops = false
+		w.execute("ALTER USER " + me(w.user) + " REQUIRE X509")
+		for _, test := range []struct{ repair, check, words string }{
+			{"false", "current credentials", "REPAIR_WITH_ADMIN"},
+			{"true", "accounts", "asks for more than an encrypted connection"},
+		} {
+			w.reconfigure("REPAIR_WITH_ADMIN=" + test.repair)
+			found := w.check()
+			for _, f := range found.Checks {
+				if strings.Contains(f.Detail+f.Remedy, "is the only one") {
+					t.Errorf("the check says %+v", f)
+				}
+			}
+			f := finding(t, found, test.check)
+			if f.Result != rotation.ResultFailed || !strings.Contains(f.Detail+f.Remedy, test.words) {
+				t.Errorf("the check says %+v", f)
+			}
+			if err := w.tryAgain(true); err == nil || !strings.Contains(err.Error(), test.words) || strings.Contains(err.Error(), "whose password is in force") {
+				t.Errorf("REPAIR_WITH_ADMIN=%s: %v", test.repair, err)
+			}
+		}
+		w.execute("ALTER USER " + me(w.user) + " REQUIRE NONE")
+		if err := w.tryAgain(true); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // The strategy is changed after a death in the gap: AWSPENDING stays on the only password,
 // error and check say what to do, and that helps.
 func TestStrategyChangesInTheGap(t *testing.T) {

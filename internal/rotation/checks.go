@@ -293,7 +293,10 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 			there, err := i.Database.Connect(ctx, d.admin.topology.login(proven.Document))
 			if err != nil {
 				refused = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err))
-				if i.inGapBy(ctx, d, admin, refused) {
+				if session := i.inGapBy(ctx, d, admin, refused, d.admin.topology.login); session != nil {
+					i.close(ctx, session)
+				}
+				if i.inGap {
 					i.goesOn = i.Settings.Strategy == SingleUser
 					return outcome{err: fmt.Errorf("%w; %s", refused, i.whyInGap()), remedy: i.outOfGap()}
 				}
