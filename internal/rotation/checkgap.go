@@ -92,7 +92,7 @@ func (i *inspection) whyInGap() string {
 func (i *inspection) outOfGap() string {
 	do := fmt.Sprintf("rotate the secret again, which moves %s to that version, or sets the password under %s again where the document was edited since", Current, Current)
 	if i.Settings.Strategy != SingleUser {
-		do = finishAsSingleUser
+		do = storeOrFinish(i.pending.id)
 	}
 	return fmt.Sprintf("%s; change nothing else until then: %s has to stay on version %s, whose password is the only one", do, Pending, i.pending.id)
 }

@@ -205,19 +205,23 @@ func (s step) pendingAlone(ctx context.Context) (d documents, session Session, f
 }
 
 // checkNotAlone refuses to take AWSPENDING off the only password in force: that of a rotation
-// of a single user, in the middle of which the strategy was changed.
+// of a single user, in the middle of which the strategy was changed; or of two users, where
+// AWSCURRENT was moved back to an older version of the pending user's.
 func (s step) checkNotAlone(ctx context.Context, reason error) (finished bool, err error) {
 	_, session, finished, err := s.pendingAlone(ctx)
 	if session == nil {
 		return finished, err
 	}
 	s.close(ctx, session)
-	return false, failure.WithRemedy(failure.Errorf(failure.CurrentCredentialsRejected, "the password under %s is refused, and the one in force is that of version %s, which a rotation of a single user has set: %s stays there: %w",
-		Current, s.event.Token, Pending, reason), finishAsSingleUser+", or store the password of version "+s.event.Token+" in the secret (aws secretsmanager put-secret-value)")
+	return false, failure.WithRemedy(failure.Errorf(failure.CurrentCredentialsRejected, "the password under %s is refused, and the one in force is that of version %s, which this rotation has set: %s stays there: %w",
+		Current, s.event.Token, Pending, reason), storeOrFinish(s.event.Token))
 }
 
-// finishAsSingleUser is what to do then.
-const finishAsSingleUser = "set ROTATION_STRATEGY=" + string(SingleUser) + " again and rotate the secret, which moves " + Current + " to that version, and change the strategy when no rotation is under way"
+// storeOrFinish is what to do then about a version whose password is in force.
+func storeOrFinish(version string) string {
+	return "store the password of version " + version + " in the secret (aws secretsmanager put-secret-value), or, if ROTATION_STRATEGY was changed during the rotation, set ROTATION_STRATEGY=" + string(SingleUser) +
+		" again and rotate the secret, which moves " + Current + " to that version, and change the strategy when no rotation is under way"
+}
 
 // replacedSince is an error unless the password under AWSCURRENT was that already when this
 // rotation replaced it. It was where its version is no younger than the pending one, and
