@@ -102,7 +102,7 @@ func foretoldAccounts() []foretold {
 		{name: "a lost host, by an admin who sees definers", flavor: dbserver.MySQL, arrange: func(w *deployment) {
 			lost(w)
 			w.execute("GRANT SELECT, TRIGGER, EVENT ON *.* TO 'admin'@'%'")
-		}},
+		}, check: "admin's privileges", result: rotation.ResultOK},
 	}
 }
 
@@ -119,14 +119,14 @@ func (c foretold) run(w *deployment) {
 		c.result = rotation.ResultFailed
 	}
 	f := finding(t, found, c.check)
-	if found.OK != (c.kind == "") || f.Type != string(c.kind) || f.Result != c.result || f.Result == rotation.ResultFailed && f.Remedy == "" {
+	if found.OK != (c.kind == "") || f.Type != string(c.kind) || f.Result != c.result || f.Result == rotation.ResultFailed && f.Remedy == "" || c.obeyed && len(f.List) == 0 {
 		t.Errorf("the check fails with %v, and %q is %+v", failing(found), c.check, f)
 	}
 	err := w.rotate()
 	if refused := c.refused || c.kind != ""; refused != (err != nil) || c.kind != "" && errorType(err) != c.kind {
 		t.Errorf("the rotation ended with %v", err)
 	}
-	if !c.obeyed {
+	if !c.obeyed || t.Failed() {
 		return
 	}
 	if grant, _, _ := strings.Cut(f.List[0], " TO "); !strings.Contains(err.Error(), grant) {
@@ -186,7 +186,7 @@ func (w *deployment) lengthOfPasswords(characters string) {
 func TestCheckOfRulesThatAreNotTold(t *testing.T) {
 	servers.Only(dbserver.MariaDB, "MySQL tells its rules").EachRelease(t, func(t *testing.T, release string) {
 		if release == "mariadb-10.5" {
-			return // the plugin is a later release's
+			t.Skip("the plugin is a later release's")
 		}
 		w := newDeployment(t, strict(t, release, append(load("password_reuse_check"), "--strict-password-validation=ON")...))
 		w.mayBeSeen = true

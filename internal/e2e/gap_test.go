@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,92 @@ func TestCheckInTheGap(t *testing.T) {
 				}
 				w.mustBeOpen("rotated again", []string{passwordOf(w.now())}, before, pending)
 			})
+		}
+	})
+}
+
+// Where the server keeps two passwords, and somebody has discarded the one under AWSCURRENT,
+// a check says what the next try does of an edited document, and so it does: it sets that one
+// again before it gives the rotation up.
+func TestGapWhereTheServerKeepsTwo(t *testing.T) {
+	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+		for _, kind := range []string{"by an admin", "by an admin who may repair", "by itself"} {
+			t.Run(kind, func(t *testing.T) {
+				stops, options := stopsAfterSetSecret()
+				w := newDeployment(t, on, options...)
+				switch kind {
+				case "by an admin who may repair":
+					w.reconfigure("REPAIR_WITH_ADMIN=true")
+				case "by itself":
+					w.withoutAdmin()
+					w.execute("GRANT SELECT ON mysql.* TO "+me(w.user), "GRANT CREATE USER ON *.* TO "+me(w.user))
+				}
+				before := passwordOf(w.now())
+				*stops = true
+				w.mustFail("not invoked")
+				pending := w.mustPending()
+				w.mustBeOpen("set", []string{before, pending})
+				discard := "ALTER USER " + me(w.user) + " DISCARD OLD PASSWORD"
+				if on.Flavor == dbserver.MariaDB {
+					discard = "ALTER USER " + me(w.user) + " IDENTIFIED VIA mysql_native_password USING '" + nativeHash(pending) + "'"
+				}
+				w.execute(discard)
+				w.mustBeOpen("discarded", []string{pending}, before)
+
+				w.correct(w.app, map[string]any{"note": kind})
+				found := w.check()
+				for _, f := range found.Checks {
+					w.mustKeepPending(f.Detail + "; " + f.Remedy)
+				}
+				foretold := finding(t, found, "plan").List
+				sent := len(w.statements())
+				if err := w.tryAgain(true); err == nil || w.versionWith(rotation.Pending) != "" {
+					t.Fatalf("the edited document's rotation was not given up: %v", err)
+				}
+				if now := w.statements()[sent:]; len(foretold) != 1 || !slices.Equal(now, foretold) {
+					t.Errorf("sent %q, foretold %q", now, foretold)
+				}
+				w.mustBeOpen("given up", []string{before})
+				*stops = false
+				w.mustRotate()
+				w.mustBeOpen("rotated again", []string{before, passwordOf(w.now())}, pending)
+			})
+		}
+	})
+}
+
+// The server has both passwords, and refuses the login for another reason: then the pending
+// one is not said to be the only one, and what is said is the reason, or what would tell it.
+func TestGapIsNoOtherReason(t *testing.T) {
+	servers.Only(dbserver.MySQL, "a MariaDB's retry is the same").Each(t, func(t *testing.T, on *dbserver.Server) {
+		stops, options := stopsAfterSetSecret()
+		w := newDeployment(t, on, options...)
+		*stops = true
+		w.mustFail("not invoked")
+		*stops = false
+		w.execute("ALTER USER " + me(w.user) + " REQUIRE X509")
+		for _, test := range []struct{ repair, check, words string }{
+			{"false", "current credentials", "REPAIR_WITH_ADMIN"},
+			{"true", "accounts", "asks for more than an encrypted connection"},
+		} {
+			w.reconfigure("REPAIR_WITH_ADMIN=" + test.repair)
+			found := w.check()
+			for _, f := range found.Checks {
+				if strings.Contains(f.Detail+f.Remedy, "is the only one") {
+					t.Errorf("the check says %+v", f)
+				}
+			}
+			f := finding(t, found, test.check)
+			if f.Result != rotation.ResultFailed || !strings.Contains(f.Detail+f.Remedy, test.words) {
+				t.Errorf("the check says %+v", f)
+			}
+			if err := w.tryAgain(true); err == nil || !strings.Contains(err.Error(), test.words) || strings.Contains(err.Error(), "whose password is in force") {
+				t.Errorf("REPAIR_WITH_ADMIN=%s: %v", test.repair, err)
+			}
+		}
+		w.execute("ALTER USER " + me(w.user) + " REQUIRE NONE")
+		if err := w.tryAgain(true); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

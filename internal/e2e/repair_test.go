@@ -224,6 +224,30 @@ func (w *deployment) majorAtLeast(major, minor int) bool {
 	return server.AtLeast(major, minor, 0)
 }
 
+// A wrong password comes with another error where the server asks a plugin without one last:
+// it is a password changed by hand all the same.
+func TestRepairBesideAnotherPlugin(t *testing.T) {
+	servers.Only(dbserver.MariaDB, "an account of MySQL's has one plugin").Each(t, func(t *testing.T, on *dbserver.Server) {
+		w := newDeployment(t, on, singleUser)
+		const both = "IDENTIFIED VIA mysql_native_password USING PASSWORD('" + setByHand + "') OR unix_socket"
+		w.execute("ALTER USER " + me(w.user) + " " + both)
+		w.mustNotBeRepaired("REPAIR_WITH_ADMIN is false")
+		if f := finding(t, w.check(), "current credentials"); f.Result != rotation.ResultFailed || !strings.Contains(f.Remedy, "REPAIR_WITH_ADMIN") {
+			t.Errorf("without permission a check says %+v", f)
+		}
+		w.reconfigure("REPAIR_WITH_ADMIN=" + w.user)
+		found := w.check()
+		if f := finding(t, found, "current credentials"); !found.OK || f.Type != warning.RepairedWithAdmin {
+			t.Errorf("a check says %+v", found)
+		}
+		w.mustRotate()
+		w.mustBeOpen("repaired", []string{passwordOf(w.now())}, setByHand, firstPassword)
+		if warned := w.warnings(warning.RepairedWithAdmin); len(warned) != 1 {
+			t.Errorf("it warns %q", warned)
+		}
+	})
+}
+
 // A login is refused by the same error for other reasons than its password: then nothing is
 // changed, the error says the reason, and its remedy helps.
 func TestNoRepairForAnotherReason(t *testing.T) {

@@ -62,7 +62,7 @@ func adminIsAnother(document secret.Document, arn, current, next string) error {
 // name different servers.
 func (s step) connectAdmin(ctx context.Context, d documents) (Session, adminLogin, error) {
 	session, refused := s.Database.Connect(ctx, d.admin.login())
-	if !errors.Is(refused, ErrLoginRefused) {
+	if !passwordMayBeWrong(refused) {
 		return session, d.admin, s.adminError(d, refused)
 	}
 	var none adminLogin
@@ -81,7 +81,7 @@ func (s step) connectAdmin(ctx context.Context, d documents) (Session, adminLogi
 		return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret again: %w", err)))
 	}
 	if !tried[again.ID] {
-		if session, admin, err := attempt(again); !errors.Is(err, ErrLoginRefused) {
+		if session, admin, err := attempt(again); !passwordMayBeWrong(err) {
 			return session, admin, s.adminError(d, err)
 		}
 	}
@@ -103,7 +103,7 @@ func (s step) connectAdmin(ctx context.Context, d documents) (Session, adminLogi
 		if err != nil {
 			return nil, none, s.adminError(d, errors.Join(refused, fmt.Errorf("reading the admin secret's %s: %w", label, err)))
 		}
-		if session, admin, err := attempt(version); !errors.Is(err, ErrLoginRefused) {
+		if session, admin, err := attempt(version); !passwordMayBeWrong(err) {
 			if err == nil {
 				s.log.InfoContext(ctx, "admin logged in by another version of its secret", "label", label)
 			}

@@ -320,6 +320,7 @@ func TestListThatBreaksOff(t *testing.T) {
 type refusingAdmin struct {
 	rotation.Database
 	user  string
+	with  error
 	tried *int
 }
 
@@ -328,44 +329,46 @@ func (d refusingAdmin) Connect(ctx context.Context, login rotation.Login) (rotat
 		return d.Database.Connect(ctx, login)
 	}
 	*d.tried++
-	return nil, fmt.Errorf("%w: Access denied", rotation.ErrLoginRefused)
+	return nil, fmt.Errorf("%w: Access denied", d.with)
 }
 
 // An admin secret with a wrong password costs one failed login, however many secrets
 // have it, or else a server that counts them would lock the admin.
 func TestCheckOfEverySecretTriesARefusedLoginOnce(t *testing.T) {
-	w := steady(t)
-	tried := 0
-	r := w.rotator()
-	r.Database = refusingAdmin{r.Database, "admin", &tried}
-	var listed []rotation.ListedSecret
-	for n := range 10 {
-		listed = append(listed, rotation.ListedSecret{ARN: arn(fmt.Sprintf("s%02d", n)), RotationLambdaARN: functionARN})
-	}
-	r.Lister = lister{secrets: listed}
-	answer := r.InspectEvery(t.Context(), scheduledCheck, functionARN)
-	if tried != 1 || len(answer.Secrets) != 10 {
-		t.Errorf("%d logins, %d answers", tried, len(answer.Secrets))
-	}
-	said := 0
-	for _, inspection := range answer.Secrets {
-		for _, f := range inspection.Checks {
-			if f.Name == "admin" {
-				if f.Result != rotation.ResultFailed || f.Type != string(failure.AdminCredentialsRejected) {
-					t.Errorf("%+v", f)
-				}
-				if strings.Contains(f.Detail, "not tried again") {
-					said++
+	for with, kind := range map[error]failure.Type{rotation.ErrLoginRefused: failure.AdminCredentialsRejected, rotation.ErrLastPluginRefused: failure.PluginUnsupported} {
+		w := steady(t)
+		tried := 0
+		r := w.rotator()
+		r.Database = refusingAdmin{r.Database, "admin", with, &tried}
+		var listed []rotation.ListedSecret
+		for n := range 10 {
+			listed = append(listed, rotation.ListedSecret{ARN: arn(fmt.Sprintf("s%02d", n)), RotationLambdaARN: functionARN})
+		}
+		r.Lister = lister{secrets: listed}
+		answer := r.InspectEvery(t.Context(), scheduledCheck, functionARN)
+		if tried != 1 || len(answer.Secrets) != 10 {
+			t.Errorf("%d logins, %d answers", tried, len(answer.Secrets))
+		}
+		said := 0
+		for _, inspection := range answer.Secrets {
+			for _, f := range inspection.Checks {
+				if f.Name == "admin" {
+					if f.Result != rotation.ResultFailed || f.Type != string(kind) {
+						t.Errorf("%+v", f)
+					}
+					if strings.Contains(f.Detail, "not tried again") {
+						said++
+					}
 				}
 			}
 		}
-	}
-	if said != 9 {
-		t.Errorf("%d say that it was not tried again", said)
-	}
-	// The next check tries it.
-	if r.InspectEvery(t.Context(), scheduledCheck, functionARN); tried != 2 {
-		t.Errorf("%d logins in two checks", tried)
+		if said != 9 {
+			t.Errorf("%d say that it was not tried again", said)
+		}
+		// The next check tries it.
+		if r.InspectEvery(t.Context(), scheduledCheck, functionARN); tried != 2 {
+			t.Errorf("%d logins in two checks", tried)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"tandem/internal/account"
 	"tandem/internal/failure"
+	"tandem/internal/secret"
 )
 
 // A rotation of a single user can break off where the pending password is the only one in
@@ -23,44 +24,61 @@ func (i *inspection) ofSingleUser(current document) (pending document, found boo
 	return d.pending, err == nil && d.pending.versionID != ""
 }
 
-// inGapBy reports whether the current credentials are refused since the pending password is
-// the one in force: as the admin reads it, or as a login shows, which a user that changes
-// its own password makes anyway. It is false where that cannot be told.
-func (i *inspection) inGapBy(ctx context.Context, d documents, admin Session, refused error) bool {
+// inGapBy looks whether the current credentials are refused since the pending password is
+// the one in force: as the admin reads it, or as a login shows. That tells where a user
+// changes its own password; and where the server has the current password too, so that
+// the reason may be another one. It returns that login's session; what cannot be told is no.
+func (i *inspection) inGapBy(ctx context.Context, d documents, admin Session, refused error, login func(secret.Document) Login) Session {
 	pending, found := i.ofSingleUser(d.current)
 	if !found || !passwordMayBeWrong(refused) {
-		return false
+		return nil
 	}
-	d.pending = pending
-	w := &underLock{step: i.step, documents: d, admin: admin}
-	var err error
-	if d.admin.own {
-		i.inGap, err = w.logsIn(ctx, pending.Document)
-	} else if admin != nil {
-		var user *account.SingleUser
-		if user, err = w.readAccounts(ctx); user != nil {
-			i.inGap, err = user.AnyAccepts(pending.Password(), w.matches)
+	if d.pending = pending; !d.admin.own {
+		w := &underLock{step: i.step, documents: d, admin: admin}
+		stored, alone := w.storedPending(ctx)
+		if i.inGap = alone; !stored || alone {
+			return nil
 		}
 	}
-	return err == nil && i.inGap
+	session, err := i.Database.Connect(ctx, login(pending.Document))
+	i.inGap = err == nil
+	return session
+}
+
+// storedPending reports whether an account has the pending password, and whether none may
+// have the current one beside.
+func (w *underLock) storedPending(ctx context.Context) (stored, alone bool) {
+	user, err := w.readAccounts(ctx)
+	if err != nil || user == nil {
+		return false, false
+	}
+	stored, err = user.AnyAccepts(w.pending.Password(), w.matches)
+	stored = stored && err == nil
+	return stored, stored && !w.mayHaveCurrent(user)
 }
 
 // currentInGap says of the refused current credentials what the reason is, and logs in with
 // the pending ones, from which a rotation of a single user goes on.
 func (i *inspection) currentInGap(ctx context.Context, d documents, admin Session, refused error) Session {
-	if !i.inGapBy(ctx, d, admin, refused) {
+	session := i.inGapBy(ctx, d, admin, refused, login)
+	if !i.inGap {
 		return nil
 	}
 	f := i.findings[checkCurrent]
 	f.Type, f.Detail, f.Remedy = string(failure.CurrentCredentialsRejected), failure.Line(f.Detail+"; "+i.whyInGap()), failure.Line(i.outOfGap())
 	i.findings[checkCurrent] = f
-	pending, _ := i.ofSingleUser(d.current)
 	if i.Settings.Strategy != SingleUser {
+		if session != nil {
+			i.close(ctx, session)
+		}
 		return nil
 	}
-	session, err := i.Database.Connect(ctx, login(pending.Document))
-	if err != nil {
-		return nil // at a reader that lags
+	if session == nil {
+		pending, _ := i.ofSingleUser(d.current)
+		var err error
+		if session, err = i.Database.Connect(ctx, login(pending.Document)); err != nil {
+			return nil // at a reader that lags
+		}
 	}
 	i.goesOn = true
 	return session
@@ -74,7 +92,7 @@ func (i *inspection) whyInGap() string {
 func (i *inspection) outOfGap() string {
 	do := fmt.Sprintf("rotate the secret again, which moves %s to that version, or sets the password under %s again where the document was edited since", Current, Current)
 	if i.Settings.Strategy != SingleUser {
-		do = finishAsSingleUser
+		do = storeOrFinish(i.pending.id)
 	}
 	return fmt.Sprintf("%s; change nothing else until then: %s has to stay on version %s, whose password is the only one", do, Pending, i.pending.id)
 }

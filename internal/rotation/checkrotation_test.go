@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tandem/internal/account"
+	"tandem/internal/failure"
 	"tandem/internal/metric"
 	"tandem/internal/redact"
 	"tandem/internal/rotation"
@@ -131,16 +132,19 @@ func TestCheckKeepsTheOnlyPassword(t *testing.T) {
 		pending   string // the user
 		stored    string // the password
 		refuses   string // the user, or all
+		both      string // the host of an account that has both passwords
 		own, says bool
 		words     string
 	}{
-		{"in force", single, "app", "pending password", "app", false, false, "rotate the secret again, which moves AWSCURRENT"},
-		{"in force by its own word", single, "app", "pending password", "app", true, false, "rotate the secret again, which moves AWSCURRENT"},
-		{"in force, and two users now", nil, "app", "pending password", "app", false, false, "set ROTATION_STRATEGY=single-user again"},
-		{"the admin is refused too", single, "app", "pending password", "all", false, false, "do not take AWSPENDING off"},
-		{"neither is in force", single, "app", "by hand", "app", false, true, "rotate the secret again"},
-		{"the current one is", single, "app", "old password", "", false, true, "rotate the secret again"},
-		{"another user's", nil, "app_clone", "by hand", "app", false, true, "rotate the secret again"},
+		{"in force", single, "app", "pending password", "app", "", false, false, "rotate the secret again, which moves AWSCURRENT"},
+		{"in force by its own word", single, "app", "pending password", "app", "", true, false, "rotate the secret again, which moves AWSCURRENT"},
+		{"in force, and two users now", nil, "app", "pending password", "app", "", false, false, "set ROTATION_STRATEGY=single-user again"},
+		{"the admin is refused too", single, "app", "pending password", "all", "", false, false, "do not take AWSPENDING off"},
+		{"neither is in force", single, "app", "by hand", "app", "", false, true, "rotate the secret again"},
+		{"the current one is", single, "app", "old password", "", "", false, true, "rotate the secret again"},
+		{"both are stored, and refused for another reason", single, "app", "by hand", "app", "%", false, false, "may be the only one in force"},
+		{"in force, and at another host both are", single, "app", "pending password", "app", "10.%", false, false, "rotate the secret again, which moves AWSCURRENT"},
+		{"another user's", nil, "app_clone", "by hand", "app", "", false, true, "rotate the secret again"},
 	} {
 		w := newMemory(t)
 		w.single = test.settings
@@ -151,6 +155,9 @@ func TestCheckKeepsTheOnlyPassword(t *testing.T) {
 		w.values[oldToken], w.values[token] = document("app", "old password", more), document(test.pending, "pending password", more)
 		w.accounts[accountName("app")] = nativeRows("app", test.stored)
 		w.accounts[accountName("admin")] = rows("admin", "ALTER")
+		if test.both != "" {
+			w.accounts[account.Name{User: "app", Host: test.both}] = bothRows("app", test.both)
+		}
 		w.refuses = func(login rotation.Login) bool {
 			return test.refuses == "all" && login.Username == "admin" || test.refuses != "" && login.Username == "app" && login.Password.Reveal() != test.stored
 		}
@@ -164,6 +171,36 @@ func TestCheckKeepsTheOnlyPassword(t *testing.T) {
 			if inForce := test.stored == "pending password" && test.refuses == "app"; inForce && (f.Type == "RepairedWithAdmin" || strings.Contains(said, "by hand")) {
 				t.Errorf("%s: %+v", test.name, f)
 			}
+		}
+	}
+}
+
+// bothRows are those of an account that has the pending password and the old one.
+func bothRows(user, host string) account.Rows {
+	row := "CREATE USER `" + user + "`@`" + host + "` IDENTIFIED VIA mysql_native_password USING '" + nativeVerifier("pending password") + "' OR mysql_native_password USING '" + nativeVerifier("old password") + "'"
+	return account.Rows{
+		CreateUser: []redact.Secret{redact.New(row)}, Grants: []redact.Secret{redact.New(strings.Replace(row, "CREATE USER", "GRANT USAGE ON *.* TO", 1))},
+	}
+}
+
+// A rotation goes on from a pending password that is in force though another host's account has
+// both; and where both are refused for another reason, it says what could tell that.
+func TestRefusedWhereBothAreStored(t *testing.T) {
+	for host, refusesBoth := range map[string]bool{"%": true, "10.%": false} {
+		w := newMemory(t)
+		w.single = &rotation.Settings{Strategy: rotation.SingleUser}
+		w.values[token] = document("app", "pending password", nil)
+		w.accounts[accountName("app")] = nativeRows("app", "pending password")
+		w.accounts[account.Name{User: "app", Host: host}] = bothRows("app", host)
+		w.refuses = func(login rotation.Login) bool {
+			return login.Username == "app" && (refusesBoth || login.Password.Reveal() != "pending password")
+		}
+		err := w.step(rotation.SetSecret)
+		if !refusesBoth && err != nil {
+			t.Errorf("both are stored at %s: %v", host, err)
+		}
+		if refusesBoth && (err == nil || !strings.Contains(failure.RemedyOf(err), "REPAIR_WITH_ADMIN") || strings.Contains(err.Error(), "in force")) {
+			t.Errorf("both are refused: %v, of which the remedy is %q", err, failure.RemedyOf(err))
 		}
 	}
 }

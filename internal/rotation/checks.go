@@ -286,14 +286,18 @@ func (i *inspection) server(ctx context.Context, labels Labels, current document
 	i.check(ctx, checkIdentity, []string{checkCurrent, checkAdmin}, func(ctx context.Context) outcome {
 		at := proof
 		if d.admin.viaReader {
-			proven := current
+			proven, label := current, Current
 			if i.goesOn {
 				proven, _ = i.ofSingleUser(current)
+				label = Pending
 			}
 			there, err := i.Database.Connect(ctx, d.admin.topology.login(proven.Document))
 			if err != nil {
-				refused = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", Current, err))
-				if i.inGapBy(ctx, d, admin, refused) {
+				refused = refusedLogin(failure.CurrentCredentialsRejected, fmt.Errorf("proving the %s credentials at the writer: %w", label, err))
+				if session := i.inGapBy(ctx, d, admin, refused, d.admin.topology.login); session != nil {
+					i.close(ctx, session)
+				}
+				if i.inGap {
 					i.goesOn = i.Settings.Strategy == SingleUser
 					return outcome{err: fmt.Errorf("%w; %s", refused, i.whyInGap()), remedy: i.outOfGap()}
 				}

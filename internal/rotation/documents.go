@@ -67,6 +67,8 @@ type documents struct {
 	admin            adminLogin
 	// adminARN and adminVersion are where admin was read.
 	adminARN, adminVersion string
+	// givenUp: the rotation is about to be given up, and nothing is set but what it replaced.
+	givenUp bool
 }
 
 func (s step) documents(ctx context.Context, current document, pending Version) (documents, error) {

@@ -11,8 +11,8 @@ import (
 )
 
 // A rotation of a single user that does not come to its end leaves the server with the
-// password under AWSCURRENT. Where the server keeps one password, and the pending one is
-// in force, that is set again: under the lock, and only where it is the one that this
+// password under AWSCURRENT. Where the pending one alone is in force (of a server that keeps
+// one password, after a repair, or since somebody has discarded the other), that is set again: under the lock, and only where it is the one that this
 // rotation has replaced. One that the owner has put in its place since is theirs to set,
 // and the one that they have replaced, after a leak perhaps, must not come back.
 
@@ -134,10 +134,8 @@ func (s step) giveBack(ctx context.Context) (finished bool, err error) {
 	if session == nil {
 		return finished, err
 	}
-	one, err := s.ownOnePassword(ctx, session)
-	if s.close(ctx, session); err != nil || one.Why == "" {
-		return false, err
-	}
+	s.close(ctx, session)
+	d.givenUp = true
 	if d, err = s.withAdmin(ctx, d); err != nil {
 		return false, err
 	}
@@ -146,15 +144,12 @@ func (s step) giveBack(ctx context.Context) (finished bool, err error) {
 		return finished, err
 	}
 	defer w.leave(ctx)
-	if w.repairs { // somebody has set another meanwhile, and the pending one is not in force
-		return false, nil
-	}
 	return false, w.returnPassword(ctx)
 }
 
-// givenUp are the documents of a rotation that is about to be given up. The pending one has
+// lastDocuments are those of a rotation that is about to be given up. The pending one has
 // no versionID where it is not for the current user.
-func (s step) givenUp(ctx context.Context) (documents, error) {
+func (s step) lastDocuments(ctx context.Context) (documents, error) {
 	version, err := s.Secrets.Version(ctx, s.event.SecretID, s.event.Token)
 	if errors.Is(err, ErrVersionNotFound) {
 		return documents{}, nil
@@ -188,7 +183,7 @@ func documentsOfSingleUser(current document, version Version) (documents, error)
 // session is nil where that one logs in, or neither does. finished: the pending version has
 // become the current one.
 func (s step) pendingAlone(ctx context.Context) (d documents, session Session, finished bool, err error) {
-	d, err = s.givenUp(ctx)
+	d, err = s.lastDocuments(ctx)
 	if err != nil || d.current.versionID == s.event.Token || d.pending.versionID == "" {
 		return d, nil, err == nil && d.current.versionID == s.event.Token, err
 	}
@@ -210,19 +205,23 @@ func (s step) pendingAlone(ctx context.Context) (d documents, session Session, f
 }
 
 // checkNotAlone refuses to take AWSPENDING off the only password in force: that of a rotation
-// of a single user, in the middle of which the strategy was changed.
+// of a single user, in the middle of which the strategy was changed; or of two users, where
+// AWSCURRENT was moved back to an older version of the pending user's.
 func (s step) checkNotAlone(ctx context.Context, reason error) (finished bool, err error) {
 	_, session, finished, err := s.pendingAlone(ctx)
 	if session == nil {
 		return finished, err
 	}
 	s.close(ctx, session)
-	return false, failure.WithRemedy(failure.Errorf(failure.CurrentCredentialsRejected, "the password under %s is refused, and the one in force is that of version %s, which a rotation of a single user has set: %s stays there: %w",
-		Current, s.event.Token, Pending, reason), finishAsSingleUser+", or store the password of version "+s.event.Token+" in the secret (aws secretsmanager put-secret-value)")
+	return false, failure.WithRemedy(failure.Errorf(failure.CurrentCredentialsRejected, "the password under %s is refused, and the one in force is that of version %s, which this rotation has set: %s stays there: %w",
+		Current, s.event.Token, Pending, reason), storeOrFinish(s.event.Token))
 }
 
-// finishAsSingleUser is what to do then.
-const finishAsSingleUser = "set ROTATION_STRATEGY=" + string(SingleUser) + " again and rotate the secret, which moves " + Current + " to that version, and change the strategy when no rotation is under way"
+// storeOrFinish is what to do then about a version whose password is in force.
+func storeOrFinish(version string) string {
+	return "store the password of version " + version + " in the secret (aws secretsmanager put-secret-value), or, if ROTATION_STRATEGY was changed during the rotation, set ROTATION_STRATEGY=" + string(SingleUser) +
+		" again and rotate the secret, which moves " + Current + " to that version, and change the strategy when no rotation is under way"
+}
 
 // replacedSince is an error unless the password under AWSCURRENT was that already when this
 // rotation replaced it. It was where its version is no younger than the pending one, and

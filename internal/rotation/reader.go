@@ -26,7 +26,8 @@ func isReaderEndpoint(host string) bool { return parseHost(host).kind == readerH
 // The tries do not lock the account, even where FAILED_LOGIN_ATTEMPTS would have
 // them: with two users, what is waited for ends in ACCOUNT UNLOCK, which lifts that lock
 // when the reader gets it; and a single user's, which the application logs in to meanwhile,
-// are each followed by a login that succeeds.
+// are each followed by a login that succeeds, which is enough unless one that fails
+// locks it (FAILED_LOGIN_ATTEMPTS 1).
 func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Document) (Session, error) {
 	session, refused := s.Database.Connect(ctx, to)
 	if !unreplicated(refused) {
@@ -44,9 +45,9 @@ func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Do
 	patience, cancel := timeout.Replication().Context(ctx)
 	defer cancel()
 	pauses := timeout.ReplicationPauses()
-	counting := s.Settings.Strategy == SingleUser
+	failed := failedLogins{current: to, stay: s.Settings.Strategy != SingleUser}
 	for tries := 1; ; tries++ {
-		counting = counting && s.endFailedLogins(ctx, to)
+		s.endFailedLogins(ctx, &failed)
 		if pauses.Pause(patience) != nil {
 			return nil, failure.Errorf(failure.ReaderLags, "the reader %s:%d had not got the change from its writer after %s (%d logins): look at its replication lag, or raise the function's timeout; the next try goes on waiting: %w",
 				to.Host, to.Port, time.Since(began).Round(time.Millisecond), tries, refused)
@@ -61,18 +62,36 @@ func (s step) connectReplicated(ctx context.Context, to Login, pending secret.Do
 	}
 }
 
+// failedLogins are those at a reader, in a row.
+type failedLogins struct {
+	current Login // which ends their count, once it is read
+	read    bool
+	stay    bool // no login ends it
+}
+
 // endFailedLogins logs in with a single user's current credentials, which ends the server's
 // count of failed logins in a row (FAILED_LOGIN_ATTEMPTS; max_password_errors on MariaDB).
-// It reports false where they do not log in.
+// Once they are refused, which would count too, that is not tried again; what cannot be done
+// for another reason, such as too many connections, is after the next one.
 //
 // Source: MySQL 8.4 Reference Manual, 8.2.15 "Password Management", "Failed-Login Tracking
 // and Temporary Account Locking".
-func (s step) endFailedLogins(ctx context.Context, to Login) bool {
-	session, err := s.connectCurrent(ctx, to)
+func (s step) endFailedLogins(ctx context.Context, failed *failedLogins) {
+	if failed.stay {
+		return
+	}
+	if !failed.read {
+		current, err := s.currentDocument(ctx)
+		if err != nil {
+			return
+		}
+		failed.current.Username, failed.current.Password, failed.read = current.Username(), current.Password(), true
+	}
+	session, err := s.Database.Connect(ctx, failed.current)
 	if err == nil {
 		s.close(ctx, session)
 	}
-	return err == nil
+	failed.stay = passwordMayBeWrong(err)
 }
 
 // unreplicated reports whether an error is what a reader answers that has not got

@@ -56,6 +56,48 @@ func TestTestSecretWaitsForReplication(t *testing.T) {
 	}
 }
 
+// Each login of a single user's that a reader refuses is followed by one that succeeds, so that
+// they do not add up to a block; one of these that could not be made is no reason to go on
+// without. The secret is not read again for it.
+func TestFailedLoginsDoNotAddUp(t *testing.T) {
+	for _, breaks := range []string{"", "connect app at shop-read" + suffix, "read current"} {
+		w := readerWorld(t, "shop-read"+suffix, "shop"+suffix)
+		w.single = &rotation.Settings{Strategy: rotation.SingleUser}
+		for version, password := range map[string]string{oldToken: "old password", token: "pending password"} {
+			w.values[version] = document("app", password, map[string]any{"host": "shop-read" + suffix})
+		}
+		refused, ended, broken, asked := 0, 0, false, false
+		w.refuses = func(login rotation.Login) bool {
+			if login.Username != "app" {
+				return false
+			}
+			if login.Password.Reveal() == "old password" {
+				ended++
+				return false
+			}
+			refused++
+			return refused <= 3
+		}
+		w.before = func(what string) error {
+			asked = asked || strings.HasPrefix(what, "instance")
+			if what == breaks && asked && !broken {
+				broken = true
+				return errors.New("not now")
+			}
+			return nil
+		}
+		if err := w.step(rotation.TestSecret); err != nil {
+			t.Fatal(err)
+		}
+		if want := 4; breaks == "" && ended != want || ended < want-1 { // one more to see that the server keeps two
+			t.Errorf("without %q: %d refused logins and %d others: %q", breaks, refused-1, ended, w.trace)
+		}
+		if reads := w.count("read current"); reads > 3 {
+			t.Errorf("without %q: the secret was read %d times", breaks, reads)
+		}
+	}
+}
+
 // A refusal where there is nothing to wait for stands, and is not tried again.
 func TestRefusalAtTheWriterStands(t *testing.T) {
 	for _, step := range []rotation.Step{rotation.TestSecret, rotation.FinishSecret} {

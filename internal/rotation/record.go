@@ -210,7 +210,7 @@ func (r *record) password(s statement.Statement) {
 	r.statements = append(r.statements, s.String())
 }
 
-// asked notes a statement about accounts that sets no password.
+// asked notes a statement about accounts that leaves the password as it is.
 func (r *record) asked(s statement.Statement) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

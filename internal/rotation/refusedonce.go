@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 )
@@ -34,7 +33,7 @@ func (d *refusedOnce) Connect(ctx context.Context, login Login) (Session, error)
 	if !known {
 		defer close(first.ended)
 		session, err := d.Database.Connect(ctx, login)
-		if errors.Is(err, ErrLoginRefused) {
+		if passwordMayBeWrong(err) {
 			first.refused = err
 		}
 		return session, err

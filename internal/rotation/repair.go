@@ -95,21 +95,25 @@ func (r Repair) inWords() string {
 // was refused, or nobody can tell since the account is blocked: as it is after a change by
 // hand, by clients that go on with the password from before.
 func (s step) mayRepair(user string, refused error) bool {
-	return s.Settings.Strategy == SingleUser && (errors.Is(refused, ErrLoginRefused) || errors.Is(refused, ErrAccountBlocked)) && s.Settings.Repair.Allows(user)
+	return s.Settings.Strategy == SingleUser && (passwordMayBeWrong(refused) || errors.Is(refused, ErrAccountBlocked)) && s.Settings.Repair.Allows(user)
 }
 
 // mayRepairHere reports whether this step's admin may: setSecret's, and no other's, as
-// further ones only end what it has begun.
+// further ones only end what it has begun, and so does a rotation that is given up.
 func (w *underLock) mayRepairHere() bool {
-	return w.event.Step == SetSecret && !w.documents.admin.own && w.mayRepair(w.current.Username(), w.refused)
+	return w.event.Step == SetSecret && !w.givenUp && !w.documents.admin.own && w.mayRepair(w.current.Username(), w.refused)
 }
 
 // orRepair adds to refused current credentials what an admin could do about them.
 func (s step) orRepair(user string, refused error) error {
-	if s.Settings.Strategy != SingleUser || failure.Of(refused) != failure.CurrentCredentialsRejected {
+	last, before := errors.Is(refused, ErrLastPluginRefused), "" // it may be the password
+	if last {
+		before = failure.RemedyOf(refused) + "; or, if that is not all that the account has, "
+	}
+	if s.Settings.Strategy != SingleUser || !last && failure.Of(refused) != failure.CurrentCredentialsRejected {
 		return refused
 	}
-	return failure.WithRemedy(refused, fmt.Sprintf("look who wrote the secret; if somebody has changed the password by hand, store it in the secret, or have the admin set another: REPAIR_WITH_ADMIN is %s, and has to name %q for that",
+	return failure.WithRemedy(refused, before+fmt.Sprintf("look who wrote the secret; if somebody has changed the password by hand, store it in the secret, or have the admin set another: REPAIR_WITH_ADMIN is %s, and has to name %q for that",
 		s.Settings.Repair.inWords(), user))
 }
 
@@ -159,10 +163,14 @@ func (w *underLock) notRepaired(why error, remedy string) error {
 // orRepairCurrent does in a check what orRepair does in a rotation.
 func (i *inspection) orRepairCurrent(user string, own bool, refused error) {
 	f := i.findings[checkCurrent]
-	if own || i.inGap || f.Type != string(failure.CurrentCredentialsRejected) || i.mayRepair(user, refused) {
+	last := errors.Is(refused, ErrLastPluginRefused)
+	if own || i.inGap || f.Result != ResultFailed || !last && f.Type != string(failure.CurrentCredentialsRejected) || i.mayRepair(user, refused) {
 		return
 	}
-	err := i.orRepair(user, failure.Mark(failure.CurrentCredentialsRejected, refused))
+	if !last {
+		refused = failure.Mark(failure.CurrentCredentialsRejected, refused)
+	}
+	err := i.orRepair(user, refused)
 	f.Remedy = failure.Line(failure.RemedyOf(err))
 	i.findings[checkCurrent] = f
 }
@@ -172,7 +180,7 @@ func (i *inspection) orRepairCurrent(user string, own bool, refused error) {
 func (i *inspection) foretellRepair(w *underLock) {
 	for _, name := range []string{checkCurrent, checkDatabase, checkIdentity} {
 		switch f := i.findings[name]; {
-		case f.Type == string(failure.CurrentCredentialsRejected), f.Type == string(failure.AccountBlocked):
+		case f.Type == string(failure.CurrentCredentialsRejected), f.Type == string(failure.AccountBlocked), f.Result == ResultFailed && errors.Is(w.refused, ErrLastPluginRefused):
 			f.Result, f.Type, f.Number, f.Remedy = ResultAttention, warning.RepairedWithAdmin, 0, warning.Remedy(warning.RepairedWithAdmin)
 			f.Detail = failure.Line(fmt.Sprintf("%s; somebody has changed the password by hand: the next setSecret has %s set another, as REPAIR_WITH_ADMIN allows", f.Detail, w.admin.Facts().Account))
 			i.findings[name] = f

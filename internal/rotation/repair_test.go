@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,6 +73,58 @@ func TestRepairAtTheWriter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// MariaDB answers to a wrong password by the error of the plugin that it asks last, which may
+// be one without a password: the user is repaired, and a check foretells it; and so is it
+// looked for the admin's other versions.
+func TestWrongPasswordByTheLastPlugin(t *testing.T) {
+	w := repairWorld(t, "shop"+suffix, "shop"+suffix)
+	w.before = func(what string) error {
+		if what == "connect app at shop"+suffix {
+			return rotation.ErrLastPluginRefused
+		}
+		return nil
+	}
+	w.accounts[accountName("admin")] = account.Rows{CreateUser: rows("admin", "ALTER").CreateUser, Grants: []redact.Secret{grantsAll}}
+	for _, f := range inspected(t, w).Checks {
+		repaired := f.Name == "current credentials" || f.Name == "plan"
+		if repaired && (f.Result != rotation.ResultAttention || f.Type != warning.RepairedWithAdmin) || f.Result == rotation.ResultFailed {
+			t.Errorf("the check says %+v", f)
+		}
+	}
+	if err := w.step(rotation.SetSecret); err != nil || w.position("apply ALTER USER 'app'@'%'") < 0 {
+		t.Errorf("error %v after %q", err, w.trace)
+	}
+
+	w = steady(t)
+	w.labels[token] = []string{"AWSPENDING"}
+	w.values[token] = document("app_clone", "new password", nil)
+	w.values["admin's next"] = document("admin", "next", nil)
+	refused := false
+	w.before = func(what string) error {
+		if what == "connect admin" && !refused {
+			refused = true
+			return rotation.ErrLastPluginRefused
+		}
+		return nil
+	}
+	r := w.rotator()
+	r.Secrets = adminRotates{fakeSecrets{w}}
+	if err := r.Rotate(t.Context(), rotation.Event{Step: rotation.SetSecret, SecretID: secretID, Token: token}); err != nil || !refused {
+		t.Errorf("by another version of the admin secret: %v after %q", err, w.trace)
+	}
+}
+
+// adminRotates are secrets of which the admin's is being rotated.
+type adminRotates struct{ fakeSecrets }
+
+func (a adminRotates) Describe(ctx context.Context, id string) (rotation.Labels, error) {
+	labels, err := a.fakeSecrets.Describe(ctx, id)
+	if id == adminID {
+		labels.Stages["admin's next"] = []string{"AWSPENDING"}
+	}
+	return labels, err
 }
 
 // Without permission, and with somebody else's, it changes nothing, and says what would let it

@@ -177,6 +177,9 @@ func (w *underLock) provePending(ctx context.Context, user *account.SingleUser, 
 		return set, nil
 	}
 	proof, err := w.Database.Connect(ctx, w.documents.admin.topology.login(w.pending.Document))
+	if passwordMayBeWrong(err) && w.mayHaveCurrent(user) {
+		return false, nil // both are refused for another reason
+	}
 	if err != nil {
 		return false, fmt.Errorf("%w; and so are the pending ones, whose password is in force: %w", w.refused, err)
 	}
