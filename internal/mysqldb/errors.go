@@ -40,6 +40,7 @@ const (
 	errHostNotPrivileged       = 1130
 	errUnknownSystemVariable   = 1193
 	errUserTooManyConnections  = 1203
+	errLockWaitTimeout         = 1205
 	errUserLimitReached        = 1226
 	errReadOnlyOption          = 1290 // --read-only, --super-read-only
 	errPluginNotLoaded         = 1524

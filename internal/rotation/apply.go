@@ -35,6 +35,11 @@ type sent struct {
 // the accounts have to be read, and there is another plan, whose steps are sent one
 // at a time.
 func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *account.Pair) (all bool, err error) {
+	defer func() { // or the session is lost, which err says
+		if waitErr := w.waits.wait(ctx, 0); err == nil {
+			err = waitErr
+		}
+	}()
 	w.countExecuted(ctx, plan)
 	w.sent.begun = true
 	total := w.sent.executed + len(plan.Steps)
@@ -53,12 +58,7 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
 		}
 		step := batch[0]
-		if note(&pair.Absent, step, err) {
-			w.sent.oneAtATime = false
-			return false, nil
-		}
-		if isDenial(err) && pair.ProxiesDenied.Note(step) {
-			w.sent.oneAtATime = false
+		if note(&pair.Absent, step, err) || isDenial(err) && pair.ProxiesDenied.Note(step) {
 			return false, nil
 		}
 		kind := failure.AdminAccessDenied
@@ -121,9 +121,13 @@ func (w *setSecretRun) atOnce(steps []account.Step) int {
 	size := 0
 	for i, step := range steps {
 		size += step.Statement.Len() + len("; ")
-		if i > 0 && (size > limit || i == batchStatements) {
+		if i > 0 && (size > limit || i == batchStatements || w.alone(steps[0]) || w.alone(step)) {
 			return i
 		}
 	}
 	return len(steps)
 }
+
+// alone reports whether a step is sent by itself: some table is locked, and this one's may
+// be too.
+func (w *setSecretRun) alone(step account.Step) bool { return w.waits.inVain > 0 && w.opensTable(step) }
