@@ -156,7 +156,7 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	warnings := proxiesOnUsers(p.Original, p.Clone)
 	if mode != Off {
 		var leftOut []Warning
-		p, leftOut = p.withoutStrangers(turn)
+		p, leftOut = p.withoutStrangers(mode, turn)
 		warnings = append(warnings, leftOut...)
 	}
 	plan, err := p.plan(mode, turn, throwaway)
