@@ -16,6 +16,9 @@ const (
 	// an index, a partition, a storage engine, its definer, or what its definer may do.
 	// Privileges on it as a whole can be granted as ever.
 	AbsentColumns Absence = "columns"
+	// PerhapsAbsentColumns: that, or the error is about something else. Whoever can look
+	// whether the columns can be used has to.
+	PerhapsAbsentColumns Absence = "perhaps columns"
 	// AbsentRoutine: a routine, a package or a library, or the database that it was in.
 	AbsentRoutine Absence = "routine"
 	// LockedTable: it is there, and another session keeps it locked, or its view's tables.

@@ -58,7 +58,7 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
 		}
 		step := batch[0]
-		if note(&pair.Absent, step, err) || isDenial(err) && pair.ProxiesDenied.Note(step) {
+		if w.note(ctx, &pair.Absent, step, err) || isDenial(err) && pair.ProxiesDenied.Note(step) {
 			return false, nil
 		}
 		kind := failure.AdminAccessDenied
@@ -73,17 +73,28 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 	return true, nil
 }
 
-// note takes from a step's error that what it is about is gone. It reports whether that
-// was news.
-func note(absent *account.Absences, step account.Step, err error) bool {
-	var about Absence
-	if errors.As(err, &about) {
-		if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
-			return true
-		}
+// note takes from a step's error that what it is about is gone, or locked. It reports
+// whether that was news.
+func (w *setSecretRun) note(ctx context.Context, absent *account.Absences, step account.Step, err error) bool {
+	if absence, ok := w.absence(ctx, step, err); ok && absent.Note(step, absence) {
+		return true
 	}
-	var denial Denial
-	return errors.As(err, &denial) && denial.Denied() && absent.Note(step, account.NotCreatable)
+	return isDenial(err) && absent.Note(step, account.NotCreatable)
+}
+
+// absence is what a step's error tells of, and where that is not certain, what a look at
+// the columns does.
+func (w *setSecretRun) absence(ctx context.Context, step account.Step, err error) (account.Absence, bool) {
+	var about Absence
+	if !errors.As(err, &about) {
+		return "", false
+	}
+	absence, ok := about.Absence()
+	if absence != account.PerhapsAbsentColumns || len(step.Columns) == 0 {
+		return absence, ok
+	}
+	usable, err := w.admin.Exists(ctx, step.Object, step.Columns[0].Name)
+	return account.AbsentColumns, err == nil && !usable
 }
 
 func (w *setSecretRun) stopped(after string, err error) error {
