@@ -50,8 +50,8 @@ func (p Pair) OriginalHasMore() []string {
 // DriftLasts reports whether all of the drift is what rotations warn of and leave as it
 // is: PROXY privileges that the admin cannot pass on, and accounts of the clone that
 // something on the server depends on.
-func (p Pair) DriftLasts(turn Turn) bool {
-	rest, _ := p.withoutStrangers(turn)
+func (p Pair) DriftLasts(mode Mode, turn Turn) bool {
+	rest, _ := p.withoutStrangers(mode, turn)
 	rest.Clone.Accounts = slices.DeleteFunc(rest.Clone.Accounts, func(a Account) bool {
 		return p.Original.at(a.Name.Host) == nil && len(p.Depends[a.Name]) > 0
 	})

@@ -16,6 +16,9 @@ const (
 	// an index, a partition, a storage engine, its definer, or what its definer may do.
 	// Privileges on it as a whole can be granted as ever.
 	AbsentColumns Absence = "columns"
+	// PerhapsAbsentColumns: that, or the error is about something else. Whoever can look
+	// whether the columns can be used has to.
+	PerhapsAbsentColumns Absence = "perhaps columns"
 	// AbsentRoutine: a routine, a package or a library, or the database that it was in.
 	AbsentRoutine Absence = "routine"
 	// LockedTable: it is there, and another session keeps it locked, or its view's tables.
@@ -58,7 +61,8 @@ type Absences struct {
 	objects     map[Object]bool
 	uncreatable map[Object]bool // of objects
 	unopened    map[Object]bool // whose columns are absent
-	locked      map[Object]bool
+	locked      map[Object]bool // whose columns are
+	lockedWhole map[Object]bool // so that no GRANT without CREATE gets at the table
 	columns     map[Object]map[string]bool
 	apart       map[Object]bool
 }
@@ -86,6 +90,8 @@ func (a *Absences) Note(step Step, absence Absence) bool {
 		return note(&a.unopened)
 	case absence == LockedTable && len(step.Columns) > 0:
 		return note(&a.locked)
+	case absence == LockedTable && object.Level == LevelTable && step.Kind() == "GRANT":
+		return note(&a.lockedWhole)
 	case absence == AbsentColumn && len(step.Columns) > 1:
 		// Which one it was, the next plan finds out.
 		return note(&a.apart)
@@ -122,8 +128,13 @@ func (a *Absences) notCreatable(object Object) bool {
 	return a != nil && len(a.uncreatable) > 0 && a.uncreatable[object.key()]
 }
 
+// isLocked reports whether nothing can be granted on the columns of a table.
 func (a *Absences) isLocked(object Object) bool {
-	return a != nil && len(a.locked) > 0 && a.locked[object.key()]
+	return a != nil && len(a.locked) > 0 && a.locked[object.key()] || a.isLockedWhole(object)
+}
+
+func (a *Absences) isLockedWhole(object Object) bool {
+	return a != nil && len(a.lockedWhole) > 0 && a.lockedWhole[object.key()]
 }
 
 // column reports whether a column is gone, or the table or view that it is one of.

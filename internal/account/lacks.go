@@ -32,7 +32,7 @@ func AdminLacks(server Server, own OwnGrants, plan Plan) (lacks, inDoubt []strin
 			note(a.setsDefaultRole(), defaultRoleRemedy(server, own.Name))
 		case step.Object.Level == LevelRole:
 			note(a.givesRole(step.Object.Proxied), step.MendRole(server, own.Name, RoleGrants{}))
-			if own.Roles.SystemUser(step.Object.Proxied) && !(Account{Grants: a.sources[0]}).SystemUser() {
+			if own.Roles.SystemUser(step.Object.Proxied) && !a.dynamic(systemUser, false) {
 				note(denied, systemUserRemedy(own.Name).String())
 			}
 		case kind == "CREATE":

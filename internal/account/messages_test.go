@@ -150,9 +150,20 @@ func TestDriftLasts(t *testing.T) {
 	} {
 		for _, turn := range []Turn{TurnOfClone, TurnOfOriginal} {
 			pair := Pair{Server: mysql9, Original: test.original, Clone: test.copied, ProxiesDenied: test.denied, Depends: test.depends}
-			if got := pair.DriftLasts(turn); got != test.want {
+			if got := pair.DriftLasts(Merge, turn); got != test.want {
 				t.Errorf("%s: %v", test.what, got)
 			}
+		}
+	}
+}
+
+// GRANT OPTION that the clone alone has may be a stranger's where merge would copy it; where
+// the mode copies nothing to the original, the application loses it.
+func TestDriftLastsByMode(t *testing.T) {
+	pair := Pair{Server: mysql9, Original: user("app", account(t, mysql9, app, "")), Clone: user("app_clone", account(t, mysql9, clone, "", "GRANT USAGE ON *.* TO ME WITH GRANT OPTION"))}
+	for mode, want := range map[Mode]bool{Merge: true, Mirror: false, Off: false} {
+		if got := pair.DriftLasts(mode, TurnOfOriginal); got != want {
+			t.Errorf("%s: %v", mode, got)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (p Pair) Plan(mode Mode, turn Turn, throwaway func(plugin string) (redact.S
 	warnings := proxiesOnUsers(p.Original, p.Clone)
 	if mode != Off {
 		var leftOut []Warning
-		p, leftOut = p.withoutStrangers(turn)
+		p, leftOut = p.withoutStrangers(mode, turn)
 		warnings = append(warnings, leftOut...)
 	}
 	plan, err := p.plan(mode, turn, throwaway)
@@ -284,9 +284,22 @@ func (p *Plan) warnOfLocked(changes []*transformer) {
 		}
 	}
 	if len(privileges) > 0 {
-		p.warn(warning.TableLocked, "not copied, since another session has locked the table: %s; rotate again when it is unlocked, or, if nobody meant to give it, end it by: %s",
+		p.warn(warning.TableLocked, "not copied, since another session has locked the table: %s; rotate again when it is unlocked, or, if nobody meant to give that privilege, end it by: %s",
 			enumerate(unique(privileges), ", "), enumerate(unique(revokes), "; "))
 	}
+}
+
+// WarningsOfLocks are the plan's warnings of what a lock keeps from being copied, and the
+// others.
+func (p Plan) WarningsOfLocks() (others, locks []Warning) {
+	for _, one := range p.Warnings {
+		if one.Type == warning.TableLocked {
+			locks = append(locks, one)
+		} else {
+			others = append(others, one)
+		}
+	}
+	return others, locks
 }
 
 // changesOfClone are what the clone's accounts have and must have, those among them that

@@ -89,7 +89,7 @@ func (d *ProxiesDenied) Note(step Step) bool {
 // given it to the clone, and ended the PROXY that it came with, and then no table tells
 // it from one that was meant. On every other level, and of a dynamic privilege, only
 // those can give it who have it there themselves, WITH GRANT OPTION.
-func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
+func (p Pair) withoutStrangers(mode Mode, turn Turn) (Pair, []Warning) {
 	var warnings []Warning
 	p.Original.Accounts, p.Clone.Accounts = slices.Clone(p.Original.Accounts), slices.Clone(p.Clone.Accounts)
 	if turn == TurnOfClone {
@@ -103,7 +103,7 @@ func (p Pair) withoutStrangers(turn Turn) (Pair, []Warning) {
 					original.Name, revokeStatement(Object{}, []string{GrantOption}, nil, original.Name))})
 			}
 		}
-	} else {
+	} else if mode == Merge { // else the original gets nothing of the clone's
 		for i := range p.Clone.Accounts {
 			clone := &p.Clone.Accounts[i]
 			original := p.Original.at(clone.Name.Host)
@@ -209,12 +209,13 @@ func proxiesOnUsers(users ...User) []Warning {
 
 // OfProxies splits what a session lacks, compared with the current one, into what
 // is a matter of PROXY privileges, which a rotation may have left out, and the rest.
-func OfProxies(server Server, turn Turn, current OwnGrants, missing []Lack) (ofProxies, rest []Lack, err error) {
+// unproven: GRANT OPTION on *.* is, even where no PROXY is left that it came with.
+func OfProxies(server Server, current OwnGrants, missing []Lack, unproven bool) (ofProxies, rest []Lack, err error) {
 	grants, err := parseGrants(server, current.Name, current.Rows, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what %s may do: %w", current.Name, err)
 	}
-	byProxy := turn == TurnOfOriginal || slices.ContainsFunc(grants.Objects, grantableProxy)
+	byProxy := unproven || slices.ContainsFunc(grants.Objects, grantableProxy)
 	option := lack(Object{}, GrantOption, "")
 	for _, one := range missing {
 		if one.Object.Level == LevelProxy || one == option && byProxy {

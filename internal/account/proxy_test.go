@@ -116,21 +116,21 @@ func TestPlanWithDeniedProxies(t *testing.T) {
 	}
 }
 
-// What a session may lack since a rotation leaves it out, by whose turn it was.
+// What a session may lack since a rotation leaves it out.
 func TestOfProxies(t *testing.T) {
 	option := lack(Object{}, GrantOption, "")
 	process := lack(Object{}, "PROCESS", "")
 	for _, test := range []struct {
-		name    string
-		turn    Turn
-		current string // what it has
-		left    bool
+		name     string
+		unproven bool
+		current  string // what it has
+		left     bool
 	}{
-		{"the original's turn", TurnOfOriginal, "GRANT PROCESS ON *.* TO ME WITH GRANT OPTION", true},
-		{"the clone's turn", TurnOfClone, "GRANT PROCESS ON *.* TO ME WITH GRANT OPTION", false},
-		{"the clone's turn, of an original with such a PROXY", TurnOfClone, proxyOfStranger + " WITH GRANT OPTION", true},
+		{"where merge copies from the clone", true, "GRANT PROCESS ON *.* TO ME WITH GRANT OPTION", true},
+		{"elsewhere", false, "GRANT PROCESS ON *.* TO ME WITH GRANT OPTION", false},
+		{"elsewhere, with such a PROXY", false, proxyOfStranger + " WITH GRANT OPTION", true},
 	} {
-		ofProxies, rest, err := OfProxies(mysql9, test.turn, OwnGrants{Name: app, Rows: rows("", strings.ReplaceAll(test.current, "ME", "`app`@`%`")).Grants}, []Lack{option, process})
+		ofProxies, rest, err := OfProxies(mysql9, OwnGrants{Name: app, Rows: rows("", strings.ReplaceAll(test.current, "ME", "`app`@`%`")).Grants}, []Lack{option, process}, test.unproven)
 		if err != nil {
 			t.Fatal(err)
 		}

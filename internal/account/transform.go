@@ -371,15 +371,15 @@ func (t *transformer) object(have, want Grant) {
 
 	grantable := want.Grantable && !have.Grantable
 	creates, viaCreate := false, false
-	if object.Level == LevelTable && t.absent.object(object) && (len(missing) > 0 || grantable) {
-		// On a table that is gone, a GRANT that has CREATE among its privileges works.
+	if object.Level == LevelTable && (t.absent.object(object) || t.absent.isLockedWhole(object)) && (len(missing) > 0 || grantable) {
+		// A GRANT that has CREATE among its privileges does not look for the table.
 		if !contains(missing, "CREATE") && !contains(missing, AllPrivileges) {
 			missing, creates = append(missing[:len(missing):len(missing)], "CREATE"), true
 			viaCreate = !contains(want.Privileges, "CREATE") && !contains(want.Privileges, AllPrivileges)
 		}
 	}
 	if creates && (viaCreate && t.open || t.absent.notCreatable(object)) {
-		t.gone = append(t.gone, texts(list(Grant{Object: object, Privileges: missing[:len(missing)-1], Grantable: grantable}))...)
+		t.leaveOut(list(Grant{Object: object, Privileges: missing[:len(missing)-1], Grantable: grantable}))
 		missing, grantable, creates, viaCreate = nil, false, false, false
 	}
 	if viaCreate {
@@ -475,8 +475,8 @@ func (t *transformer) apart(object Object, privileges []string, columns []Column
 	}
 }
 
-// locked is a privilege on a column of a table that is locked, and what takes it from the
-// account that it comes from.
+// locked is a privilege on a table that is locked, and what takes it from the account that
+// it comes from.
 type locked struct {
 	privilege string
 	revoke    statement.Statement
@@ -486,15 +486,28 @@ type locked struct {
 func (t *transformer) present(object Object, columns []Column) []Column {
 	kept := columns[:0:0]
 	for _, column := range columns {
-		if t.absent.column(object, column.Name) {
-			t.gone = append(t.gone, describe(object, column.Privilege, column.Name))
-		} else if t.absent.isLocked(object) {
-			t.locked = append(t.locked, locked{describe(object, column.Privilege, column.Name), revokeStatement(object, nil, []Column{column}, t.as)})
+		if t.absent.column(object, column.Name) || t.absent.isLocked(object) {
+			t.leaveOut([]Lack{lack(object, column.Privilege, column.Name)})
 		} else {
 			kept = append(kept, column)
 		}
 	}
 	return kept
+}
+
+// leaveOut notes what is not granted, since what it is on is gone, or is locked.
+func (t *transformer) leaveOut(lacks []Lack) {
+	for _, one := range lacks {
+		if t.absent.object(one.Object) || one.Column != "" && t.absent.column(one.Object, one.Column) {
+			t.gone = append(t.gone, one.Text)
+			continue
+		}
+		privileges, columns := []string{one.Privilege}, []Column(nil)
+		if one.Column != "" {
+			privileges, columns = nil, []Column{{one.Privilege, one.Column}}
+		}
+		t.locked = append(t.locked, locked{one.Text, revokeStatement(one.Object, privileges, columns, t.as)})
+	}
 }
 
 // lacking lists what want has and have lacks. Servers print no columns for a table

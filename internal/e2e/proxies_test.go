@@ -201,6 +201,30 @@ func TestGrantOptionOfTheCloneOnPurpose(t *testing.T) {
 	})
 }
 
+// A mode that leaves the original's privileges alone leaves nothing of a PROXY out: what the
+// clone alone has is lost to the application, and said to be.
+func TestGrantOptionThatTheModeDoesNotCopy(t *testing.T) {
+	for _, mode := range []string{"off", "mirror"} {
+		t.Run(mode, func(t *testing.T) {
+			servers.Each(t, func(t *testing.T, on *dbserver.Server) {
+				w := newDeployment(t, on, withEnv("PRIVILEGE_SYNC="+mode))
+				if mode == "off" {
+					w.execute("CREATE USER "+me(w.clone())+" IDENTIFIED BY 'x'", "GRANT ALL PRIVILEGES ON "+w.database+".* TO "+me(w.clone()))
+				}
+				w.mustRotate()
+				w.execute("GRANT PROCESS ON *.* TO " + me(w.clone()) + " WITH GRANT OPTION")
+				w.mustRotate()
+				if told := w.warnings(warning.ProxyLeftOut); len(told) > 0 {
+					t.Errorf("there is no PROXY: %q", told)
+				}
+				if log := w.log(); !regexp.MustCompile(`"type":"PendingHasLess".*"GRANT OPTION ON \*\.\*"`).MatchString(log) {
+					t.Errorf("nobody says that GRANT OPTION is lost: %s", log)
+				}
+			})
+		})
+	}
+}
+
 func TestGrantOptionByProxyThatCanBePassedOn(t *testing.T) {
 	servers.Each(t, func(t *testing.T, on *dbserver.Server) {
 		w := newDeployment(t, on)

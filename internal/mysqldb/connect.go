@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"tandem/internal/account"
 	"tandem/internal/conntrace"
 	"tandem/internal/failure"
 	"tandem/internal/rotation"
@@ -155,6 +156,7 @@ type Session struct {
 	// lockedRead is what an admin's Lock has read, beside the facts; else nil.
 	lockedRead *lockedRead
 	proxies    proxies // read with the accounts
+	opened     map[account.Object]opening
 }
 
 // Facts returns what the session's first statement told.

@@ -40,6 +40,7 @@ const (
 	errHostNotPrivileged       = 1130
 	errUnknownSystemVariable   = 1193
 	errUserTooManyConnections  = 1203
+	errLockWaitTimeout         = 1205
 	errUserLimitReached        = 1226
 	errReadOnlyOption          = 1290 // --read-only, --super-read-only
 	errPluginNotLoaded         = 1524
@@ -230,41 +231,19 @@ func (e *ServerError) ServerNumber() uint16 { return e.Number }
 // Denied implements rotation.Denial.
 func (e *ServerError) Denied() bool { return slices.Contains(denials, e.Number) }
 
-// aboutNoTable are answers to a GRANT on columns that tell nothing of the table or the view,
-// beside those that mean something to this program: of the account, of another session, of
-// the server's own tables, of its memory and disks, of its commits.
-var aboutNoTable = []uint16{
-	errSyntax,
-	1133, // ER_PASSWORD_NO_MATCH: the account
-	1213, // ER_LOCK_DEADLOCK
-	1021, // ER_DISK_FULL
-	1038, // ER_OUT_OF_SORTMEMORY
-	1114, // ER_RECORD_FILE_FULL
-	1180, // ER_ERROR_DURING_COMMIT
-	1399, // ER_XAER_RMFAIL
-	1547, // ER_COL_COUNT_DOESNT_MATCH_CORRUPTED: a table of the database mysql
-	1548, // ER_CANNOT_LOAD_FROM_TABLE
-	1558, // ER_COL_COUNT_DOESNT_MATCH_PLEASE_UPDATE
-	1598, // ER_BINLOG_LOGGING_IMPOSSIBLE
-	1728, // ER_CANNOT_LOAD_FROM_TABLE_V2
-	3098, // ER_BEFORE_DML_VALIDATION_ERROR: group replication
-	3100, // ER_RUN_HOOK_ERROR
-	3101, // ER_TRANSACTION_ROLLBACK_DURING_COMMIT
-}
-
 // Absence implements rotation.Absence. A GRANT on columns opens the table or the view, and
 // that can fail in more ways than anybody has listed: an index that a view forces, a
 // partition that it reads, a storage engine or a child of a table may be gone. So every
-// answer is taken for one of these that is not known to be about something else.
+// answer may be one of these that is not known to be about something else.
 func (e *ServerError) Absence() (account.Absence, bool) {
 	if absence, known := account.AbsenceOf(e.Number); known {
 		return absence, true
 	}
 	_, means := answers[e.Number]
-	if kind, _ := e.particular(); means || kind != "" || e.Denied() || slices.Contains(aboutNoTable, e.Number) {
+	if kind, _ := e.particular(); means || kind != "" || e.Denied() {
 		return "", false
 	}
-	return account.AbsentColumns, true
+	return account.PerhapsAbsentColumns, true
 }
 
 const notShown = "(the server's message is not shown, since it may quote a password)"

@@ -85,6 +85,6 @@ func (s *Session) learn(answer factsRow) error {
 // isOn reads a variable that is a boolean, or the like: MariaDB's read_only has got
 // further values in 12.0.
 //
-// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only),
+// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables" (read_only;
 // log_raw, a variable since 8.0.19), 17.14 (innodb_read_only, which tells Aurora's readers); MariaDB, "Server System Variables".
 func isOn(value string) bool { return value != "0" && value != "OFF" }

@@ -82,6 +82,9 @@ func (s *Session) OwnGrants(ctx context.Context) (account.OwnGrants, error) {
 // 28.3.8 "The INFORMATION_SCHEMA COLUMNS Table", 28.3.30 "The INFORMATION_SCHEMA ROUTINES
 // Table", 15.7.3.2 "CHECK TABLE Statement" ("CHECK TABLE can also check views for
 // problems"), for which any privilege on it is enough (tried on every server).
+//
+// A table is opened once for all of its columns. Where that waits too long for a lock,
+// the error is the answer to all of them.
 func (s *Session) Exists(ctx context.Context, object account.Object, column string) (bool, error) {
 	exists := func(query *statement.Builder) (bool, error) {
 		found, err := s.texts(ctx, query.Statement())
@@ -97,16 +100,43 @@ func (s *Session) Exists(ctx context.Context, object account.Object, column stri
 	}
 	kinds, err := s.texts(ctx, statement.New("SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ").Literal(object.Database).
 		SQL(" AND TABLE_NAME = ").Literal(object.Name).Statement())
-	if err != nil || len(kinds) == 0 || column == "" {
-		return len(kinds) > 0, err
+	if err != nil || len(kinds) == 0 {
+		return false, err
+	}
+	view := strings.Contains(kinds[0], "VIEW")
+	if column == "" {
+		_, err := s.opensOnce(ctx, object, view)
+		return true, err
 	}
 	found, err := exists(statement.New("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ").Literal(object.Database).
 		SQL(" AND TABLE_NAME = ").Literal(object.Name).SQL(" AND COLUMN_NAME = ").Literal(column))
 	if err != nil || !found {
 		return false, err
 	}
-	return s.opens(ctx, object, strings.Contains(kinds[0], "VIEW"))
+	return s.opensOnce(ctx, object, view)
 }
+
+func (s *Session) opensOnce(ctx context.Context, object account.Object, view bool) (bool, error) {
+	known, asked := s.opened[object]
+	if !asked {
+		known.opens, known.err = s.opens(ctx, object, view)
+		if s.opened == nil {
+			s.opened = map[account.Object]opening{}
+		}
+		s.opened[object] = known
+	}
+	return known.opens, known.err
+}
+
+// opening is whether a table or a view can be opened, or why that is not known.
+type opening struct {
+	opens bool
+	err   error
+}
+
+// lockTimedOut is how CHECK TABLE, which gives no number, begins what 1205
+// (ER_LOCK_WAIT_TIMEOUT) says in the language of settings.
+const lockTimedOut = "Lock wait timeout exceeded"
 
 // opens asks whether a table or a view can be opened. The last row of the answer says so.
 // Of a table FOR UPGRADE reads no row.
@@ -122,15 +152,19 @@ func (s *Session) opens(ctx context.Context, object account.Object, view bool) (
 	}
 	defer rows.Close()
 	var name, operation, kind, text string
+	var locked error
 	for rows.Next() {
 		if err := rows.Scan(&name, &operation, &kind, &text); err != nil {
 			return false, fmt.Errorf("reading %s: %w", query, explain(err, false))
+		}
+		if strings.HasPrefix(text, lockTimedOut) {
+			locked = fmt.Errorf("reading %s: %w", query, &ServerError{Number: errLockWaitTimeout, Message: text})
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return false, fmt.Errorf("reading %s: %w", query, explain(err, false))
 	}
-	return kind == "status" && text == "OK", nil
+	return kind == "status" && text == "OK", locked
 }
 
 // secretRows runs a query that answers one column of text which may hold verifiers.
@@ -214,11 +248,17 @@ func (s *Session) Apply(ctx context.Context, statements ...statement.Statement) 
 	return fmt.Errorf("executing %d statements, of which the first is %s: %w", len(statements), statements[0], explained)
 }
 
-// LockWait implements rotation.LockWaiter. A server counts in whole seconds.
+// LockWait implements rotation.LockWaiter.
+//
+// Source: MySQL 8.4 Reference Manual, 7.1.8 "Server System Variables"; MariaDB, "Server
+// System Variables" (lock_wait_timeout, of which 0 is known since 10.3).
 func (s *Session) LockWait(ctx context.Context, wait time.Duration) error {
-	seconds := max(1, uint64(wait/time.Second))
-	if wait == 0 {
+	seconds := uint64(wait / time.Second)
+	switch {
+	case wait == 0:
 		seconds = s.remaining()
+	case s.facts.Server.Flavor == account.MySQL:
+		seconds = max(1, seconds)
 	}
 	return s.Apply(ctx, statement.New("SET SESSION lock_wait_timeout = ").Number(seconds).Statement())
 }

@@ -8,7 +8,7 @@ import (
 
 // settings sets every session variable that could change what a statement of this
 // program answers, whatever the server's defaults or its init_connect are: how texts
-// are sent and read, how statements are parsed, how many rows an answer may have, how
+// are sent and read and in which language, how statements are parsed, how many rows an answer may have, how
 // long a statement may take, and whether it may change anything. A plan that was forced
 // to be a bad one made MySQL take minutes over information_schema. Variables that need
 // a privilege are not among them. A comment of the form /*! is executed by MySQL
@@ -27,7 +27,7 @@ func (s *Session) settings() *statement.Builder {
 		SQL(", SESSION sql_quote_show_create = 1, SESSION wait_timeout = ").Number(remaining).
 		SQL(", SESSION lock_wait_timeout = ").Number(remaining).
 		SQL(", SESSION autocommit = 1, SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1" +
-			", SESSION group_concat_max_len = 1048576, SESSION time_zone = '+00:00'" +
+			", SESSION group_concat_max_len = 1048576, SESSION time_zone = '+00:00', SESSION lc_messages = 'en_US'" +
 			", SESSION optimizer_switch = 'default', SESSION optimizer_search_depth = 62, SESSION optimizer_prune_level = 1, SESSION join_buffer_size = 262144" +
 			"/*!50720 , SESSION max_execution_time = 0, SESSION transaction_read_only = 0, SESSION transaction_isolation = 'REPEATABLE-READ', SESSION timestamp = DEFAULT */" +
 			"/*!80003 , SESSION cte_max_recursion_depth = 1000 */" +

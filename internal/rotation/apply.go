@@ -35,6 +35,11 @@ type sent struct {
 // the accounts have to be read, and there is another plan, whose steps are sent one
 // at a time.
 func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *account.Pair) (all bool, err error) {
+	defer func() { // or the session is lost, which err says
+		if waitErr := w.waits.wait(ctx, 0); err == nil {
+			err = waitErr
+		}
+	}()
 	w.countExecuted(ctx, plan)
 	w.sent.begun = true
 	total := w.sent.executed + len(plan.Steps)
@@ -53,12 +58,7 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 			return false, w.stopped(fmt.Sprintf("%d or more of %d", w.sent.executed, total), err)
 		}
 		step := batch[0]
-		if note(&pair.Absent, step, err) {
-			w.sent.oneAtATime = false
-			return false, nil
-		}
-		if isDenial(err) && pair.ProxiesDenied.Note(step) {
-			w.sent.oneAtATime = false
+		if w.note(ctx, &pair.Absent, step, err) || isDenial(err) && pair.ProxiesDenied.Note(step) {
 			return false, nil
 		}
 		kind := failure.AdminAccessDenied
@@ -73,17 +73,28 @@ func (w *setSecretRun) apply(ctx context.Context, plan account.Plan, pair *accou
 	return true, nil
 }
 
-// note takes from a step's error that what it is about is gone. It reports whether that
-// was news.
-func note(absent *account.Absences, step account.Step, err error) bool {
-	var about Absence
-	if errors.As(err, &about) {
-		if absence, ok := about.Absence(); ok && absent.Note(step, absence) {
-			return true
-		}
+// note takes from a step's error that what it is about is gone, or locked. It reports
+// whether that was news.
+func (w *setSecretRun) note(ctx context.Context, absent *account.Absences, step account.Step, err error) bool {
+	if absence, ok := w.absence(ctx, step, err); ok && absent.Note(step, absence) {
+		return true
 	}
-	var denial Denial
-	return errors.As(err, &denial) && denial.Denied() && absent.Note(step, account.NotCreatable)
+	return isDenial(err) && absent.Note(step, account.NotCreatable)
+}
+
+// absence is what a step's error tells of, and where that is not certain, what a look at
+// the columns does.
+func (w *setSecretRun) absence(ctx context.Context, step account.Step, err error) (account.Absence, bool) {
+	var about Absence
+	if !errors.As(err, &about) {
+		return "", false
+	}
+	absence, ok := about.Absence()
+	if absence != account.PerhapsAbsentColumns || len(step.Columns) == 0 {
+		return absence, ok
+	}
+	usable, err := w.admin.Exists(ctx, step.Object, step.Columns[0].Name)
+	return account.AbsentColumns, err == nil && !usable
 }
 
 func (w *setSecretRun) stopped(after string, err error) error {
@@ -121,9 +132,13 @@ func (w *setSecretRun) atOnce(steps []account.Step) int {
 	size := 0
 	for i, step := range steps {
 		size += step.Statement.Len() + len("; ")
-		if i > 0 && (size > limit || i == batchStatements) {
+		if i > 0 && (size > limit || i == batchStatements || w.alone(steps[0]) || w.alone(step)) {
 			return i
 		}
 	}
 	return len(steps)
 }
+
+// alone reports whether a step is sent by itself: some table is locked, and this one's may
+// be too.
+func (w *setSecretRun) alone(step account.Step) bool { return w.waits.inVain > 0 && w.opensTable(step) }

@@ -128,7 +128,7 @@ func (i *inspection) plan(ctx context.Context, labels Labels, d documents, proof
 		if (len(lacks) > 0) == (w.turn() == account.TurnOfClone) {
 			o.kind = warning.PendingHasLess
 		}
-		o.remedy, o.noAlarm = warning.Remedy(o.kind), pair.DriftLasts(w.turn())
+		o.remedy, o.noAlarm = warning.Remedy(o.kind), pair.DriftLasts(w.Settings.Mode, w.turn())
 		o.detail = fmt.Sprintf("%q and %q have drifted apart; the plan says what the next setSecret does about it", pair.Original.Name, pair.Clone.Name)
 		return o
 	})

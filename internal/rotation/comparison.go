@@ -46,32 +46,41 @@ func (s step) compare(ctx context.Context, current, pending Session) error {
 }
 
 // present leaves out, with a warning, what current has on a table, a column or a routine
-// that was dropped, or on a column of a table or a view that cannot be opened, or not now:
-// setSecret cannot always grant that again, and nobody can use it.
+// that was dropped, on a column of a table or a view that cannot be opened, or on a table
+// that another session keeps locked: setSecret cannot always grant that again.
 func (s step) present(ctx context.Context, current Session, missing []account.Lack) ([]account.Lack, error) {
 	var there []account.Lack
-	var gone []string
-	if len(missing) > 0 {
-		if err := waitShortly(ctx, current); err != nil {
-			return nil, err
-		}
-	}
+	var gone, unseen []string
+	waits := tableWaits{session: current}
+	locked := map[account.Object]bool{}
 	for _, lack := range missing {
 		exists := true
-		if lack.MayBeGone() {
-			var err error
-			if exists, err = current.Exists(ctx, lack.Object, lack.Column); err != nil {
+		if lack.MayBeGone() && !locked[lack.Object] {
+			err := waits.shortly(ctx)
+			if err == nil {
+				exists, err = current.Exists(ctx, lack.Object, lack.Column)
+			}
+			if isLocked(err) {
+				locked[lack.Object] = true
+				waits.inVain++
+			} else if err != nil {
 				return nil, fmt.Errorf("looking whether what %s has a privilege on still exists: %w", current.Facts().Account, err)
 			}
 		}
-		if exists {
+		switch {
+		case lack.MayBeGone() && locked[lack.Object]:
+			unseen = append(unseen, lack.Text)
+		case exists:
 			there = append(there, lack)
-		} else {
+		default:
 			gone = append(gone, lack.Text)
 		}
 	}
 	if len(gone) > 0 {
 		s.warn(ctx, warning.ObjectGone, "the current user has privileges on objects that no longer exist, or cannot be opened", "privileges", capped(gone))
+	}
+	if len(unseen) > 0 {
+		s.warn(ctx, warning.TableLocked, "the pending user lacks privileges of the current one on a table that another session has locked; rotate again when it is unlocked, or, if nobody meant to give them, revoke them from the current user", "privileges", capped(unseen))
 	}
 	return there, nil
 }

@@ -228,7 +228,8 @@ type Session interface {
 	// OwnGrants reads what the session itself may do.
 	OwnGrants(ctx context.Context) (account.OwnGrants, error)
 	// Exists reports whether a routine, a table, or where one is named a column of it, is
-	// there and can be used. The session's user has a privilege on it, or had.
+	// there and can be used. The session's user has a privilege on it, or had. Where
+	// another session keeps it locked, errors.As finds an Absence in the error.
 	Exists(ctx context.Context, object account.Object, column string) (bool, error)
 	// Use makes a database the session's own.
 	Use(ctx context.Context, database string) error
@@ -247,7 +248,9 @@ type Inspector interface {
 }
 
 // LockWaiter is implemented by a Session whose statements can be told how long to wait for
-// the lock of a table; 0 is as long as the session may last.
+// the lock of a table, in whole seconds: 0 is as long as the session may last, and less
+// than a second the least that the server knows, which is not at all on MariaDB, and a
+// second on MySQL.
 type LockWaiter interface {
 	LockWait(ctx context.Context, wait time.Duration) error
 }

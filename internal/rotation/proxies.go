@@ -33,14 +33,12 @@ func isDenial(err error) bool {
 }
 
 // withoutProxies leaves out of what the pending user lacks what setSecret may have left
-// out: PROXY privileges, and the GRANT OPTION that came with one. No application needs
-// them to go on, and anybody may have given them to the current user alone.
+// out: PROXY privileges, and the GRANT OPTION that came with one, or in merge may have, which
+// alone gives the original what the clone has. No application needs them to go on, and
+// anybody may have given them to the current user alone.
 func (s step) withoutProxies(ctx context.Context, current Session, may account.OwnGrants, missing []account.Lack) ([]account.Lack, error) {
-	turn := account.TurnOfClone
-	if secret.IsClone(may.Name.User) {
-		turn = account.TurnOfOriginal
-	}
-	ofProxies, rest, err := account.OfProxies(current.Facts().Server, turn, may, missing)
+	unproven := s.Settings.Mode == account.Merge && secret.IsClone(may.Name.User)
+	ofProxies, rest, err := account.OfProxies(current.Facts().Server, may, missing, unproven)
 	if err != nil {
 		return nil, err
 	}

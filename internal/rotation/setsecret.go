@@ -44,5 +44,5 @@ func (w *underLock) change(ctx context.Context) (string, error) {
 	if w.Settings.Strategy == SingleUser {
 		return w.changeSingleUser(ctx)
 	}
-	return (&setSecretRun{underLock: w}).perform(ctx)
+	return (&setSecretRun{underLock: w, waits: tableWaits{session: w.admin}}).perform(ctx)
 }

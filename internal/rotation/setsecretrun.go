@@ -13,7 +13,8 @@ import (
 // one what it must be, and sets its password last.
 type setSecretRun struct {
 	*underLock
-	sent sent
+	sent  sent
+	waits tableWaits
 }
 
 func (w *setSecretRun) turn() account.Turn {
@@ -53,6 +54,9 @@ func (w *setSecretRun) equalise(ctx context.Context) (account.Pair, error) {
 	// servers have another such corner is likelier than that they have none.
 	const most = 3
 	left := ""
+	// What is locked is told once: each plan that finds another table locked has the others too.
+	var locked []account.Warning
+	defer func() { w.warn(ctx, locked) }()
 	for rounds := 0; ; {
 		plan, err := pair.Plan(w.Settings.Mode, w.turn(), w.throwaway)
 		if err != nil {
@@ -66,8 +70,10 @@ func (w *setSecretRun) equalise(ctx context.Context) (account.Pair, error) {
 				continue // with a plan that adopts it, or refuses to
 			}
 		}
+		var warnings []account.Warning
+		warnings, locked = plan.WarningsOfLocks()
 		if len(w.sent.unconfirmed) == 0 { // else they are of a rest, and have been said
-			w.warn(ctx, plan.Warnings)
+			w.warn(ctx, warnings)
 		}
 		if !w.sent.begun {
 			if err := w.checkNotInUse(ctx, pair); err != nil {

@@ -49,7 +49,7 @@ func Causes() []Cause {
 		{HostDropped, "an account of the clone was dropped, as the original has none at its host", "nothing"},
 		{DefinerKept, "such an account was kept, as something on the server is defined by it or granted to it", "change the definer, and drop the account"},
 		{ObjectGone, "not copied: what a privilege is on is gone, or a default role cannot be set", "nothing, or revoke it from the original"},
-		{TableLocked, "not copied: a privilege on columns of a table that another session kept locked", "rotate again when it is unlocked, or the REVOKE that the line prints, if nobody meant to give it"},
+		{TableLocked, "not copied: a privilege on a table, mostly on its columns, that another session kept locked", "rotate again when it is unlocked, or the REVOKE that setSecret's line prints, if nobody meant to give that privilege"},
 		{Adopted, "an account that this function had not made was taken as the clone", "look at what was taken from it, which the line lists"},
 		{ClearPasswordSent, "a validation plugin has to see the password, or MySQL's `log_raw` is ON: it may stand in the server's logs", "see \"What is copied\""},
 		{ProxyLeftOut, "a PROXY privilege that the admin cannot pass on, or the GRANT OPTION that came with one, was neither copied nor taken", "the REVOKE that the line prints, if nobody meant to give it"},
