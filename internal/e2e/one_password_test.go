@@ -108,6 +108,9 @@ func TestOnePassword(t *testing.T) {
 		if found.Type != warning.OnePassword || found.Result != rotation.ResultAttention || !found.NoAlarm || len(found.List) != 1 || !strings.Contains(found.Detail, map[bool]string{false: "ed25519", true: "simple_password_check"}[strict]) {
 			t.Errorf("the check says %+v", found)
 		}
+		if remedies := strings.Contains(found.Remedy, warning.Remedy(warning.ClearPasswordSent)); remedies != strict {
+			t.Errorf("the check's remedy is %q", found.Remedy)
+		}
 		if diff := difference(state, w.state()); diff != "" {
 			t.Errorf("the check has changed: %s", diff)
 		}

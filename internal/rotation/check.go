@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"tandem/internal/account"
@@ -132,16 +133,21 @@ type outcome struct {
 // outcomeOf returns the outcome of something that either worked or not.
 func outcomeOf(detail string, err error) outcome { return outcome{detail: detail, err: err} }
 
-// also adds warnings to what is no failure. An attention of another kind stays that.
-func (o outcome) also(warnings []account.Warning) outcome {
+// also adds warnings to what is no failure, with the remedy of each type. The type is the
+// first that is a reason for an alarm, or else the first.
+func (o outcome) also(warnings ...account.Warning) outcome {
 	for _, found := range warnings {
 		if o.err != nil {
 			return o
 		}
-		o.detail += "; " + found.Message
-		if o.result == "" {
-			o.result, o.kind, o.remedy = ResultAttention, found.Type, warning.Remedy(found.Type)
+		if remedy := warning.Remedy(found.Type); !strings.Contains(o.remedy, remedy) {
+			o.remedy = strings.TrimPrefix(o.remedy+"; "+remedy, "; ")
 		}
+		kind := found.Type
+		if o.kind != "" {
+			kind = foremost([]string{found.Type, o.kind})
+		}
+		o.result, o.kind, o.detail = ResultAttention, kind, o.detail+"; "+found.Message
 	}
 	return o
 }

@@ -3,7 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"tandem/internal/account"
@@ -50,7 +50,15 @@ func (i *inspection) planSingleUser(ctx context.Context, labels Labels, d docume
 		return w, user.Identifications(), nil
 	})
 	i.check(ctx, checkPlan, []string{checkAccounts}, func(context.Context) outcome {
-		return i.foretellPassword(w, user).foretellAccounts(user).also(w.clearWarning())
+		o := i.foretellPassword(w, user)
+		if user == nil {
+			return o.also(w.clearWarning()...)
+		}
+		ending, err := w.endingPasswords(*user)
+		if err != nil {
+			return outcomeOf("", err)
+		}
+		return o.also(slices.Concat(ending, user.OtherWaysIn(), w.clearWarning())...)
 	})
 	i.check(ctx, checkPrivileges, []string{checkPlan}, func(ctx context.Context) outcome {
 		ctx, cancel := timeout.Check().Context(ctx)
@@ -107,55 +115,9 @@ func (i *inspection) foretellPassword(w *underLock, user *account.SingleUser) ou
 	for _, s := range statements {
 		o.list = append(o.list, s.String())
 	}
-	opened, err := w.openedAnew(*user)
-	if err != nil {
-		return outcomeOf("", err)
-	}
-	said := ""
-	for _, found := range opened {
-		said += "; " + found.Message
-	}
 	if w.repairs {
 		o.result, o.kind, o.remedy = ResultAttention, warning.RepairedWithAdmin, warning.Remedy(warning.RepairedWithAdmin)
-		o.detail = fmt.Sprintf("the next setSecret sets the password as %s, though the one under %s is refused, and the one that was set by hand ends", w.admin.Facts().Account, Current) + said
-		return o
-	}
-	foreign, err := user.ForeignPasswords(w.passwords())
-	if err != nil {
-		return outcomeOf("", err)
-	}
-	for _, name := range foreign {
-		said += fmt.Sprintf("; the first password of %s is neither the one under %s nor the pending one, and ends", name, Current)
-	}
-	o.detail += said
-	o.alsoAttention(warning.AccountOpened, len(opened))
-	o.alsoAttention(warning.PasswordChangedElsewhere, len(foreign))
-	return o
-}
-
-// alsoAttention puts a warning, of which there are so many, before what there is.
-func (o *outcome) alsoAttention(kind string, found int) {
-	if found == 0 {
-		return
-	}
-	o.result, o.kind = ResultAttention, kind
-	o.remedy = strings.TrimSuffix(warning.Remedy(kind)+"; "+o.remedy, "; ")
-}
-
-// foretellAccounts adds what a rotation warns of the user's accounts.
-func (o outcome) foretellAccounts(user *account.SingleUser) outcome {
-	if user == nil || o.err != nil {
-		return o
-	}
-	for _, found := range user.OtherWaysIn() {
-		kind := found.Type
-		if o.kind != "" {
-			kind = foremost([]string{found.Type, o.kind})
-		}
-		if remedy := warning.Remedy(found.Type); !strings.Contains(o.remedy, remedy) {
-			o.remedy = strings.TrimPrefix(o.remedy+"; "+remedy, "; ")
-		}
-		o.result, o.kind, o.detail = ResultAttention, kind, o.detail+"; "+found.Message
+		o.detail = fmt.Sprintf("the next setSecret sets the password as %s, though the one under %s is refused, and the one that was set by hand ends", w.admin.Facts().Account, Current)
 	}
 	return o
 }

@@ -200,7 +200,7 @@ func (w *underLock) setOnlyPassword(ctx context.Context, now document) error {
 		return failure.Errorf(failure.PendingCredentialsRejected, "logging in with the %s credentials, without which %s is not moved to them: the server refuses them, and keeps two passwords: setSecret has not set this one", Pending, Current)
 	}
 	if user != nil {
-		if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
+		if err := w.warnOfEndingPasswords(ctx, *user); err != nil {
 			return err
 		}
 	}

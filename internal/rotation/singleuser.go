@@ -54,7 +54,7 @@ func (w *underLock) changeSingleUser(ctx context.Context) (string, error) {
 	if user == nil {
 		return w.changeOwnPassword(ctx)
 	}
-	if err := w.warnOfForeignPasswords(ctx, *user); err != nil {
+	if err := w.warnOfEndingPasswords(ctx, *user); err != nil {
 		return "", err
 	}
 	statements, err := user.Change(w.passwords())
@@ -183,47 +183,43 @@ func (w *underLock) accountsNotListed() string {
 	return fmt.Sprintf("%s may not list accounts: whether %q has others, at other hosts, which would keep their passwords, is not known", w.admin.Facts().Account, w.current.Username())
 }
 
-// warnOfForeignPasswords warns of each password that ends now and is neither the current
-// one nor the pending one, and of each account that gets one without having had any that
-// logged in. Of a password that was set by hand the warning of a repair tells.
-func (w *underLock) warnOfForeignPasswords(ctx context.Context, user account.SingleUser) error {
-	opened, err := w.openedAnew(user)
-	if err != nil {
-		return err
-	}
-	w.warn(ctx, opened)
-	if w.repairs {
-		return nil
-	}
-	foreign, err := user.ForeignPasswords(w.passwords())
-	if err != nil {
-		return fmt.Errorf("comparing the stored passwords of %q: %w", user.User.Name, err)
-	}
-	for _, name := range foreign {
-		w.warnOfForeignPassword(ctx, name)
-	}
-	return nil
+// warnOfEndingPasswords warns of what a change of the passwords ends and begins beside the
+// rotation's own.
+func (w *underLock) warnOfEndingPasswords(ctx context.Context, user account.SingleUser) error {
+	warnings, err := w.endingPasswords(user)
+	w.warn(ctx, warnings)
+	return err
 }
 
-// openedAnew are the warnings of accounts that get a password and had none that logged in.
-func (w *underLock) openedAnew(user account.SingleUser) (warnings []account.Warning, err error) {
+// endingPasswords are the warnings of passwords that end and are neither the current one nor
+// the pending one, and of accounts that get one without having had any that logged in. Of a
+// password that was set by hand the warning of a repair tells.
+func (w *underLock) endingPasswords(user account.SingleUser) (warnings []account.Warning, err error) {
+	if !w.repairs {
+		foreign, err := user.ForeignPasswords(w.passwords())
+		if err != nil {
+			return nil, fmt.Errorf("comparing the stored passwords of %q: %w", user.User.Name, err)
+		}
+		for _, name := range foreign {
+			warnings = append(warnings, foreignPassword(name))
+		}
+	}
 	expired, without, err := user.OpenedAnew(w.passwords())
 	if err != nil {
 		return nil, err
 	}
-	add := func(names []account.Name, format string) {
-		for _, name := range names {
-			warnings = append(warnings, account.Warning{Type: warning.AccountOpened, Message: fmt.Sprintf(format, name)})
-		}
+	for _, name := range expired {
+		warnings = append(warnings, account.Warning{Type: warning.AccountOpened, Message: fmt.Sprintf("the password of %s has expired, and the new one, which it gets as every account of the user does, has not: expire it again, lock or drop the account, if nobody is to log in there", name)})
 	}
-	add(expired, "the password of %s has expired, and the new one, which it gets as every account of the user does, has not: expire it again, lock or drop the account, if nobody is to log in there")
-	add(without, "%s has no password, and gets the new one, as every account of the user does: lock or drop it, if nobody is to log in there")
+	for _, name := range without {
+		warnings = append(warnings, account.Warning{Type: warning.AccountOpened, Message: fmt.Sprintf("%s has no password, and gets the new one, as every account of the user does: lock or drop it, if nobody is to log in there", name)})
+	}
 	return warnings, nil
 }
 
-func (w *underLock) warnOfForeignPassword(ctx context.Context, name account.Name) {
-	w.step.warn(ctx, warning.PasswordChangedElsewhere, fmt.Sprintf("the first password of %s is neither the one under %s nor the pending one, and ends now: it was set by an operator, by a rotation that was given up, or by another secret for the same user; "+
-		"look for one, and keep one secret to a user: two break each other's passwords with every rotation", name, Current))
+func foreignPassword(name account.Name) account.Warning {
+	return account.Warning{Type: warning.PasswordChangedElsewhere, Message: fmt.Sprintf("the first password of %s is neither the one under %s nor the pending one, and ends: it was set by an operator, by a rotation that was given up, or by another secret for the same user; "+
+		"look for one, and keep one secret to a user: two break each other's passwords with every rotation", name, Current)}
 }
 
 // orAdmin comes before the GRANT by which a user may change its own password: with CREATE
@@ -270,7 +266,7 @@ func (w *underLock) changeOwnPassword(ctx context.Context) (string, error) {
 		} else if !kept {
 			return "", w.passwordChangedSince(facts.Account)
 		}
-		w.warnOfForeignPassword(ctx, facts.Account)
+		w.warn(ctx, []account.Warning{foreignPassword(facts.Account)})
 		err = w.applyPassword(ctx, plain, 1)
 	}
 	if err != nil {
